@@ -1,0 +1,134 @@
+"""The one signature: a service takes a call and gives an awaitable reply; a layer wraps a service in a service.
+
+A service may be written as a coroutine function. The ones on the hot path return a `Pending` instead: an awaitable
+that runs its callbacks where it is settled. A call through such services needs no task, no coroutine frame and no
+extra turn of the loop: the read that brings the reply in also writes it out (ADR 0003).
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Generator
+from typing import Any, Protocol, TypeAlias
+
+from dragoman.core.call import Call, Reply
+from dragoman.core.fault import Cancelled, Fault
+
+
+class Service(Protocol):
+    """Anything that can run a call."""
+
+    def __call__(self, call: Call, /) -> Awaitable[Reply]:
+        """Run the call. The awaitable raises a `Fault` where the call failed, and nothing else."""
+        ...
+
+
+Layer: TypeAlias = Callable[[Service], Service]
+
+
+def _nothing() -> None: ...
+
+
+class Pending:
+    """A reply that is on its way.
+
+    Settled once, by `resolve` or `fail`; callbacks given to `then` run at once, in order, in the settling call.
+    `cancel` asks whoever runs the call (`on_cancel`) to stop it; the `Pending` is settled by them, soon.
+    """
+
+    __slots__ = ("_callback", "_more", "fault", "on_cancel", "reply")
+
+    def __init__(self) -> None:
+        self.reply: Reply | None = None
+        self.fault: Fault | None = None
+        self.on_cancel: Callable[[], None] = _nothing
+        self._callback: Callable[[Pending], Any] | None = None
+        self._more: list[Callable[[Pending], Any]] | None = None
+
+    @classmethod
+    def failed(cls, fault: Fault) -> Pending:
+        """A reply that never was: refused before any work."""
+        pending = cls()
+        pending.fault = fault
+        return pending
+
+    @property
+    def done(self) -> bool:
+        """True once there is a reply or a fault."""
+        return self.reply is not None or self.fault is not None
+
+    def then(self, callback: Callable[[Pending], Any]) -> None:
+        """Run `callback(self)` when settled: now, if it is already."""
+        if self.reply is not None or self.fault is not None:
+            callback(self)
+        elif self._callback is None:
+            self._callback = callback
+        elif self._more is None:
+            self._more = [callback]
+        else:
+            self._more.append(callback)
+
+    def resolve(self, reply: Reply) -> None:
+        """Settle with a reply. A second settling is ignored: the first answer stands."""
+        if self.reply is None and self.fault is None:
+            self.reply = reply
+            self._settled()
+
+    def fail(self, fault: Fault) -> None:
+        """Settle with a fault. A second settling is ignored: the first answer stands."""
+        if self.reply is None and self.fault is None:
+            self.fault = fault
+            self._settled()
+
+    def cancel(self) -> None:
+        """Ask for the call to be stopped, if it has not ended."""
+        if self.reply is None and self.fault is None:
+            self.on_cancel()
+
+    def _settled(self) -> None:
+        self.on_cancel = _nothing
+        if self._callback is not None:
+            self._callback(self)
+            if self._more is not None:
+                for callback in self._more:
+                    callback(self)
+
+    def result(self) -> Reply:
+        """The reply of a settled call. Raises its `Fault`."""
+        if self.fault is not None:
+            raise self.fault
+        assert self.reply is not None, "result() before the call was settled"
+        return self.reply
+
+    def __await__(self) -> Generator[Any, None, Reply]:
+        if not self.done:
+            waiter = asyncio.get_running_loop().create_future()
+            self.then(lambda _: waiter.done() or waiter.set_result(None))
+            try:
+                yield from waiter
+            except asyncio.CancelledError:
+                self.cancel()
+                raise
+        return self.result()
+
+
+def settle(answer: Awaitable[Reply]) -> Pending:
+    """View any service's awaitable as a `Pending`: itself if it is one, else one that a task of its own settles."""
+    if type(answer) is Pending:
+        return answer
+    pending = Pending()
+    task = asyncio.ensure_future(answer)
+    pending.on_cancel = task.cancel
+
+    def finish(done: asyncio.Future[Reply]) -> None:
+        if done.cancelled():
+            pending.fail(Cancelled("the call was cancelled"))
+        elif (error := done.exception()) is None:
+            pending.resolve(done.result())
+        elif isinstance(error, Fault):
+            pending.fail(error)
+        else:
+            pending.fail(Fault.internal(f"{type(error).__name__}: {error}"))
+
+    task.add_done_callback(finish)
+    return pending

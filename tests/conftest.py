@@ -1,0 +1,25 @@
+"""What every test may rely on: the system programs that it names by `needs`."""
+
+from __future__ import annotations
+
+import os
+import shutil
+
+import pytest
+
+PACKAGES = {"awk": "gawk", "gawk": "gawk", "curl": "curl", "git": "git", "jq": "jq", "node": "nodejs", "wrk": "wrk"}
+"""The Debian package of each program that a test may need."""
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Skip a test whose programs are missing, with the command that installs them; in CI that is a failure."""
+    for marker in item.iter_markers("needs"):
+        programs: tuple[str, ...] = marker.args
+        missing = [program for program in programs if shutil.which(program) is None]
+        if not missing:
+            continue
+        packages = " ".join(sorted({PACKAGES.get(program, program) for program in missing}))
+        reason = f"needs {', '.join(missing)}: apt-get install {packages}"
+        if os.environ.get("CI") == "true":
+            pytest.fail(reason, pytrace=False)
+        pytest.skip(reason)

@@ -1,0 +1,44 @@
+# The verbs of this repository; people, hooks and CI use the same ones. `make` alone lists them.
+#
+#   make test PYTHON=3.13        with another interpreter, in an environment of its own (.venv-3.13)
+#   make test ARGS="-k worker"   anything more for the program behind the verb
+
+PYTHON ?=
+ARGS ?=
+VENV := .venv$(if $(PYTHON),-$(notdir $(PYTHON)))
+BOOTSTRAP := VENV=$(VENV) PYTHON=$(PYTHON) tools/bootstrap.sh
+RUN := $(VENV)/bin/python
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test check bench fix docs
+
+help:
+	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 14
+
+demo: ## serve the example functions over real data, call them, print a table
+	@$(BOOTSTRAP) demo
+	@tools/system.sh gawk jq
+	@$(RUN) examples/demo.py $(ARGS)
+
+test: ## run every test
+	@$(BOOTSTRAP) dev demo
+	@tools/system.sh gawk jq curl wrk
+	@$(RUN) -m pytest $(ARGS)
+
+check: ## format, lint, types, import rules, house style and docs, without changing anything
+	@$(BOOTSTRAP) dev demo
+	@$(RUN) -m tools.check $(ARGS)
+
+bench: ## measure against the peers, side by side, and write a report
+	@$(BOOTSTRAP) demo bench
+	@tools/system.sh wrk
+	@$(RUN) -m bench $(ARGS)
+
+fix: ## format, and mend what the linter can
+	@$(BOOTSTRAP) dev demo
+	@$(VENV)/bin/ruff check --fix --quiet . || true
+	@$(VENV)/bin/ruff format .
+
+docs: ## write the generated pages, and check every link
+	@$(BOOTSTRAP) dev demo
+	@$(RUN) -m tools.docs $(ARGS)

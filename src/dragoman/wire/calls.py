@@ -1,0 +1,157 @@
+"""The calls in flight on one connection: those this side made, and those it took.
+
+Most calls want one reply and end by it, so a live call is a constant in a dictionary; only a call that may stream has
+a record of its own, with its window.
+"""
+
+from __future__ import annotations
+
+from typing import TypeAlias
+
+from dragoman.wire.fault import ProtocolFault, Reason
+from dragoman.wire.flow import Receiver, Sender
+from dragoman.wire.state import CALLEE, CALLER, CallState, IllegalTransition, Step, Way, move_call
+
+WAITING = CallState.WAITING
+
+
+class Reading(Receiver):
+    """A call this side made and whose reply may stream."""
+
+    __slots__ = ("state",)
+
+    def __init__(self, window: int) -> None:
+        super().__init__(window)
+        self.state = WAITING
+
+
+class Writing(Sender):
+    """A call this side took and whose reply may stream."""
+
+    __slots__ = ("state",)
+
+    def __init__(self, window: int) -> None:
+        super().__init__(window)
+        self.state = WAITING
+
+
+MadeRecord: TypeAlias = CallState | Reading
+TakenRecord: TypeAlias = CallState | Writing
+
+
+def _state(record: CallState | Reading | Writing) -> CallState:
+    return record if isinstance(record, CallState) else record.state
+
+
+class Made:
+    """Calls that this side made. Invariant: an id lives until its END or FAULT has come, even if it was given up."""
+
+    __slots__ = ("live",)
+
+    def __init__(self) -> None:
+        self.live: dict[int, MadeRecord] = {}
+
+    def reply(self, call: int, step: Step, body_bytes: int) -> None:
+        """Take ITEM, END, FAULT or RETURN. Raises `ProtocolFault`."""
+        record = self.live.get(call)
+        if record is None:
+            raise ProtocolFault(Reason.UNKNOWN_CALL, f"{step} for call {call:#x}, which is not in flight")
+        try:
+            state = move_call(CALLER, _state(record), Way.RECEIVE, step)
+        except IllegalTransition as illegal:
+            reason = Reason.REVOKE if step is Step.RETURN else Reason.STATE
+            raise ProtocolFault(reason, str(illegal)) from None
+        if step is Step.ITEM:
+            if not isinstance(record, Reading):
+                raise ProtocolFault(Reason.STREAM, f"ITEM for call {call:#x}, which did not ask for a stream")
+            record.take(body_bytes)
+        elif step is Step.END and body_bytes and isinstance(record, Reading) and record.items:
+            raise ProtocolFault(Reason.STREAM, f"END of the stream of call {call:#x} with a body")
+        self._enter(call, record, state)
+
+    def control(self, call: int, step: Step) -> None:
+        """Give CANCEL or REVOKE. Raises `IllegalTransition`."""
+        record = self.live.get(call)
+        if record is None:
+            raise _not_live(step, call)
+        self._enter(call, record, move_call(CALLER, _state(record), Way.SEND, step))
+
+    def reading(self, call: int) -> Reading:
+        """The window of a live call that may stream. Raises `IllegalTransition` where there is none."""
+        record = self.live.get(call)
+        if not isinstance(record, Reading):
+            raise _not_live(Step.CREDIT, call)
+        return record
+
+    def _enter(self, call: int, record: MadeRecord, state: CallState) -> None:
+        if state is CallState.DONE:
+            del self.live[call]
+        elif isinstance(record, Reading):
+            record.state = state
+        else:
+            self.live[call] = state
+
+
+class Taken:
+    """Calls that this side took and owes an answer to."""
+
+    __slots__ = ("live",)
+
+    def __init__(self) -> None:
+        self.live: dict[int, TakenRecord] = {}
+
+    def control(self, call: int, step: Step, amount: int) -> bool:
+        """Take CANCEL, REVOKE or CREDIT; false where the call has been answered already, which is no fault.
+
+        Raises `ProtocolFault`.
+        """
+        record = self.live.get(call)
+        if record is None:
+            return False
+        if step is Step.CREDIT:
+            if not isinstance(record, Writing):
+                raise ProtocolFault(Reason.STREAM, f"CREDIT for call {call:#x}, which did not ask for a stream")
+            record.grant(amount)
+        try:
+            state = move_call(CALLEE, _state(record), Way.RECEIVE, step)
+        except IllegalTransition as illegal:
+            raise ProtocolFault(Reason.STATE, str(illegal)) from None
+        if isinstance(record, Writing):
+            record.state = state
+        elif call in self.live:  # another thread may have ended it meanwhile
+            self.live[call] = state
+        return True
+
+    def item(self, call: int, body_bytes: int) -> None:
+        """Give ITEM. Raises `IllegalTransition` where the call may not stream, has ended or has no credit left."""
+        record = self.writing(call)
+        if record.credit <= 0:
+            message = f"ITEM for call {call:#x} without credit"
+            raise IllegalTransition(message)
+        record.state = move_call(CALLEE, record.state, Way.SEND, Step.ITEM)
+        record.spend(body_bytes)
+
+    def end(self, call: int, record: TakenRecord | None, step: Step, body_bytes: int = 0) -> None:
+        """Give END, FAULT or RETURN for a record that was just removed; it is put back where that is illegal.
+
+        Raises `IllegalTransition`.
+        """
+        if record is None:
+            raise _not_live(step, call)
+        streamed = isinstance(record, Writing) and record.items
+        possible = step in CALLEE[_state(record)][Way.SEND]
+        if not possible or (step is Step.END and body_bytes and streamed):
+            self.live[call] = record
+            message = f"{step} with {body_bytes} bytes is not possible while call {call:#x} is {_state(record).value}"
+            raise IllegalTransition(message)
+
+    def writing(self, call: int) -> Writing:
+        """The window of a live call that may stream. Raises `IllegalTransition` where there is none."""
+        record = self.live.get(call)
+        if not isinstance(record, Writing):
+            raise _not_live(Step.ITEM, call)
+        return record
+
+
+def _not_live(step: Step, call: int) -> IllegalTransition:
+    return IllegalTransition(f"{step} for call {call:#x}, which is not in flight or asked for no stream")

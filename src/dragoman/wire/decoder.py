@@ -1,0 +1,181 @@
+"""The incremental decoder: bytes in any pieces in, whole frames out.
+
+A read that holds whole frames is parsed in place and costs one slice a frame. A frame that spans reads is kept as the
+pieces that came and joined once: a body is copied once however it arrives, and memory follows the bytes received,
+never a length that a header claims. Small pieces are gathered into larger ones, so that a peer that trickles single
+bytes cannot make the list of pieces cost more than what they hold.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, TypeAlias
+from zlib import crc32
+
+from dragoman.wire.fault import ProtocolFault, Reason
+from dragoman.wire.frame import (
+    BODY_BYTES_MAX,
+    CODECS_OF,
+    CORRUPT,
+    FIELDS,
+    FLAGS_OF,
+    FRAME_BYTES_MAX,
+    HEADER_BYTES,
+    META_BYTES_MAX,
+    VERSION,
+    Flag,
+    Frame,
+    Kind,
+    word,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+Buffer: TypeAlias = bytes | bytearray | memoryview
+
+_GATHER_BYTES = 64 * 1024
+"""Pieces are gathered up to this: the size of a usual read, past which a piece is worth its own object."""
+
+_BULK = frozenset({int(Kind.CALL), int(Kind.ITEM), int(Kind.END)})
+_CALL = int(Kind.CALL)
+_CHECKSUM = int(Flag.CHECKSUM)
+_unpack = FIELDS.unpack_from
+_new: Callable[[type[Frame], tuple[object, ...]], Frame] = tuple.__new__  # skips NamedTuple's own, slower one
+
+
+def _shapes() -> dict[int, tuple[int, int, int, int]]:
+    """Every legal word, with its kind, flags, codec and largest body."""
+    shapes: dict[int, tuple[int, int, int, int]] = {}
+    for kind in Kind:
+        for flags in range(16):
+            if flags & ~FLAGS_OF[kind]:
+                continue
+            for codec in CODECS_OF[kind]:
+                bodiless = not codec & 0x0F and kind in {Kind.CALL, Kind.ITEM, Kind.END}
+                body_bytes_max = 0 if bodiless else BODY_BYTES_MAX[kind]
+                shapes[word(kind, flags, codec)] = (int(kind), flags, codec, body_bytes_max)
+    return shapes
+
+
+_SHAPES = _shapes()
+
+
+def _refusal(length: int, bits: int, meta: int, limit: int) -> ProtocolFault:
+    """Say which rule a header breaks."""
+    version, kind, flags, codec = bits.to_bytes(4, "little")
+    if version != VERSION:
+        return ProtocolFault(Reason.VERSION, f"frame of version {version}; this side speaks {VERSION}")
+    if kind not in FLAGS_OF:
+        return ProtocolFault(Reason.KIND, f"unknown kind {kind}")
+    name = Kind(kind).name
+    if flags & ~FLAGS_OF[kind]:
+        reason = Reason.SEGMENT if flags & Flag.SEGMENT else Reason.FLAGS
+        return ProtocolFault(reason, f"flags {flags:#04x} are not allowed on {name} (0x02 is a shared-memory body)")
+    if codec not in CODECS_OF[kind]:
+        return ProtocolFault(Reason.CODEC, f"codec byte {codec:#04x} is not allowed on {name}")
+    if meta > length or meta > META_BYTES_MAX or (meta and kind != Kind.CALL):
+        return ProtocolFault(Reason.META, f"{name} with {meta} bytes of meta in {length}")
+    length_max = min(_SHAPES[bits][3], limit) if kind in _BULK else _SHAPES[bits][3]
+    return ProtocolFault(Reason.SIZE, f"{name} of {length} bytes; at most {length_max} are accepted")
+
+
+class Decoder:
+    """Cuts a byte stream into frames. Dead after its first fault: every later `feed` raises it again."""
+
+    __slots__ = ("_fault", "_missing", "_pieces", "limit")
+
+    def __init__(self, limit: int = FRAME_BYTES_MAX) -> None:
+        """`limit` is the largest `length` (meta and body together, bytes) of CALL, ITEM and END.
+
+        The other kinds have limits of their own (`BODY_BYTES_MAX`).
+        """
+        self.limit = limit
+        self._pieces: list[bytes | bytearray] = []
+        self._missing = 0
+        self._fault: ProtocolFault | None = None
+
+    @property
+    def missing_bytes(self) -> int:
+        """Bytes that the frame in progress still lacks, or its header if that is not whole; 0 between frames."""
+        return self._missing
+
+    def feed(self, data: Buffer) -> list[Frame]:
+        """Take the next bytes; return the frames that they complete.
+
+        A frame whose checksum does not match comes with `CORRUPT` set and neither meta nor body. Raises
+        `ProtocolFault` at the first header that breaks a rule; its `frames` are those before it.
+        """
+        if self._fault is not None:
+            raise ProtocolFault(self._fault.reason, self._fault.detail)
+        frames: list[Frame] = []
+        try:
+            if self._missing:
+                self._resume(data, frames)
+            else:
+                self._parse(data if type(data) is bytes else bytes(data), frames)
+        except ProtocolFault as fault:
+            self._fault = fault
+            self._pieces = []
+            fault.frames = frames
+            raise
+        return frames
+
+    def _parse(self, data: bytes, frames: list[Frame]) -> None:
+        at = 0
+        end = len(data)
+        limit = self.limit
+        shapes = _SHAPES
+        while end - at >= HEADER_BYTES:
+            length, bits, function, meta, call, amount, checksum = _unpack(data, at)
+            shape = shapes.get(bits)
+            if shape is None or length - meta > shape[3] or (length > limit and shape[0] in _BULK):
+                raise _refusal(length, bits, meta, limit)
+            start = at + HEADER_BYTES
+            stop = start + length
+            kind, flags, codec, _ = shape
+            if meta and (meta > length or meta > META_BYTES_MAX or kind != _CALL):
+                raise _refusal(length, bits, meta, limit)
+            if stop > end:
+                break
+            at = stop
+            entries = data[start : start + meta] if meta else b""
+            body = data[start + meta : stop]
+            if flags & _CHECKSUM and crc32(body, crc32(entries)) != checksum:
+                flags |= CORRUPT
+                entries = body = b""
+            frames.append(_new(Frame, (kind, flags, codec, function, call, amount, entries, body)))
+        if at < end:
+            self._keep(data[at:] if at else data)
+
+    def _keep(self, rest: bytes) -> None:
+        """Hold the start of a frame whose header, if whole, has been checked."""
+        self._pieces.append(rest)
+        if len(rest) < HEADER_BYTES:
+            self._missing = HEADER_BYTES - len(rest)
+        else:
+            self._missing = HEADER_BYTES + int.from_bytes(rest[:4], "little") - len(rest)
+
+    def _resume(self, data: Buffer, frames: list[Frame]) -> None:
+        """Go on with the frame in progress, then with whatever follows it."""
+        view = memoryview(data)
+        while self._missing and view.nbytes:
+            taken = view[: self._missing]
+            view = view[len(taken) :]
+            self._gather(data if type(data) is bytes and len(taken) == len(data) else taken)
+            self._missing -= len(taken)
+            if not self._missing:
+                whole = b"".join(self._pieces)
+                self._pieces.clear()
+                # Either a frame is complete, or its header is: then it is checked and kept, and more is missing.
+                self._parse(whole, frames)
+        if view.nbytes:
+            self._parse(bytes(view), frames)
+
+    def _gather(self, piece: Buffer) -> None:
+        last = self._pieces[-1] if self._pieces else b""
+        if len(piece) >= _GATHER_BYTES:
+            self._pieces.append(piece if type(piece) is bytes else bytes(piece))
+        elif type(last) is bytearray and len(last) < _GATHER_BYTES:
+            last += piece
+        else:
+            self._pieces.append(bytearray(piece))

@@ -1,0 +1,128 @@
+"""Meta: what a CALL carries besides its body, as a run of entries (u8 tag, u16 size, value).
+
+Tags that this version does not know are skipped, so that a later one may add some; a known tag with a value that
+breaks its rule, or a second entry of the same known tag, is a protocol fault.
+"""
+
+from __future__ import annotations
+
+import struct
+from typing import NamedTuple
+
+from dragoman.core.call import Trace
+from dragoman.wire.fault import ProtocolFault, Reason
+from dragoman.wire.frame import Meta
+
+ENTRY = struct.Struct("<BH")
+TRACE_BYTES = 26
+"""W3C Trace Context, binary: version, 16 bytes of trace id, 8 of span id, flags."""
+TRACE_STATE_BYTES_MAX = 512
+"""W3C Trace Context asks that at least this much of `tracestate` is passed on."""
+CALL_ID_BYTES_MAX = 128
+FUNCTION_BYTES_MAX = 256
+DEPTH_MAX = 16
+"""Calls from guests may nest this deep: enough for any design, and it stops a loop while it is small."""
+
+_NO_TRACE = bytes(16)
+_NO_SPAN = bytes(8)
+
+
+class Entries(NamedTuple):
+    """The entries of one CALL; an absent one is `None`, empty or 0."""
+
+    trace: Trace | None = None
+    call_id: str = ""
+    function: str = ""
+    depth: int = 0
+
+
+def encode(trace: Trace | None = None, call_id: str = "", function: str = "", depth: int = 0) -> bytes:
+    """The meta bytes of a CALL. Raises `ValueError` where a value cannot travel."""
+    parts: list[bytes] = []
+    if trace is not None:
+        _add(parts, Meta.TRACE, b"\0" + trace.trace_id + trace.span_id + bytes((trace.flags,)), TRACE_BYTES)
+        # A tracestate too long or not ASCII is dropped: W3C allows that, and a call must not fail for its trace.
+        if trace.state and trace.state.isascii() and len(trace.state) <= TRACE_STATE_BYTES_MAX:
+            _add(parts, Meta.TRACE_STATE, trace.state.encode(), TRACE_STATE_BYTES_MAX)
+    if call_id:
+        _add(parts, Meta.CALL_ID, call_id.encode("ascii"), CALL_ID_BYTES_MAX)
+    if function:
+        _add(parts, Meta.FUNCTION, function.encode(), FUNCTION_BYTES_MAX)
+    if depth:
+        _add(parts, Meta.DEPTH, bytes((depth,)), 1)
+    return b"".join(parts)
+
+
+def _add(parts: list[bytes], tag: Meta, value: bytes, size_max: int) -> None:
+    if len(value) > size_max:
+        message = f"{tag.name} of {len(value)} bytes; at most {size_max} travel"
+        raise ValueError(message)
+    parts.append(ENTRY.pack(tag, len(value)) + value)
+
+
+def split(data: bytes) -> dict[int, bytes]:
+    """The known entries by tag, unparsed. Raises `ProtocolFault` where entries overrun `data` or repeat."""
+    found: dict[int, bytes] = {}
+    at = 0
+    while at < len(data):
+        if len(data) - at < ENTRY.size:
+            raise ProtocolFault(Reason.META, f"{len(data) - at} stray bytes at the end")
+        tag, size = ENTRY.unpack_from(data, at)
+        at += ENTRY.size
+        if size > len(data) - at:
+            raise ProtocolFault(Reason.META, f"entry {tag} claims {size} bytes of the {len(data) - at} left")
+        if tag in found:
+            raise ProtocolFault(Reason.META, f"entry {tag} comes twice")
+        if tag in _KNOWN:
+            found[tag] = data[at : at + size]
+        at += size
+    return found
+
+
+def decode(data: bytes) -> Entries:
+    """The entries of a CALL's meta. Raises `ProtocolFault`."""
+    if not data:
+        return Entries()
+    found = split(data)
+    trace = _trace(found.get(Meta.TRACE))
+    state = _text(found, Meta.TRACE_STATE, TRACE_STATE_BYTES_MAX)
+    if trace is not None:
+        trace.state = state
+    depth = found.get(Meta.DEPTH, b"\0")
+    if len(depth) != 1:
+        raise ProtocolFault(Reason.META, f"DEPTH of {len(depth)} bytes; it is one")
+    return Entries(
+        trace,
+        _text(found, Meta.CALL_ID, CALL_ID_BYTES_MAX),
+        _text(found, Meta.FUNCTION, FUNCTION_BYTES_MAX, "utf-8"),
+        depth[0],
+    )
+
+
+def _trace(value: bytes | None) -> Trace | None:
+    if value is None:
+        return None
+    if len(value) != TRACE_BYTES:
+        raise ProtocolFault(Reason.META, f"TRACE of {len(value)} bytes; it is {TRACE_BYTES}")
+    trace_id, span_id = value[1:17], value[17:25]
+    if value[0] != 0 or trace_id == _NO_TRACE or span_id == _NO_SPAN:
+        return None  # W3C: a context of an unknown version or without ids is as none; the call goes on untraced
+    return Trace(trace_id, span_id, value[25])
+
+
+def _text(found: dict[int, bytes], tag: Meta, size_max: int, encoding: str = "ascii") -> str:
+    value = found.get(tag)
+    if value is None:
+        return ""
+    if not 0 < len(value) <= size_max:
+        raise ProtocolFault(Reason.META, f"{tag.name} of {len(value)} bytes; 1 to {size_max} are allowed")
+    try:
+        text = value.decode(encoding)
+    except UnicodeDecodeError:
+        raise ProtocolFault(Reason.META, f"{tag.name} is not {encoding}") from None
+    if not text.isprintable():
+        raise ProtocolFault(Reason.META, f"{tag.name} has unprintable characters")
+    return text
+
+
+_KNOWN = frozenset(int(tag) for tag in Meta)

@@ -1,0 +1,102 @@
+"""The bodies of FAULT and EVENT: what a guest reports besides results, as JSON.
+
+Readers are tolerant of what they do not know (an unlisted code is UNKNOWN, an event of another kind is none), strict
+about the shape of what they do.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, cast
+
+from dragoman.core.fault import Breach, Code, Fault, Started
+from dragoman.wire.document import dump, items, load, number, section, text
+from dragoman.wire.fault import ProtocolFault, Reason
+
+if TYPE_CHECKING:
+    from dragoman.core.event import Event
+
+TEXT_CHARS_MAX = 64 * 1024
+"""A detail, traceback or log line is cut here, head kept: past it nobody reads, and the frame's bound is near."""
+ERRORS_MAX = 1000
+"""Breaches named in one fault; with paths and messages cut as below they fit the frame."""
+BREACH_CHARS_MAX = 200
+
+
+def dump_fault(fault: Fault) -> bytes:
+    """The body of FAULT; long texts are cut so that it fits its frame."""
+    body: dict[str, Any] = {"code": str(fault.code), "detail": _cut(fault.detail), "started": str(fault.started)}
+    if fault.errors:
+        errors = [(_cut(path, BREACH_CHARS_MAX), _cut(message, BREACH_CHARS_MAX)) for path, message in fault.errors]
+        body["errors"] = [{"path": path, "message": message} for path, message in errors[:ERRORS_MAX]]
+    if fault.traceback:
+        body["traceback"] = _cut(fault.traceback, keep_end=True)
+    if fault.retry_after_s is not None:
+        body["retry_after_s"] = fault.retry_after_s
+    return dump(body)
+
+
+def load_fault(body: bytes) -> Fault:
+    """The fault that a FAULT frame carries, marked as remote. Raises `ProtocolFault` where the body is malformed."""
+    document = load(body, "FAULT")
+    try:
+        code = Code(text(document, "code", "FAULT"))
+    except ValueError:
+        code = Code.UNKNOWN
+    try:
+        started = Started(text(document, "started", "FAULT", Started.UNKNOWN))
+    except ValueError:
+        started = Started.UNKNOWN
+    retry_after_s = number(document, "retry_after_s", "FAULT", 0) if "retry_after_s" in document else None
+    fault = Fault.of(
+        code,
+        text(document, "detail", "FAULT", ""),
+        started=started,
+        errors=tuple(_breach(each) for each in items(document, "errors", "FAULT")[:ERRORS_MAX]),
+        retry_after_s=retry_after_s,
+        traceback=text(document, "traceback", "FAULT", ""),
+    )
+    fault.remote = True
+    return fault
+
+
+def _breach(entry: object) -> Breach:
+    if not isinstance(entry, dict):
+        raise ProtocolFault(Reason.JSON, "FAULT: each of `errors` must be an object")
+    document = cast("dict[str, Any]", entry)
+    return Breach(text(document, "path", "FAULT", ""), text(document, "message", "FAULT", ""))
+
+
+def dump_log(message: str, level: str = "info", stream: str = "log", fields: dict[str, Any] | None = None) -> bytes:
+    """The body of an EVENT that is a log line. Raises `TypeError` or `ValueError` where `fields` are not JSON."""
+    return dump({"log": {"message": _cut(message), "level": level, "stream": stream, "fields": fields or {}}})
+
+
+def dump_progress(share: float, message: str = "") -> bytes:
+    """The body of an EVENT that tells progress; `share` is clamped to 0…1."""
+    return dump({"progress": {"share": min(max(share, 0.0), 1.0), "message": _cut(message)}})
+
+
+def load_event(body: bytes) -> Event | None:
+    """The event that an EVENT frame carries; none where it is of a kind that this side does not know.
+
+    Raises `ProtocolFault` where the body is malformed.
+    """
+    from dragoman.core.event import Log, Progress  # noqa: PLC0415 - only hosts read events; guests stay quick to import
+
+    document = load(body, "EVENT")
+    if "log" in document:
+        log = section(document, "log", "EVENT")
+        message = text(log, "message", "EVENT")
+        level, stream = text(log, "level", "EVENT", "info"), text(log, "stream", "EVENT", "log")
+        return Log(message, level, stream, section(log, "fields", "EVENT"))
+    if "progress" in document:
+        progress = section(document, "progress", "EVENT")
+        share = min(max(number(progress, "share", "EVENT"), 0.0), 1.0)
+        return Progress(float(share), text(progress, "message", "EVENT", ""))
+    return None
+
+
+def _cut(value: str, chars_max: int = TEXT_CHARS_MAX, *, keep_end: bool = False) -> str:
+    if len(value) <= chars_max:
+        return value
+    return "…" + value[1 - chars_max :] if keep_end else value[: chars_max - 1] + "…"

@@ -1,0 +1,241 @@
+"""The protocol's states as tables: what a side may send and receive in each, and where that leads.
+
+Two machines: one for the connection, per role, and one for each call, as its caller sees it (its callee sees the
+mirror image). `Connection` takes its every step from here, save the few hot ones that it short-cuts and that a test
+holds against the tables.
+"""
+
+from __future__ import annotations
+
+from enum import Enum, StrEnum
+from typing import TypeAlias
+
+from dragoman.wire.frame import Flag, Frame, Kind
+
+
+class Role(StrEnum):
+    """Which end of the wire this is."""
+
+    HOST = "host"
+    GUEST = "guest"
+
+
+class Way(StrEnum):
+    """Whether a step is a frame sent or a frame received."""
+
+    SEND = "send"
+    RECEIVE = "receive"
+
+
+class Step(StrEnum):
+    """A frame as the tables see it: its kind, with CANCEL and FAULT told apart by what they mean."""
+
+    HELLO = "HELLO"
+    READY = "READY"
+    CALL = "CALL"
+    ITEM = "ITEM"
+    END = "END"
+    FAULT = "FAULT"
+    CANCEL = "CANCEL"
+    CREDIT = "CREDIT"
+    EVENT = "EVENT"
+    PING = "PING"
+    PONG = "PONG"
+    DRAIN = "DRAIN"
+    BYE = "BYE"
+    REVOKE = "REVOKE"
+    """CANCEL with `UNSTARTED`: give the call back if its function has not begun."""
+    RETURN = "RETURN"
+    """FAULT with `UNSTARTED`: the answer to REVOKE; the function has not begun and will not."""
+    FAILURE = "FAILURE"
+    """FAULT on call 0: the sender cannot go on; its last frame."""
+
+
+class Phase(Enum):
+    """Where a connection is."""
+
+    START = "start"
+    GREETING = "greeting"
+    OPEN = "open"
+    REFUSING = "refusing"
+    DRAINING = "draining"
+    LEFT = "left"
+    CLOSED = "closed"
+
+
+class CallState(Enum):
+    """Where a call is."""
+
+    IDLE = "idle"
+    WAITING = "waiting"
+    STREAMING = "streaming"
+    REVOKING = "revoking"
+    CANCELLING = "cancelling"
+    DONE = "done"
+
+
+Moves: TypeAlias = dict[Step, Phase]
+CallMoves: TypeAlias = dict[Step, CallState]
+
+
+class IllegalTransition(Exception):  # noqa: N818 - names the condition, as every fault here does
+    """A step that its table does not have: a mistake of the side that would take it."""
+
+
+def step_of(frame: Frame) -> Step:
+    """The step that a frame is."""
+    if frame.kind == Kind.CANCEL and frame.flags & Flag.UNSTARTED:
+        return Step.REVOKE
+    if frame.kind == Kind.FAULT:
+        if not frame.call:
+            return Step.FAILURE
+        return Step.RETURN if frame.flags & Flag.UNSTARTED else Step.FAULT
+    return _STEPS[frame.kind]
+
+
+_STEPS = {int(kind): Step[kind.name] for kind in Kind}
+
+
+def _stay(phase: Phase, *steps: Step) -> Moves:
+    return dict.fromkeys(steps, phase)
+
+
+_REPLIES = (Step.ITEM, Step.END, Step.FAULT, Step.RETURN)
+_FROM_CALLER = (Step.CANCEL, Step.CREDIT)
+_HOST_SAYS = (*_REPLIES, *_FROM_CALLER, Step.REVOKE, Step.PING, Step.PONG)
+_GUEST_SAYS = (*_REPLIES, *_FROM_CALLER, Step.EVENT, Step.PING, Step.PONG)
+_ALL_FROM_GUEST = (Step.CALL, *_GUEST_SAYS, Step.DRAIN)
+_ALL_FROM_HOST = (Step.CALL, *_HOST_SAYS, Step.DRAIN)
+_ENDS_RECEIVED: Moves = {Step.BYE: Phase.CLOSED, Step.FAILURE: Phase.CLOSED}
+_ENDS_SENT: Moves = {Step.BYE: Phase.LEFT, Step.FAILURE: Phase.LEFT}
+
+HOST: dict[Phase, dict[Way, Moves]] = {
+    Phase.START: {
+        Way.SEND: {Step.HELLO: Phase.GREETING},
+        Way.RECEIVE: {},
+    },
+    Phase.GREETING: {
+        Way.SEND: {Step.FAILURE: Phase.LEFT},
+        # What a source prints while it is imported is an event before READY.
+        Way.RECEIVE: {Step.EVENT: Phase.GREETING, Step.READY: Phase.OPEN, Step.FAILURE: Phase.CLOSED},
+    },
+    Phase.OPEN: {
+        Way.SEND: {**_stay(Phase.OPEN, Step.CALL, *_HOST_SAYS), Step.DRAIN: Phase.DRAINING, **_ENDS_SENT},
+        Way.RECEIVE: {**_stay(Phase.OPEN, Step.CALL, *_GUEST_SAYS), Step.DRAIN: Phase.DRAINING, **_ENDS_RECEIVED},
+    },
+    Phase.DRAINING: {
+        Way.SEND: {**_stay(Phase.DRAINING, *_HOST_SAYS, Step.DRAIN), **_ENDS_SENT},
+        # Functions still at work may call their host until they end.
+        Way.RECEIVE: {**_stay(Phase.DRAINING, *_ALL_FROM_GUEST), **_ENDS_RECEIVED},
+    },
+    Phase.LEFT: {
+        Way.SEND: {},
+        # Frames that were on their way when this side left are read and dropped.
+        Way.RECEIVE: {**_stay(Phase.LEFT, Step.READY, *_ALL_FROM_GUEST), **_ENDS_RECEIVED},
+    },
+    Phase.CLOSED: {
+        Way.SEND: {Step.BYE: Phase.CLOSED},
+        Way.RECEIVE: {},
+    },
+}
+
+GUEST: dict[Phase, dict[Way, Moves]] = {
+    Phase.START: {
+        Way.SEND: {},
+        Way.RECEIVE: {Step.HELLO: Phase.GREETING},
+    },
+    Phase.GREETING: {
+        Way.SEND: {Step.EVENT: Phase.GREETING, Step.READY: Phase.OPEN, Step.FAILURE: Phase.LEFT},
+        Way.RECEIVE: {Step.FAILURE: Phase.CLOSED},
+    },
+    Phase.OPEN: {
+        Way.SEND: {**_stay(Phase.OPEN, Step.CALL, *_GUEST_SAYS), Step.DRAIN: Phase.REFUSING, **_ENDS_SENT},
+        Way.RECEIVE: {**_stay(Phase.OPEN, Step.CALL, *_HOST_SAYS), Step.DRAIN: Phase.DRAINING, **_ENDS_RECEIVED},
+    },
+    Phase.REFUSING: {
+        Way.SEND: {**_stay(Phase.REFUSING, Step.CALL, *_GUEST_SAYS), **_ENDS_SENT},
+        # A CALL may have crossed this side's DRAIN: it is answered UNAVAILABLE, started "no".
+        Way.RECEIVE: {
+            **_stay(Phase.REFUSING, Step.CALL, *_HOST_SAYS),
+            Step.DRAIN: Phase.DRAINING,
+            **_ENDS_RECEIVED,
+        },
+    },
+    Phase.DRAINING: {
+        Way.SEND: {**_stay(Phase.DRAINING, *_ALL_FROM_GUEST), **_ENDS_SENT},
+        Way.RECEIVE: {**_stay(Phase.DRAINING, *_HOST_SAYS, Step.DRAIN), **_ENDS_RECEIVED},
+    },
+    Phase.LEFT: {
+        Way.SEND: {},
+        Way.RECEIVE: {**_stay(Phase.LEFT, *_ALL_FROM_HOST), **_ENDS_RECEIVED},
+    },
+    Phase.CLOSED: {
+        Way.SEND: {Step.BYE: Phase.CLOSED},
+        Way.RECEIVE: {},
+    },
+}
+
+CONNECTION: dict[Role, dict[Phase, dict[Way, Moves]]] = {Role.HOST: HOST, Role.GUEST: GUEST}
+
+_ENDS: CallMoves = {Step.END: CallState.DONE, Step.FAULT: CallState.DONE}
+
+CALLER: dict[CallState, dict[Way, CallMoves]] = {
+    CallState.IDLE: {
+        Way.SEND: {Step.CALL: CallState.WAITING},
+        Way.RECEIVE: {},
+    },
+    CallState.WAITING: {
+        Way.SEND: {
+            Step.CREDIT: CallState.WAITING,
+            Step.REVOKE: CallState.REVOKING,
+            Step.CANCEL: CallState.CANCELLING,
+        },
+        Way.RECEIVE: {Step.ITEM: CallState.STREAMING, **_ENDS},
+    },
+    CallState.STREAMING: {
+        Way.SEND: {Step.CREDIT: CallState.STREAMING, Step.CANCEL: CallState.CANCELLING},
+        Way.RECEIVE: {Step.ITEM: CallState.STREAMING, **_ENDS},
+    },
+    CallState.REVOKING: {
+        Way.SEND: {Step.CREDIT: CallState.REVOKING, Step.CANCEL: CallState.CANCELLING},
+        # The function may have begun before REVOKE came: then everything goes on as if it had not been sent.
+        Way.RECEIVE: {Step.ITEM: CallState.REVOKING, Step.RETURN: CallState.DONE, **_ENDS},
+    },
+    CallState.CANCELLING: {
+        Way.SEND: {Step.CREDIT: CallState.CANCELLING, Step.CANCEL: CallState.CANCELLING},
+        # What was on its way when the caller gave up still comes; the id lives until END or FAULT.
+        Way.RECEIVE: {Step.ITEM: CallState.CANCELLING, Step.RETURN: CallState.DONE, **_ENDS},
+    },
+    CallState.DONE: {
+        Way.SEND: {},
+        Way.RECEIVE: {},
+    },
+}
+"""ITEM and CREDIT need a CALL that carried STREAM; END has an empty body once an ITEM has gone."""
+
+CALLEE: dict[CallState, dict[Way, CallMoves]] = {
+    state: {Way.SEND: ways[Way.RECEIVE], Way.RECEIVE: ways[Way.SEND]} for state, ways in CALLER.items()
+}
+# A REVOKE may cross the first ITEM: the function has begun, so it changes nothing.
+CALLEE[CallState.STREAMING][Way.RECEIVE] = {
+    **CALLEE[CallState.STREAMING][Way.RECEIVE],
+    Step.REVOKE: CallState.STREAMING,
+}
+
+
+def move(table: dict[Phase, dict[Way, Moves]], phase: Phase, way: Way, step: Step) -> Phase:
+    """The connection's next phase. Raises `IllegalTransition`."""
+    try:
+        return table[phase][way][step]
+    except KeyError:
+        message = f"{way} {step} is not possible while the connection is {phase.value}"
+        raise IllegalTransition(message) from None
+
+
+def move_call(table: dict[CallState, dict[Way, CallMoves]], state: CallState, way: Way, step: Step) -> CallState:
+    """The call's next state. Raises `IllegalTransition`."""
+    try:
+        return table[state][way][step]
+    except KeyError:
+        message = f"{way} {step} is not possible while the call is {state.value}"
+        raise IllegalTransition(message) from None

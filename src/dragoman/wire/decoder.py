@@ -40,7 +40,8 @@ _BULK = frozenset({int(Kind.CALL), int(Kind.ITEM), int(Kind.END)})
 _CALL = int(Kind.CALL)
 _CHECKSUM = int(Flag.CHECKSUM)
 _unpack = FIELDS.unpack_from
-_new: Callable[[type[Frame], tuple[object, ...]], Frame] = tuple.__new__  # skips NamedTuple's own, slower one
+# Skips the slower `__new__` that NamedTuple makes.
+_new: Callable[[type[Frame], tuple[object, ...]], Frame] = tuple.__new__  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType] - typeshed leaves it generic
 
 
 def _shapes() -> dict[int, tuple[int, int, int, int]]:
@@ -80,9 +81,13 @@ def _refusal(length: int, bits: int, meta: int, limit: int) -> ProtocolFault:
 
 
 class Decoder:
-    """Cuts a byte stream into frames. Dead after its first fault: every later `feed` raises it again."""
+    """Cuts a byte stream into frames. Dead after its first fault: every later `feed` raises it again.
 
-    __slots__ = ("_fault", "_missing", "_pieces", "limit")
+    Of a frame that spans reads, the header, the meta and the body are collected one after the other (`_header` holds
+    the first, `_entries` the second once they are whole), so that the body is joined where it stays.
+    """
+
+    __slots__ = ("_entries", "_fault", "_header", "_missing", "_pieces", "limit")
 
     def __init__(self, limit: int = FRAME_BYTES_MAX) -> None:
         """`limit` is the largest `length` (meta and body together, bytes) of CALL, ITEM and END.
@@ -90,13 +95,15 @@ class Decoder:
         The other kinds have limits of their own (`BODY_BYTES_MAX`).
         """
         self.limit = limit
+        self._header: bytes | None = None
+        self._entries: bytes | None = None
         self._pieces: list[bytes | bytearray] = []
         self._missing = 0
         self._fault: ProtocolFault | None = None
 
     @property
     def missing_bytes(self) -> int:
-        """Bytes that the frame in progress still lacks, or its header if that is not whole; 0 between frames."""
+        """Bytes that the part in progress (header, meta or body) still lacks; 0 between frames."""
         return self._missing
 
     def feed(self, data: Buffer) -> list[Frame]:
@@ -121,6 +128,7 @@ class Decoder:
         return frames
 
     def _parse(self, data: bytes, frames: list[Frame]) -> None:
+        """Cut `data`, which begins with a frame, into whole frames; keep what is left of it."""
         at = 0
         end = len(data)
         limit = self.limit
@@ -130,13 +138,16 @@ class Decoder:
             shape = shapes.get(bits)
             if shape is None or length - meta > shape[3] or (length > limit and shape[0] in _BULK):
                 raise _refusal(length, bits, meta, limit)
-            start = at + HEADER_BYTES
-            stop = start + length
             kind, flags, codec, _ = shape
             if meta and (meta > length or meta > META_BYTES_MAX or kind != _CALL):
                 raise _refusal(length, bits, meta, limit)
+            start = at + HEADER_BYTES
+            stop = start + length
             if stop > end:
-                break
+                self._begin(data[at:start], meta, length - meta)
+                if start < end:
+                    self._resume(memoryview(data)[start:], frames)
+                return
             at = stop
             entries = data[start : start + meta] if meta else b""
             body = data[start + meta : stop]
@@ -145,31 +156,49 @@ class Decoder:
                 entries = body = b""
             frames.append(_new(Frame, (kind, flags, codec, function, call, amount, entries, body)))
         if at < end:
-            self._keep(data[at:] if at else data)
+            self._pieces.append(data[at:])
+            self._missing = HEADER_BYTES - (end - at)
 
-    def _keep(self, rest: bytes) -> None:
-        """Hold the start of a frame whose header, if whole, has been checked."""
-        self._pieces.append(rest)
-        if len(rest) < HEADER_BYTES:
-            self._missing = HEADER_BYTES - len(rest)
-        else:
-            self._missing = HEADER_BYTES + int.from_bytes(rest[:4], "little") - len(rest)
+    def _begin(self, header: bytes, meta: int, body: int) -> None:
+        """Start to collect a frame whose header is whole and has been checked, and which is not empty."""
+        self._header = header
+        self._entries = None if meta else b""
+        self._missing = meta or body
 
     def _resume(self, data: Buffer, frames: list[Frame]) -> None:
         """Go on with the frame in progress, then with whatever follows it."""
         view = memoryview(data)
         while self._missing and view.nbytes:
-            taken = view[: self._missing]
-            view = view[len(taken) :]
-            self._gather(data if type(data) is bytes and len(taken) == len(data) else taken)
-            self._missing -= len(taken)
+            piece = view[: self._missing]
+            whole = type(data) is bytes and piece.nbytes == len(data)
+            self._gather(data if whole else piece)
+            self._missing -= piece.nbytes
+            view = view[piece.nbytes :]
             if not self._missing:
-                whole = b"".join(self._pieces)
-                self._pieces.clear()
-                # Either a frame is complete, or its header is: then it is checked and kept, and more is missing.
-                self._parse(whole, frames)
+                self._complete(b"".join(self._pieces), frames)
         if view.nbytes:
             self._parse(bytes(view), frames)
+
+    def _complete(self, part: bytes, frames: list[Frame]) -> None:
+        """Take a part that is whole: a header is checked, a body makes its frame."""
+        self._pieces.clear()
+        header = self._header
+        if header is None:
+            self._parse(part, frames)
+            return
+        length, bits, function, meta, call, amount, checksum = _unpack(header)
+        if self._entries is None:
+            self._entries = part
+            self._missing = length - meta
+            if self._missing:
+                return
+            part = b""
+        entries, self._header = self._entries, None
+        kind, flags, codec, _ = _SHAPES[bits]
+        if flags & _CHECKSUM and crc32(part, crc32(entries)) != checksum:
+            flags |= CORRUPT
+            entries = part = b""
+        frames.append(_new(Frame, (kind, flags, codec, function, call, amount, entries, part)))
 
     def _gather(self, piece: Buffer) -> None:
         last = self._pieces[-1] if self._pieces else b""

@@ -3,11 +3,15 @@
 #   make test PYTHON=3.13        with another interpreter, in an environment of its own (.venv-3.13)
 #   make test ARGS="-k worker"   anything more for the program behind the verb
 
-PYTHON ?=
-ARGS ?=
+PYTHON =
+ARGS =
 VENV := .venv$(if $(PYTHON),-$(notdir $(PYTHON)))
-BOOTSTRAP := VENV=$(VENV) PYTHON=$(PYTHON) tools/bootstrap.sh
+READY := VENV=$(VENV) PYTHON=$(PYTHON) tools/bootstrap.sh
 RUN := $(VENV)/bin/python
+
+# The static tools read the code for the oldest Python (pyproject.toml), whatever runs them.
+TOOLS_READY := VENV=.venv PYTHON= tools/bootstrap.sh dev demo
+TOOLS := .venv/bin
 
 .DEFAULT_GOAL := help
 .PHONY: help demo test check bench fix docs
@@ -16,29 +20,29 @@ help:
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 14
 
 demo: ## serve the example functions over real data, call them, print a table
-	@$(BOOTSTRAP) demo
+	@$(READY) demo
 	@tools/system.sh gawk jq
 	@$(RUN) examples/demo.py $(ARGS)
 
 test: ## run every test
-	@$(BOOTSTRAP) dev demo
+	@$(READY) dev demo
 	@tools/system.sh gawk jq curl wrk
 	@$(RUN) -m pytest $(ARGS)
 
 check: ## format, lint, types, import rules, house style and docs, without changing anything
-	@$(BOOTSTRAP) dev demo
-	@$(RUN) -m tools.check $(ARGS)
+	@$(TOOLS_READY)
+	@$(TOOLS)/python -m tools.check
 
 bench: ## measure against the peers, side by side, and write a report
-	@$(BOOTSTRAP) demo bench
+	@$(READY) demo bench
 	@tools/system.sh wrk
 	@$(RUN) -m bench $(ARGS)
 
 fix: ## format, and mend what the linter can
-	@$(BOOTSTRAP) dev demo
-	@$(VENV)/bin/ruff check --fix --quiet . || true
-	@$(VENV)/bin/ruff format .
+	@$(TOOLS_READY)
+	@$(TOOLS)/ruff check --fix --quiet . || true
+	@$(TOOLS)/ruff format .
 
 docs: ## write the generated pages, and check every link
-	@$(BOOTSTRAP) dev demo
-	@$(RUN) -m tools.docs $(ARGS)
+	@$(TOOLS_READY)
+	@$(TOOLS)/python -m tools.docs

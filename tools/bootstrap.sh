@@ -85,18 +85,21 @@ fi
 UV_LINK_MODE=${UV_LINK_MODE:-copy}
 UV_PROJECT_ENVIRONMENT=$venv
 export UV_LINK_MODE UV_PROJECT_ENVIRONMENT
-if ! mkdir -p "${UV_CACHE_DIR:-${XDG_CACHE_HOME:-${HOME:-/nonexistent}/.cache}/uv}" 2>/dev/null; then
+# Where there is no home to keep a cache in, it stays in the repository.
+if [ ! -w "${UV_CACHE_DIR:-${XDG_CACHE_HOME:-${HOME:-/nonexistent}}}" ]; then
     UV_CACHE_DIR=$PWD/$uv_home/cache
     export UV_CACHE_DIR
 fi
-# Another Python's environment, or a broken one, is no place to install into.
-[ -n "$python" ] || python=$(find_python)
-[ -n "$python" ] || fail "needs Python 3.11 or newer: apt-get install python3 python3-venv"
-
 set --
 for group in $groups; do set -- "$@" --group "$group"; done
-say "installing the locked dependencies into $venv (${groups:+groups: }$(printf '%s' "$groups" | tr '\n' ' '))"
+# An environment that is there keeps its interpreter, whatever the PATH says today.
+if [ -n "$python" ] || ! [ -x "$venv/bin/python" ]; then
+    [ -n "$python" ] || python=$(find_python)
+    [ -n "$python" ] || fail "needs Python 3.11 or newer: apt-get install python3 python3-venv"
+    set -- "$@" --python "$python"
+fi
+say "installing the locked dependencies into $venv, groups: $(printf '%s' "${groups:-none}" | tr '\n' ' ')"
 rm -f "$stamp"
-"$uv" sync --quiet --frozen --compile-bytecode --python "$python" --no-default-groups "$@"
+"$uv" sync --quiet --frozen --compile-bytecode --no-default-groups "$@"
 { printf '%s\n' "$want"; printf '%s\n' "$groups"; } >"$stamp"
 say "$("$venv/bin/python" --version) is ready in $venv"

@@ -32,7 +32,10 @@ def main(arguments: list[str]) -> int:
     if not project.package:
         print(f"tidy: no modules under {project.root / 'src'}")
         return 1
-    findings = sorted(finding for check in CHECKS for finding in check(project))
+    try:
+        findings = sorted(finding for check in CHECKS for finding in check(project))
+    except SyntaxError as error:
+        findings = [Finding(error.filename or "", error.lineno or 1, f"does not parse: {error.msg}", "mend it first")]
     for finding in findings:
         print(finding)
     print(f"tidy: {len(findings)} findings in {len(list(project))} modules")

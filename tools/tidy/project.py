@@ -48,11 +48,12 @@ class Module:
     @cached_property
     def rows(self) -> frozenset[int]:
         """The numbers of the lines that hold code."""
+        tree = self.tree
         code: set[int] = set()
         for token in self.tokens:
             if token.type not in FREE:
                 code.update(range(token.start[0], token.end[0] + 1))
-        for node in ast.walk(self.tree):
+        for node in ast.walk(tree):
             if (
                 isinstance(node, ast.Module | ast.ClassDef | Function)
                 and ast.get_docstring(node, clean=False) is not None

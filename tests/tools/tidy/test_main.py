@@ -24,3 +24,11 @@ def test_a_tidy_repository_passes(make_project: "MakeProject", capsys: "pytest.C
 
 def test_a_folder_without_a_package_is_an_error_and_not_a_clean_bill(make_project: "MakeProject") -> None:
     assert main([str(make_project({}).root)]) == 1
+
+
+def test_a_module_that_does_not_parse_is_a_finding(
+    make_project: "MakeProject", capsys: "pytest.CaptureFixture[str]"
+) -> None:
+    project = make_project({"src/pkg/thing.py": "x = 1\ndef work(:\n"})
+    assert main([str(project.root)]) == 1
+    assert "src/pkg/thing.py:2: does not parse" in capsys.readouterr().out

@@ -1,0 +1,80 @@
+"""A project as the host sees it: sources, and the settings of single functions, all checked and in plain units."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Literal
+
+from dragoman.ingress.http.options import HttpOptions
+from dragoman.sandbox.confinement import Limits
+from dragoman.workers.options import PoolOptions
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+TIMEOUT_S_DEFAULT = 30.0
+OUTPUT_BYTES_MAX_DEFAULT = 16 * 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class FunctionSettings:
+    """What the project says about a function; None where it says nothing."""
+
+    timeout_s: float | None = None
+    idempotent: bool | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """One place functions come from, and the pool of workers that runs them.
+
+    `path` is the absolute file of a Python source, None for a command; `command` the argument list of an executable,
+    where `{name}` stands for a property of the input, empty for Python. `input` and `output` are JSON Schemas of a
+    command (None: anything). `folder` is the workers' current folder. `idempotent` None leaves it to the functions.
+    """
+
+    name: str
+    kind: Literal["python", "command"]
+    folder: Path
+    path: Path | None = None
+    command: tuple[str, ...] = ()
+    language: Literal["python", "exec"] = "python"
+    mode: Literal["warm", "exec", "inline"] = "warm"
+    env: Mapping[str, str] = field(default_factory=dict[str, str])
+    stdin: Literal["none", "json", "body"] = "none"
+    stdout: Literal["json", "jsonl", "text", "bytes"] = "json"
+    input: Mapping[str, Any] | None = None
+    output: Mapping[str, Any] | None = None
+    description: str = ""
+    timeout_s: float = TIMEOUT_S_DEFAULT
+    idempotent: bool | None = None
+    output_bytes_max: int = OUTPUT_BYTES_MAX_DEFAULT
+    pool: PoolOptions = field(default_factory=PoolOptions)
+    limits: Limits = field(default_factory=Limits)
+
+
+@dataclass(frozen=True, slots=True)
+class Project:
+    """Sources by their names, settings by full function names. `file` is None where sources came by themselves."""
+
+    name: str
+    folder: Path
+    sources: Mapping[str, Source]
+    functions: Mapping[str, FunctionSettings] = field(default_factory=dict[str, FunctionSettings])
+    http: HttpOptions = field(default_factory=HttpOptions)
+    file: Path | None = None
+
+    def settings(self, source: str, function: str) -> FunctionSettings:
+        """What holds for one function: its own settings, then its source's. `timeout_s` is always set.
+
+        Args:
+            source: The source's name.
+            function: The full function name, `stats.correlation`.
+        """
+        own = self.functions.get(function, FunctionSettings())
+        shared = self.sources[source]
+        return FunctionSettings(
+            timeout_s=shared.timeout_s if own.timeout_s is None else own.timeout_s,
+            idempotent=shared.idempotent if own.idempotent is None else own.idempotent,
+        )

@@ -1,0 +1,349 @@
+"""Every setting of the project file, once: its key, its kind, its default and what it is for.
+
+The reader, the editors' schema, the "did you mean" of an unknown key and the check of the reference page all walk
+these tables, so that a setting cannot exist in one of them only. A dotted key (`workers.min`) is a key of an inner
+table; `field` names the option that it fills.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from dragoman.config.declared import Declared
+from dragoman.config.kinds import Arguments, Duration, Flag, Kind, Size, Text, Variables, Whole
+from dragoman.config.languages import Language, Mode
+from dragoman.wire.frame import FRAME_BYTES_MAX
+
+NAME = r"[A-Za-z_][A-Za-z0-9_-]{0,63}"
+"""A source's name is the first part of a function's: fit for a URL, an attribute and a metric's label."""
+
+WARM, EXEC, INLINE = "warm", "exec", "inline"
+ALL = frozenset({WARM, EXEC, INLINE})
+POOLED = frozenset({WARM, EXEC})
+
+KB, MB, GB = 1024, 1024**2, 1024**3
+BODY_BYTES_MAX = FRAME_BYTES_MAX - MB
+"""A body travels in one frame, beside its meta."""
+
+WORKERS_MAX = 1000
+"""Each is a process with three descriptors here; a larger fleet belongs on several machines."""
+
+QUEUE_MAX = 1_000_000
+CONCURRENCY_MAX = 10_000
+"""Calls held in memory; past these a longer line only makes every caller later."""
+
+
+@dataclass(frozen=True)
+class Setting:
+    """One key. `modes` are those that it means something to; `default` is as a reader of the page sees it."""
+
+    key: str
+    kind: Kind
+    default: str
+    about: str
+    field: str = ""
+    modes: frozenset[str] = ALL
+    inheritable: bool = True
+
+
+PROJECT = (
+    Setting(
+        "name",
+        Text("a name of letters, digits, dots, dashes and underscores", r"[A-Za-z0-9_][A-Za-z0-9._-]{0,63}"),
+        "the folder's name",
+        "The project's name, as faults, metrics and the OpenAPI document carry it.",
+    ),
+)
+
+FUNCTION = (
+    Setting(
+        "timeout",
+        Duration("1ms", "30d"),
+        "30s",
+        "How long a call may take, waiting included. At the deadline the caller is answered and the work is stopped.",
+    ),
+    Setting(
+        "idempotent",
+        Flag(),
+        "as the function declares, else false",
+        "Whether calling twice does no more than calling once; such functions also answer to GET.",
+    ),
+)
+
+ORIGIN = (
+    Setting(
+        "path",
+        Text("a path"),
+        "none",
+        "A Python file, or an executable file, relative to the project's folder. Either `path` or `command` is set.",
+        inheritable=False,
+    ),
+    Setting(
+        "command",
+        Arguments(),
+        "none",
+        "The program and its arguments; `{name}` stands for that property of the input, `{{` and `}}` for braces.",
+        modes=frozenset({EXEC}),
+        inheritable=False,
+    ),
+    Setting(
+        "language",
+        Language(),
+        "by the file",
+        'Says what `path` is where its name does not: `"python"`, or `"exec"` for any executable.',
+    ),
+    Setting(
+        "mode",
+        Mode(),
+        '"warm" for Python, "exec" for executables',
+        '`"warm"`: workers live on. `"exec"`: one process per call. `"inline"`: async Python functions inside the '
+        "host, for trusted code only.",
+    ),
+    Setting(
+        "description",
+        Text("a description", lines=True),
+        "none",
+        "What the executable does, for people who list the functions.",
+        field="description",
+        modes=frozenset({EXEC}),
+    ),
+    Setting(
+        "env",
+        Variables(),
+        "{}",
+        "Environment variables. The workers see these and a small safe base, never the host's environment.",
+        modes=POOLED,
+    ),
+)
+
+PROGRAM = (
+    Setting(
+        "stdin",
+        Text("a way in", choices=("none", "json", "body")),
+        '"none", or "body" where `path` is an executable',
+        'What the program reads: nothing, the input as JSON, or the call\'s body as it came (`"body"`).',
+        field="stdin",
+        modes=frozenset({EXEC}),
+    ),
+    Setting(
+        "stdout",
+        Text("a way out", choices=("json", "jsonl", "text", "bytes")),
+        '"json", or "text" where `path` is an executable',
+        "What the program prints: one JSON value, a stream of them one a line, UTF-8 text, or raw bytes.",
+        field="stdout",
+        modes=frozenset({EXEC}),
+    ),
+    Setting(
+        "input",
+        Declared(output=False),
+        "a required string for each `{name}` of the command; for a `path`, `args`: an array of strings",
+        "The input's contract: JSON Schema properties, or a schema file.",
+        modes=frozenset({EXEC}),
+    ),
+    Setting(
+        "output",
+        Declared(output=True),
+        "anything",
+        "The contract of the reply, or of each item of a stream: properties, a schema file, or the name of a type.",
+        modes=frozenset({EXEC}),
+    ),
+    Setting(
+        "output_max",
+        Size(1, BODY_BYTES_MAX),
+        "16MB",
+        "The most that one call of the program may print; it is stopped past that.",
+        field="output_bytes_max",
+        modes=frozenset({EXEC}),
+    ),
+)
+
+POOL = (
+    Setting("workers.min", Whole(1, WORKERS_MAX), "1", "Workers kept ready.", "pool.workers_min", POOLED),
+    Setting(
+        "workers.max",
+        Whole(1, WORKERS_MAX),
+        "the number of CPUs, at least 2 (4 for executables)",
+        "Workers at most, under load. `workers = 4` sets both.",
+        "pool.workers_max",
+        POOLED,
+    ),
+    Setting(
+        "workers.idle",
+        Duration("100ms", "1d"),
+        "1m",
+        "How long a worker above `workers.min` may have nothing to do before it is stopped.",
+        "pool.idle_s",
+        POOLED,
+    ),
+    Setting(
+        "concurrency",
+        Whole(1, CONCURRENCY_MAX),
+        "1",
+        "Calls in flight inside one worker; more than 1 suits async functions.",
+        "pool.concurrency",
+        frozenset({WARM, INLINE}),
+    ),
+    Setting(
+        "queue",
+        Whole(0, QUEUE_MAX),
+        "1000",
+        "Calls that may wait for a worker; one more is refused at once.",
+        "pool.queue",
+    ),
+    Setting(
+        "start_timeout",
+        Duration("100ms", "1h"),
+        "30s",
+        "How long a worker may take to be ready, the source's own imports included.",
+        "pool.start_timeout_s",
+        POOLED,
+    ),
+    Setting(
+        "cancel_grace",
+        Duration("1ms", "1m", off=True),
+        "100ms",
+        "How long a worker may take to give up a cancelled call before it is killed.",
+        "pool.cancel_grace_s",
+        POOLED,
+    ),
+    Setting(
+        "drain_timeout",
+        Duration("1ms", "1h", off=True),
+        "30s",
+        "How long calls in flight may run on when the pool is stopped or replaced.",
+        "pool.drain_timeout_s",
+    ),
+    Setting(
+        "recycle.calls",
+        Whole(0, 2**53),
+        "0",
+        "Replace a worker after this many calls; 0 for never.",
+        "pool.recycle_calls",
+        frozenset({WARM}),
+    ),
+    Setting(
+        "recycle.age",
+        Duration("1s", "365d", off=True),
+        "0s",
+        "Replace a worker after this long; 0s for never.",
+        "pool.recycle_age_s",
+        frozenset({WARM}),
+    ),
+    Setting(
+        "recycle.memory",
+        Size(MB, 1024 * GB, off=True),
+        "0",
+        "Replace a worker that has grown past this; 0 for never.",
+        "pool.recycle_memory_bytes",
+        frozenset({WARM}),
+    ),
+    Setting(
+        "body_max",
+        Size(1, BODY_BYTES_MAX),
+        "16MB",
+        "The largest body of one call.",
+        "pool.body_bytes_max",
+    ),
+)
+
+LIMITS = (
+    Setting(
+        "limits.memory",
+        Size(32 * MB, 1024 * GB, off=True),
+        "0",
+        "Data memory of each of a worker's processes; 0 leaves it as the system has it.",
+        "limits.memory_bytes",
+        POOLED,
+    ),
+    Setting(
+        "limits.files",
+        Whole(32, 1_048_576),
+        "1024",
+        "Open descriptors of each of a worker's processes.",
+        "limits.files",
+        POOLED,
+    ),
+    Setting(
+        "limits.processes",
+        Whole(0, 1_000_000),
+        "0",
+        "Processes and threads of the worker's user; 0 leaves it as the system has it.",
+        "limits.processes",
+        POOLED,
+    ),
+    Setting(
+        "limits.file_size",
+        Size(1, 1024 * 1024 * GB, off=True),
+        "0",
+        "The largest file that a worker may write; 0 leaves it as the system has it.",
+        "limits.file_bytes",
+        POOLED,
+    ),
+)
+
+SOURCE = (*ORIGIN, *FUNCTION, *PROGRAM, *POOL, *LIMITS)
+DEFAULTS = tuple(setting for setting in SOURCE if setting.inheritable)
+
+HTTP = (
+    Setting("host", Text("a host name or an address"), '"127.0.0.1"', "The address to listen on.", "host"),
+    Setting("port", Whole(0, 65535), "8700", "The port to listen on; 0 lets the system choose one.", "port"),
+    Setting("body_max", Size(1, BODY_BYTES_MAX), "16MB", "The largest request body.", "body_bytes_max"),
+    Setting(
+        "header_max",
+        Size(KB, MB),
+        "64KB",
+        "The largest request head: request line and headers.",
+        "header_bytes_max",
+    ),
+    Setting("connections_max", Whole(1, 1_000_000), "10000", "Connections at a time.", "connections_max"),
+    Setting(
+        "header_timeout",
+        Duration("10ms", "1h"),
+        "10s",
+        "How long a client may take to send a request's head.",
+        "header_timeout_s",
+    ),
+    Setting(
+        "body_timeout",
+        Duration("10ms", "1h"),
+        "30s",
+        "How long a client may take to send a request's body.",
+        "body_timeout_s",
+    ),
+    Setting(
+        "keep_alive",
+        Duration("10ms", "1d"),
+        "75s",
+        "How long an idle connection is kept open.",
+        "keep_alive_s",
+    ),
+    Setting(
+        "write_timeout",
+        Duration("10ms", "1h"),
+        "30s",
+        "How long a client may leave a reply unread.",
+        "write_timeout_s",
+    ),
+    Setting(
+        "shutdown_grace",
+        Duration("1ms", "1h", off=True),
+        "30s",
+        "How long calls in flight may run on after SIGTERM.",
+        "shutdown_grace_s",
+    ),
+    Setting(
+        "tls_cert", Text("a path"), "none", "The certificate chain, PEM, relative to the project's folder.", "tls_cert"
+    ),
+    Setting(
+        "tls_key", Text("a path"), "none", "The certificate's private key, PEM. Both or neither are set.", "tls_key"
+    ),
+)
+
+TABLES = {
+    "project": PROJECT,
+    "defaults": DEFAULTS,
+    "http": HTTP,
+    "sources": SOURCE,
+    "functions": FUNCTION,
+}
+"""The tables of the file; `sources` and `functions` hold one table of these settings for each name."""

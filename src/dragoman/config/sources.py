@@ -1,0 +1,284 @@
+"""From the settings of one source to a `Source`: what it is, what then applies to it, and what cannot stand together.
+
+A default that means nothing to a source (a `concurrency` for an executable) passes it by; the same setting written
+for that source is a contradiction, and is refused.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias, cast
+
+from dragoman.config import settings
+from dragoman.config.declared import SchemaFile, object_schema, parse_schema
+from dragoman.config.document import Document, Value, Values
+from dragoman.config.languages import check_executable, recognise
+from dragoman.config.problem import Refused, did_you_mean
+from dragoman.config.project import Source
+from dragoman.sandbox.confinement import Limits
+from dragoman.workers.options import PoolOptions
+
+if TYPE_CHECKING:
+    from dragoman.config.positions import Path as KeyPath
+
+PLACEHOLDER = re.compile(r"\{\{|\}\}|\{([A-Za-z_][A-Za-z0-9_]*)\}", re.ASCII)
+
+SCHEMA_BYTES_MAX = 1024 * 1024
+"""A schema past this costs more to check than the calls it guards."""
+
+Mode: TypeAlias = Literal["warm", "exec", "inline"]
+
+MISFITS = {
+    "exec": 'mode "{mode}" is for Python; an executable is one process per call: leave mode out, or "exec"',
+    "python": 'mode "{mode}" is for executables: use command = ["python3", …], or recycle = {{ calls = 1 }} for '
+    "a fresh worker each call",
+}
+
+BARE: dict[str, str] = {"stdin": "body", "stdout": "text"}
+BARE_INPUT: dict[str, Any] = {
+    "type": "object",
+    "properties": {"args": {"type": "array", "items": {"type": "string"}, "default": []}},
+    "required": [],
+    "additionalProperties": False,
+}
+"""The contract of an executable of which nothing is said: any arguments, none by default."""
+
+
+@dataclass(frozen=True)
+class Origin:
+    """What a source runs: a Python file, or a command, and in which mode."""
+
+    language: Literal["python", "exec"]
+    mode: Mode
+    path: Path | None = None
+    command: tuple[str, ...] = ()
+    bare: bool = False
+
+
+def processors() -> int:
+    """CPUs that this process may use."""
+    return len(os.sched_getaffinity(0))
+
+
+def workers_max(mode: str) -> int:
+    """How far a pool may grow where nobody says: programs mostly wait for each other, so they get a few more."""
+    return max(processors(), 4 if mode == settings.EXEC else 2)
+
+
+def bare(name: str, folder: Path, path: Path) -> Source:
+    """The source that a file is by itself, without any settings. Raises `Refused`."""
+    if recognise(path) == "python":
+        pool = PoolOptions(workers_max=workers_max(settings.WARM))
+        return Source(name, "python", folder, path, pool=pool)
+    return Source(
+        name,
+        "command",
+        folder,
+        command=(str(path), "{args}"),
+        language="exec",
+        mode="exec",
+        stdin="body",
+        stdout="text",
+        input=BARE_INPUT,
+        pool=PoolOptions(workers_max=workers_max(settings.EXEC)),
+    )
+
+
+class SourceReader:
+    """Builds the sources of one document; what is wrong is noted there, and the source then left out."""
+
+    def __init__(self, document: Document, folder: Path, defaults: Values) -> None:
+        self._document = document
+        self._folder = folder
+        self._defaults = defaults
+
+    def read(self, name: str) -> Source | None:
+        """Build the source of a name; None where anything about it was refused."""
+        place = ("sources", name)
+        problems = len(self._document.problems)
+        own = self._document.read(place, settings.SOURCE)
+        origin = self._origin(place, own)
+        if origin is None:
+            return None
+        values = self._applying(origin, own)
+        fields = _filled("", values) | self._extras(values)
+        fields["pool"] = self._pool(origin, values)
+        fields["limits"] = Limits(**_filled("limits.", values))
+        if origin.command:
+            fields |= self._contract(place, origin, values)
+        if len(self._document.problems) > problems:
+            return None
+        kind = "command" if origin.command else "python"
+        fields.setdefault("command", origin.command)
+        fields |= {"language": origin.language, "mode": origin.mode, "path": origin.path}
+        return Source(name, kind, self._folder, **fields)
+
+    def _origin(self, place: tuple[str, str], own: Values) -> Origin | None:
+        if "path" in own and "command" in own:
+            other = self._document.place(own["command"].path)
+            self._document.refuse(own["path"].path, f"cannot stand beside {other}: a source has one of the two")
+        elif "path" in own:
+            return self._file(own)
+        elif "command" in own:
+            return self._command(own)
+        elif not {"path", "command"} & self._document.table(place).keys():
+            message = 'needs a path (path = "stats.py") or a command (command = ["./thumb.sh", "{width}"])'
+            self._document.refuse(place, message)
+        return None
+
+    def _file(self, own: Values) -> Origin | None:
+        path = self._folder / own["path"].value
+        try:
+            language = recognise(path, self._said(path, own))
+        except Refused as refusal:
+            self._document.refuse(own["path"].path, refusal.message)
+            return None
+        mode = self._mode(own, language)
+        if language == "exec":
+            return Origin("exec", mode, None, (str(path),), bare=True)
+        return Origin("python", mode, path)
+
+    def _said(self, path: Path, own: Values) -> str:
+        if "language" in own:
+            return own["language"].value
+        if "language" in self._defaults and not path.suffix:
+            return self._defaults["language"].value
+        return ""
+
+    def _command(self, own: Values) -> Origin | None:
+        command, place = own["command"]
+        language = own.get("language")
+        if language and language.value != "exec":
+            other = self._document.place(place)
+            self._document.refuse(language.path, f"cannot stand beside {other}, which runs any program; use path")
+        program: str = command[0]
+        if PLACEHOLDER.search(program):
+            self._document.refuse((*place, 0), "the program itself cannot come from the input")
+            return None
+        if "/" in program:
+            program = str(self._folder / program)
+            try:
+                check_executable(Path(program))
+            except Refused as refusal:
+                self._document.refuse((*place, 0), refusal.message)
+                return None
+        return Origin("exec", self._mode(own, "exec"), None, (program, *command[1:]))
+
+    def _mode(self, own: Values, language: str) -> Mode:
+        fitting: tuple[Mode, ...] = ("exec",) if language == "exec" else ("warm", "inline")
+        wanted = own.get("mode") or self._defaults.get("mode")
+        if wanted and wanted.value in fitting:
+            return wanted.value
+        if "mode" in own:
+            self._document.refuse(own["mode"].path, MISFITS[language].format(mode=own["mode"].value))
+        return fitting[0]
+
+    def _applying(self, origin: Origin, own: Values) -> Values:
+        """The settings that hold for a source: its own, over the defaults that mean something to it."""
+        modes = {setting.key: setting.modes for setting in settings.SOURCE}
+        for key, value in own.items():
+            if origin.mode not in modes[key]:
+                self._document.refuse(value.path, self._misplaced(origin, modes[key], own))
+        values = {key: value for key, value in self._defaults.items() if origin.mode in modes[key]} | own
+        if "env" in own and "env" in self._defaults:
+            values["env"] = Value({**self._defaults["env"].value, **own["env"].value}, own["env"].path)
+        return values
+
+    def _misplaced(self, origin: Origin, modes: frozenset[str], own: Values) -> str:
+        what = self._document.place((own.get("path") or own["command"]).path)
+        if origin.mode == settings.EXEC:
+            return f"means nothing to {what}, an executable: each call is a process of its own"
+        if modes == frozenset({settings.EXEC}):
+            return f"is for executables, and {what} is Python"
+        mode = own.get("mode") or self._defaults["mode"]
+        return (
+            f"cannot stand beside {self._document.place(mode.path)}: inline functions run inside the host, in no worker"
+        )
+
+    def _pool(self, origin: Origin, values: Values) -> PoolOptions:
+        least, most = values.get("workers.min"), values.get("workers.max")
+        fields = _filled("pool.", values)
+        if least and most and least.value > most.value:
+            later, earlier = (most, least) if least.path[0] == "defaults" else (least, most)
+            relation = "less" if later is most else "more"
+            other = f"{self._document.place(earlier.path)}, which is {earlier.value}"
+            self._document.refuse(later.path, f"{later.value} is {relation} than {other}")
+        fields.setdefault("workers_max", max(workers_max(origin.mode), fields.get("workers_min", 1)))
+        return PoolOptions(**fields)
+
+    def _extras(self, values: Values) -> dict[str, Any]:
+        names = {"env": "env", "timeout": "timeout_s", "idempotent": "idempotent"}
+        return {field: values[key].value for key, field in names.items() if key in values}
+
+    # -- The contract of an executable -------------------------------------------------------------
+
+    def _contract(self, place: tuple[str, str], origin: Origin, values: Values) -> dict[str, Any]:
+        fields: dict[str, Any] = {}
+        command = origin.command
+        if origin.bare:
+            fields |= {key: values[key].value if key in values else BARE[key] for key in BARE}
+        if "input" in values:
+            fields["input"] = self._schema(values["input"], output=False)
+            self._check_placeholders((*place, "command"), command, fields["input"])
+        elif origin.bare:
+            fields |= {"input": BARE_INPUT, "command": (*command, "{args}")}
+        else:
+            fields["input"] = object_schema({name: "string" for _, name in placeholders(command)})
+        if "output" in values:
+            fields["output"] = self._schema(values["output"], output=True)
+            self._check_output(values)
+        return fields
+
+    def _check_output(self, values: Values) -> None:
+        stdout = values.get("stdout")
+        if stdout and stdout.value == "bytes":
+            other = self._document.place(stdout.path)
+            self._document.refuse(values["output"].path, f"cannot stand beside {other}: raw bytes have no schema")
+
+    def _schema(self, value: Value, *, output: bool) -> dict[str, Any]:
+        if not isinstance(value.value, SchemaFile):
+            return value.value
+        file = self._folder / value.value.name
+        try:
+            with file.open("rb") as stream:
+                content = stream.read(SCHEMA_BYTES_MAX + 1)
+            if len(content) > SCHEMA_BYTES_MAX:
+                raise Refused("holds more than 1MB")  # noqa: TRY301 - refused here like every other reason below
+            return parse_schema(content, output=output)
+        except OSError as error:
+            self._document.refuse(value.path, f"{file} cannot be read: {error.strerror}")
+        except Refused as refusal:
+            self._document.refuse(value.path, f"{file} {refusal.message}")
+        return {}
+
+    def _check_placeholders(self, place: KeyPath, command: tuple[str, ...], schema: dict[str, Any]) -> None:
+        properties = schema.get("properties")
+        if not isinstance(properties, dict) or schema.get("additionalProperties") is not False:
+            return
+        known = [str(name) for name in cast("dict[str, Any]", properties)]
+        for index, name in placeholders(command):
+            if name not in known:
+                hint = did_you_mean(name, known) or "; the input has none"
+                message = f"{{{name}}} is no property of the input{hint} (literal braces are doubled: {{{{{name}}}}})"
+                self._document.refuse((*place, index), message)
+
+
+def placeholders(command: tuple[str, ...]) -> list[tuple[int, str]]:
+    """Each `{name}` of an argument list, with the index of its argument."""
+    found = ((index, match[1]) for index, text in enumerate(command) for match in PLACEHOLDER.finditer(text))
+    return [(index, name) for index, name in found if name]
+
+
+def _filled(prefix: str, values: Values) -> dict[str, Any]:
+    """Options by the fields that the settings fill: those of an inner class (`pool.`), or the source's own."""
+    return {
+        setting.field.removeprefix(prefix): values[setting.key].value
+        for setting in settings.SOURCE
+        if setting.key in values
+        and setting.field.startswith(prefix)
+        and setting.field
+        and "." not in setting.field.removeprefix(prefix)
+    }

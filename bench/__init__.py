@@ -1,0 +1,1 @@
+"""Dragoman measured beside its peers: `python -m bench`."""

@@ -1,0 +1,1 @@
+"""One module a comparison; each has `NAME`, `TITLE` and `run(plan) -> Comparison`."""

@@ -1,0 +1,130 @@
+"""From nothing to ready: start-up time, what imports cost, and what an idle host weighs."""
+
+from __future__ import annotations
+
+import contextlib
+import subprocess
+import sys
+import time
+import urllib.request
+from functools import partial
+from typing import TYPE_CHECKING
+
+from bench import servers
+from bench.contest import contest
+from bench.outcome import Comparison, Plan, Sample
+from bench.system import READY_S_MAX, free_port, resident_mb, running
+
+if TYPE_CHECKING:
+    from collections.abc import Generator, Iterator
+
+    from bench.contest import Contestant, Turn
+
+NAME = "startup"
+COMMAND_S_MAX = 60
+SETTLE_S = 1.0
+"""An idle host is weighed once the noise of starting is over."""
+POLL_S = 0.002
+
+READY = "dragoman serve, until ready"
+BARE = "python -c pass"
+UVICORN = 'python -c "import uvicorn"'
+SOURCE = "the source's own imports"
+SERVER_IMPORTS = "imports of the server"
+GUEST_IMPORTS = "imports of the guest"
+HELP = "dragoman --help"
+
+COMMANDS = {
+    BARE: ["-c", "pass"],
+    UVICORN: ["-c", "import uvicorn"],
+    SOURCE: ["-c", "import bench.functions"],
+    SERVER_IMPORTS: ["-c", "import dragoman.cli.serve, dragoman.host.run"],
+    GUEST_IMPORTS: ["-c", "import dragoman.guest.__main__"],
+    HELP: ["-m", "dragoman", "--help"],
+}
+"""Whole commands, as `python` arguments; the bare interpreter's time is taken off where imports are meant."""
+
+
+def run(plan: Plan) -> Iterator[Comparison]:
+    """Measure times, then weights."""
+    yield _times(plan)
+    yield _weights(plan)
+
+
+def _times(plan: Plan) -> Comparison:
+    contestants: dict[str, Contestant] = {
+        name: partial(_contestant, [sys.executable, *arguments]) for name, arguments in COMMANDS.items()
+    }
+    contestants[READY] = _server
+    found = contest(Comparison("Start-up"), contestants, plan.turns * 3)
+    ready, uvicorn = found.figure(READY, "time_ms"), found.figure(UVICORN, "time_ms")
+    own = _beyond_bare(found, SOURCE)
+    ratio = (ready - own) / uvicorn if ready is not None and own is not None and uvicorn else None
+    found.aim(f"ready, without the source's own imports, over {UVICORN}", ratio, "at most", 3)
+    found.aim("imports of the server in ms", _beyond_bare(found, SERVER_IMPORTS), "at most", 250)
+    found.aim("dragoman --help in ms", found.figure(HELP, "time_ms"), "at most", 120)
+    found.aim("imports of the guest in ms", _beyond_bare(found, GUEST_IMPORTS), "at most", 40)
+    return found
+
+
+def _beyond_bare(found: Comparison, name: str) -> float | None:
+    whole, bare = found.figure(name, "time_ms"), found.figure(BARE, "time_ms")
+    return None if whole is None or bare is None else max(whole - bare, 0.0)
+
+
+@contextlib.contextmanager
+def _contestant(command: list[str]) -> Generator[Turn]:
+    _timed(command)  # fills the caches of the disk and of bytecode
+    yield partial(_timed, command)
+
+
+def _timed(command: list[str]) -> Sample:
+    start = time.perf_counter()
+    done = subprocess.run(command, capture_output=True, text=True, timeout=COMMAND_S_MAX, check=False)
+    took = time.perf_counter() - start
+    if done.returncode:
+        raise RuntimeError((done.stderr.strip().splitlines() or ["it ended without a word"])[-1])
+    return {"time_ms": took * 1e3}
+
+
+@contextlib.contextmanager
+def _server() -> Generator[Turn]:
+    _ready()
+    yield _ready
+
+
+def _ready() -> Sample:
+    port = free_port()
+    start = time.perf_counter()
+    with running(servers.dragoman(port)) as child:
+        while time.perf_counter() - start < READY_S_MAX:
+            child.check()
+            try:
+                with urllib.request.urlopen(f"http://127.0.0.1:{port}/health/ready", timeout=READY_S_MAX):
+                    return {"time_ms": (time.perf_counter() - start) * 1e3}
+            except OSError:  # not listening yet, or 503: not ready yet
+                time.sleep(POLL_S)
+        raise RuntimeError(f"not ready after {READY_S_MAX:.0f} s: {child.tail()}")
+
+
+def _weights(plan: Plan) -> Comparison:
+    contestants: dict[str, Contestant] = {
+        "Dragoman": partial(_idle, servers.dragoman),
+        "FastAPI + uvicorn": partial(_idle, servers.fastapi),
+        "Go gateway, bare worker": partial(_idle, servers.gateway_bare),
+    }
+    found = contest(Comparison("Idle, resident memory"), contestants, 1 if plan.quick else 3)
+    found.aim("idle host process in MB", found.figure("Dragoman", "host_mb"), "at most", 70)
+    return found
+
+
+@contextlib.contextmanager
+def _idle(command: servers.Command) -> Generator[Turn]:
+    with servers.on_free_port(command) as server:
+        time.sleep(SETTLE_S)
+        yield partial(_weigh, server.pid)
+
+
+def _weigh(pid: int) -> Sample:
+    host_mb, tree_mb = resident_mb(pid)
+    return {"host_mb": host_mb, "tree_mb": tree_mb}

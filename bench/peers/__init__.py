@@ -1,0 +1,1 @@
+"""What Dragoman is compared with, each written as its own users would write it."""

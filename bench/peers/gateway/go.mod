@@ -1,0 +1,3 @@
+module dragoman.bench/gateway
+
+go 1.22

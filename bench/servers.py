@@ -1,0 +1,92 @@
+"""The contestants over HTTP: how each is started, always on a free port of loopback, one server process each."""
+
+from __future__ import annotations
+
+import contextlib
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeAlias
+
+from bench.load import until_answer
+from bench.system import Missing, free_port, running
+from bench.workload import ADD
+
+if TYPE_CHECKING:
+    from collections.abc import Generator
+
+    from bench.workload import Request
+
+Command: TypeAlias = Callable[[int], list[str]]
+"""How to start a server on a port."""
+
+ROOT = Path(__file__).parents[1]
+FUNCTIONS = "bench/functions.py"
+BUILD_S_MAX = 300
+"""A first build compiles Go's standard library too."""
+
+
+@dataclass(frozen=True, slots=True)
+class Server:
+    """A server that answers."""
+
+    url: str
+    pid: int
+
+
+@contextlib.contextmanager
+def serve(command: list[str], port: int, request: Request = ADD) -> Generator[Server]:
+    """Start a server and wait for its first right answer."""
+    url = f"http://127.0.0.1:{port}"
+    with running(command) as child:
+        until_answer(url, request, child)
+        yield Server(url, child.process.pid)
+
+
+def dragoman(port: int, source: str = FUNCTIONS) -> list[str]:
+    """Dragoman as it comes."""
+    return [sys.executable, "-m", "dragoman", "serve", source, "--port", str(port)]
+
+
+def fastapi(port: int) -> list[str]:
+    """FastAPI on uvicorn."""
+    return [sys.executable, "-m", "bench.peers.fastapi_server", str(port)]
+
+
+def raw_asgi(port: int) -> list[str]:
+    """A raw ASGI application on uvicorn."""
+    return [sys.executable, "-m", "bench.peers.asgi_server", str(port)]
+
+
+def gateway(port: int) -> list[str]:
+    """The Go gateway before Dragoman's own Python worker."""
+    worker = [sys.executable, "-m", "dragoman.guest"]
+    return [build_gateway(), "-listen", f"127.0.0.1:{port}", "-source", FUNCTIONS, "--", *worker]
+
+
+def gateway_bare(port: int) -> list[str]:
+    """The Go gateway before the least worker that speaks the wire."""
+    worker = [sys.executable, "-m", "bench.peers.bare_worker"]
+    return [build_gateway(), "-listen", f"127.0.0.1:{port}", "--", *worker]
+
+
+def build_gateway() -> str:
+    """Build the Go gateway, which Go skips where nothing changed. Raises `Missing` without Go."""
+    go = shutil.which("go") or shutil.which("/usr/local/go/bin/go")
+    if go is None:
+        raise Missing("Go is not installed: apt-get install golang-go, or https://go.dev/dl")
+    program = ROOT / "bench" / ".build" / "gateway"
+    folder = ROOT / "bench" / "peers" / "gateway"
+    subprocess.run([go, "build", "-o", str(program), "."], cwd=folder, check=True, timeout=BUILD_S_MAX)
+    return str(program)
+
+
+@contextlib.contextmanager
+def on_free_port(command: Command) -> Generator[Server]:
+    """Start one of the contestants above."""
+    port = free_port()
+    with serve(command(port), port) as server:
+        yield server

@@ -6,6 +6,7 @@ A page asks for a generated part where it wants it, so that nothing here knows t
     …replaced by what the command prints…
     <!-- /generated -->
 
+A page that is generated as a whole says so near its top: ``<!-- Written by `python -m MODULE > PAGE`; … -->``.
 With `--check` nothing is written, and a part that is out of date is an error. Links to the web are not followed: a
 check that fails with somebody else's server is one that people learn to ignore.
 """
@@ -27,6 +28,7 @@ PART = re.compile(
     r"(?P<open>^<!-- generated: (?P<command>[^\n]+?) -->\n)(?P<body>.*?)(?P<close>^<!-- /generated -->$)",
     re.MULTILINE | re.DOTALL,
 )
+WHOLE = re.compile(r"^<!-- Written by `(?P<command>[^`]+?) > (?P<place>[^`]+)`", re.MULTILINE)
 COMMAND_S_MAX = 60
 """A generator imports the package and prints; one that runs longer hangs."""
 
@@ -36,11 +38,14 @@ class GeneratorFailed(Exception):  # noqa: N818 - named for the condition, as fa
 
 
 def regenerate(page: Page, root: Path) -> str:
-    """Give the page's text with each generated part made anew. Raises `GeneratorFailed`."""
+    """Give the page's text with what is generated in it made anew. Raises `GeneratorFailed`."""
 
     def replace(match: re.Match[str]) -> str:
         return match["open"] + run_generator(match["command"], root).strip("\n") + "\n" + match["close"]
 
+    whole = WHOLE.search(page.text)
+    if whole and page.path == root / whole["place"]:
+        return run_generator(whole["command"], root)
     return PART.sub(replace, page.text)
 
 

@@ -22,6 +22,15 @@ def test_a_generated_part_is_written_once_and_then_up_to_date(tmp_path: Path) ->
     assert main(["--check"], tmp_path) == 0
 
 
+def test_a_page_that_is_generated_as_a_whole_is_written_as_a_whole(tmp_path: Path) -> None:
+    note = "<!-- Written by `python -m this_table > docs/page.md`; not by hand. -->"
+    write(tmp_path, {"docs/page.md": f"# Old\n\n{note}\n", "this_table.py": f"print('# New')\nprint('{note}')\n"})
+    assert main(["--check"], tmp_path) == 1
+    assert main([], tmp_path) == 0
+    assert (tmp_path / "docs" / "page.md").read_text() == f"# New\n{note}\n"
+    assert main(["--check"], tmp_path) == 0
+
+
 def test_a_generator_that_fails_says_why_and_leaves_the_page(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

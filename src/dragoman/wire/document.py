@@ -7,6 +7,7 @@ text of log lines and exceptions, and a log line must not end a connection.
 from __future__ import annotations
 
 import json
+import math
 from typing import Any, NoReturn, cast
 
 from dragoman.wire.fault import ProtocolFault, Reason
@@ -14,14 +15,13 @@ from dragoman.wire.fault import ProtocolFault, Reason
 
 def dump(document: dict[str, Any]) -> bytes:
     """Encode an object. Raises `TypeError` or `ValueError` where a value is not JSON."""
-    text = json.dumps(document, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
-    return text.encode("utf-8", "replace")
+    return _ENCODER.encode(document).encode("utf-8", "replace")
 
 
 def load(body: bytes, what: str) -> dict[str, Any]:
     """Decode the body of a `what` frame, which must be a JSON object. Raises `ProtocolFault`."""
     try:
-        document: object = json.loads(body.decode("utf-8"), parse_constant=_refuse)
+        document: object = _DECODER.decode(body.decode("utf-8"))
         if b"\\ud" in body or b"\\uD" in body:
             document = _scrub(document)
     except (ValueError, RecursionError) as error:
@@ -44,14 +44,19 @@ def number(document: dict[str, Any], key: str, what: str, default: float | None 
     value = document.get(key, default)
     if isinstance(value, bool) or not isinstance(value, int | float):
         raise ProtocolFault(Reason.JSON, f"{what}: `{key}` must be a number, not {_name(value)}")
-    return value
+    try:
+        return float(value)
+    except OverflowError:
+        raise ProtocolFault(Reason.JSON, f"{what}: `{key}` is past every number that travels") from None
 
 
 def integer(document: dict[str, Any], key: str, what: str, least: int, default: int | None = None) -> int:
     """A whole number, at least `least`; an absent one is the default, or a fault where there is none."""
     value = document.get(key, default)
-    if isinstance(value, bool) or not isinstance(value, int) or value < least:
-        raise ProtocolFault(Reason.JSON, f"{what}: `{key}` must be a whole number of at least {least}")
+    if isinstance(value, bool) or not isinstance(value, int):
+        raise ProtocolFault(Reason.JSON, f"{what}: `{key}` must be a whole number, not {_name(value)}")
+    if value < least:
+        raise ProtocolFault(Reason.HANDSHAKE, f"{what}: `{key}` is {value}; it must be at least {least}")
     return value
 
 
@@ -80,6 +85,11 @@ def _refuse(constant: str) -> NoReturn:
     raise ValueError(message)
 
 
+def _finite(literal: str) -> float:
+    value = float(literal)
+    return value if math.isfinite(value) else _refuse(literal)
+
+
 def _scrub(value: Any) -> Any:
     if isinstance(value, str):
         return value.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
@@ -88,3 +98,7 @@ def _scrub(value: Any) -> Any:
     if isinstance(value, dict):
         return {_scrub(key): _scrub(each) for key, each in cast("dict[str, Any]", value).items()}
     return value
+
+
+_ENCODER = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+_DECODER = json.JSONDecoder(parse_constant=_refuse, parse_float=_finite)

@@ -10,11 +10,11 @@ from typing import Any, NamedTuple
 
 from dragoman.wire.document import dump, integer, items, load, section, text
 from dragoman.wire.fault import ProtocolFault, Reason
+from dragoman.wire.flow import CREDIT_BYTES_MAX
 from dragoman.wire.frame import FRAME_BYTES_MAX, HEADER_BYTES, READY_BYTES_MAX, VERSION
 
 CREDIT_BYTES = 256 * 1024
 """A stream's first window: about the pipe that a socket itself holds, so that neither side waits for the other."""
-CREDIT_BYTES_MAX = 2**31
 CALLS_MAX = 4096
 """Calls in flight in each direction: past any sensible concurrency, and small beside a body each."""
 FRAME_BYTES_LEAST = 64 * 1024
@@ -65,10 +65,18 @@ class Ready(NamedTuple):
 
 
 def dump_hello(hello: Hello) -> bytes:
-    """The body of HELLO."""
+    """The body of HELLO. Raises `ValueError` where a guest would refuse it."""
     fields = hello._asdict()
     fields["limits"] = hello.limits._asdict()
-    return dump(fields)
+    body = dump(fields)
+    try:
+        accepted = load_hello(body)
+    except ProtocolFault as fault:
+        raise ValueError(fault.detail) from None
+    if accepted.limits != hello.limits:
+        message = f"{hello.limits} are past what travels"
+        raise ValueError(message)
+    return body
 
 
 def load_hello(body: bytes) -> Hello:
@@ -102,6 +110,9 @@ def _versions(document: dict[str, Any]) -> tuple[int, int]:
 
 def dump_ready(ready: Ready) -> bytes:
     """The body of READY; `token` is its first key. Raises `ValueError` where the manifest is too large."""
+    if len(ready.functions) > FUNCTIONS_MAX:
+        message = f"{len(ready.functions)} functions; a worker offers at most {FUNCTIONS_MAX}"
+        raise ValueError(message)
     fields = ready._asdict()
     fields = ({"token": ready.token} if ready.token else {}) | {k: v for k, v in fields.items() if k != "token"}
     body = dump(fields)

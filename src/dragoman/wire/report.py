@@ -6,6 +6,7 @@ about the shape of what they do.
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Any, cast
 
 from dragoman.core.fault import Breach, Code, Fault, Started
@@ -24,13 +25,13 @@ BREACH_CHARS_MAX = 200
 
 def dump_fault(fault: Fault) -> bytes:
     """The body of FAULT; long texts are cut so that it fits its frame."""
-    body: dict[str, Any] = {"code": str(fault.code), "detail": _cut(fault.detail), "started": str(fault.started)}
+    body: dict[str, Any] = {"code": fault.code.value, "detail": _cut(fault.detail), "started": fault.started.value}
     if fault.errors:
         errors = [(_cut(path, BREACH_CHARS_MAX), _cut(message, BREACH_CHARS_MAX)) for path, message in fault.errors]
         body["errors"] = [{"path": path, "message": message} for path, message in errors[:ERRORS_MAX]]
     if fault.traceback:
         body["traceback"] = _cut(fault.traceback, keep_end=True)
-    if fault.retry_after_s is not None:
+    if fault.retry_after_s is not None and math.isfinite(fault.retry_after_s):
         body["retry_after_s"] = fault.retry_after_s
     return dump(body)
 
@@ -92,11 +93,12 @@ def load_event(body: bytes) -> Event | None:
     if "progress" in document:
         progress = section(document, "progress", "EVENT")
         share = min(max(number(progress, "share", "EVENT"), 0.0), 1.0)
-        return Progress(float(share), text(progress, "message", "EVENT", ""))
+        return Progress(share, text(progress, "message", "EVENT", ""))
     return None
 
 
-def _cut(value: str, chars_max: int = TEXT_CHARS_MAX, *, keep_end: bool = False) -> str:
+def _cut(value: object, chars_max: int = TEXT_CHARS_MAX, *, keep_end: bool = False) -> str:
+    value = str(value)  # user code may put anything into a fault; its report must not fail for it
     if len(value) <= chars_max:
         return value
     return "…" + value[1 - chars_max :] if keep_end else value[: chars_max - 1] + "…"

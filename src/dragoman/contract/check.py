@@ -1,0 +1,219 @@
+"""Values against JSON Schema 2020-12: built once per contract, then a yes or no in half a microsecond, or every breach.
+
+The validator lists its errors eagerly, at microseconds and a copy each, so a large wrong value is first thinned out:
+arrays and objects are cut, and whatever would be said about a cut one is left to the first error of the whole value.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from typing import Any
+
+import jsonschema_rs
+
+from dragoman.contract.codecs.typed import builtins
+from dragoman.contract.function import ContractError
+from dragoman.contract.malformed import Malformed
+from dragoman.contract.nesting import DEPTH_MAX, is_deep
+from dragoman.contract.pointer import pointer
+from dragoman.core.fault import Breach
+
+BREACHES_MAX = 100
+"""Nobody reads more, and the answer must stay smaller than the question."""
+MESSAGE_CHARACTERS_MAX = 300
+"""A breach is one line."""
+_NODES_MAX = 4_000
+"""Values looked at for a full list: about 30 ms of errors at the worst."""
+_BRANCH_DEPTH_MAX = 8
+
+_DURATION = re.compile(
+    r"[+-]?P(?:\d+(?:\.\d+)?W|(?=\d|T\d)(?:\d+Y)?(?:\d+M)?(?:\d+(?:\.\d+)?D)?"
+    r"(?:T(?=\d)(?:\d+(?:\.\d+)?H)?(?:\d+(?:\.\d+)?M)?(?:\d+(?:\.\d+)?S)?)?)",
+    re.ASCII,
+)
+_TIME = re.compile(
+    r"(?:[01]\d|2[0-3]):[0-5]\d:(?:[0-5]\d|60)(?:\.\d+)?(?:[Zz]|[+-](?:[01]\d|2[0-3]):[0-5]\d)?", re.ASCII
+)
+_FORMATS = {
+    "duration": lambda text: _DURATION.fullmatch(text) is not None,
+    "time": lambda text: _TIME.fullmatch(text) is not None,
+}
+"""Wider than RFC 3339, whose durations have no fractions and whose times must say their offset."""
+
+_SIMPLE = {
+    "minimum": "must be at least {}",
+    "maximum": "must be at most {}",
+    "exclusiveMinimum": "must be greater than {}",
+    "exclusiveMaximum": "must be less than {}",
+    "multipleOf": "must be a multiple of {}",
+    "minLength": "must be at least {} characters long",
+    "maxLength": "must be at most {} characters long",
+    "minItems": "must have at least {} items",
+    "maxItems": "must have at most {} items",
+    "minProperties": "must have at least {} keys",
+    "maxProperties": "must have at most {} keys",
+    "pattern": "must match the pattern {}",
+    "format": "is not a valid {}",
+}
+
+
+class Checker:
+    """One schema, compiled. Patterns run on a linear-time engine, and references never leave the schema."""
+
+    def __init__(self, schema: dict[str, Any] | bool) -> None:
+        """Raises `ContractError` for a schema that is none, refers outside itself or uses a look-around pattern."""
+        if is_deep(schema):
+            message = f"the schema nests more than {DEPTH_MAX} levels deep"
+            raise ContractError(message)
+        try:
+            self._validator = jsonschema_rs.Draft202012Validator(
+                schema,
+                validate_formats=True,
+                formats=_FORMATS,
+                offline=True,
+                mask="the value",
+                pattern_options=jsonschema_rs.RegexOptions(),
+            )
+        except (ValueError, TypeError, jsonschema_rs.ReferencingError) as error:
+            raise ContractError(_schema_message(error)) from error
+
+    def valid(self, value: Any) -> bool:
+        """Whether a decoded value keeps to the schema. A value that JSON cannot hold does not."""
+        if is_deep(value):
+            return False
+        try:
+            return self._validator.is_valid(value)
+        except ValueError:
+            pass
+        try:
+            return self._validator.is_valid(builtins(value))
+        except ValueError:
+            return False
+
+    def breaches(self, value: Any) -> tuple[Breach, ...]:
+        """Every place where a decoded value breaks the schema, at most `BREACHES_MAX`; none if it keeps to it."""
+        if is_deep(value):
+            return (Breach("", f"is nested more than {DEPTH_MAX} levels deep"),)
+        try:
+            return self._breaches(value)
+        except ValueError:
+            pass
+        try:
+            return self._breaches(builtins(value))
+        except Malformed as error:
+            return (Breach(error.path, _cut(error.message)),)
+        except ValueError as error:
+            return (Breach("", _cut(f"cannot be checked: {error}")),)
+
+    def _breaches(self, value: Any) -> tuple[Breach, ...]:
+        if self._validator.is_valid(value):
+            return ()
+        found: dict[Breach, None] = {}
+        thin = _Thinner()
+        reduced = thin.cut(value, ())
+        for error in self._validator.iter_errors(reduced):
+            if tuple(error.instance_path) not in thin.untold:
+                found.update(dict.fromkeys(_told(error, 0)))
+            if len(found) >= BREACHES_MAX:
+                break
+        if not found:
+            found.update(dict.fromkeys(_told(self._first(value), 0)))
+        return tuple(found)[:BREACHES_MAX]
+
+    def _first(self, value: Any) -> jsonschema_rs.ValidationError:
+        try:
+            self._validator.validate(value)
+        except jsonschema_rs.ValidationError as error:
+            return error
+        raise AssertionError("is_valid and validate disagree")
+
+
+class _Thinner:
+    """A copy of a value with at most `_NODES_MAX` values in it; `untold` are the places whose own errors mean nothing."""
+
+    def __init__(self) -> None:
+        self._left = _NODES_MAX
+        self.untold: set[tuple[str | int, ...]] = set()
+
+    def cut(self, value: Any, path: tuple[str | int, ...]) -> Any:
+        if type(value) is list or type(value) is tuple:
+            kept = value[: self._share(len(value), path)]
+            return [self.cut(member, (*path, index)) for index, member in enumerate(kept)]
+        if type(value) is dict:
+            share = self._share(len(value), path)
+            return {key: self.cut(member, (*path, key)) for (key, member), _ in zip(value.items(), range(share))}
+        return value
+
+    def _share(self, members: int, path: tuple[str | int, ...]) -> int:
+        share = min(members, self._left)
+        self._left -= share
+        if share < members:
+            self.untold.update(path[:length] for length in range(len(path) + 1))
+        return share
+
+
+def _told(error: Any, depth: int) -> Iterable[Breach]:
+    """One error in our words; an unknown or missing key is named by its own path."""
+    kind, path = error.kind, error.instance_path
+    name, facts = kind.name, kind.as_dict()
+    if name in {"additionalProperties", "unevaluatedProperties"}:
+        for key in facts["unexpected"][:BREACHES_MAX]:
+            yield Breach(pointer([*path, key]), "is not a key that is known here")
+    elif name == "required":
+        yield Breach(pointer([*path, facts["property"]]), "is required but missing")
+    elif name in {"anyOf", "oneOf"} and depth < _BRANCH_DEPTH_MAX and (branch := _likeliest(error)):
+        for inner in branch[:BREACHES_MAX]:
+            yield from _told(inner, depth + 1)
+    else:
+        yield Breach(pointer(path), _cut(_message(name, facts, error)))
+
+
+def _likeliest(error: Any) -> list[Any]:
+    """The one branch of a choice that the value was meant for: the only one that its type fits."""
+    context = getattr(error.kind, "context", None) or []
+    here = error.instance_path
+    fitting = [
+        branch
+        for branch in context
+        if branch and not any(e.instance_path == here and e.kind.name in {"type", "const", "enum"} for e in branch)
+    ]
+    return fitting[0] if len(fitting) == 1 else []
+
+
+def _message(name: str, facts: dict[str, Any], error: Any) -> str:
+    if name == "type":
+        return f"must be {_either(facts.get('types', []))}"
+    if name == "anyOf" or name == "oneOf":
+        types = [
+            kind
+            for branch in getattr(error.kind, "context", [])
+            for e in branch[:1]
+            for kind in e.kind.as_dict().get("types", [])
+        ]
+        return f"fits none of the allowed shapes{': must be ' + _either(types) if types else ''}"
+    if name in _SIMPLE and len(values := [fact for fact in facts.values() if not isinstance(fact, (dict, list))]) == 1:
+        return _SIMPLE[name].format(values[0])
+    return str(error.message)
+
+
+def _either(names: Iterable[str]) -> str:
+    return " or ".join(dict.fromkeys(f"{'an' if name[0] in 'aeiou' else 'a'} {name}" for name in names)).replace(
+        "a null", "null"
+    )
+
+
+def _cut(message: str) -> str:
+    line = " ".join(message.split())
+    return line if len(line) <= MESSAGE_CHARACTERS_MAX else f"{line[: MESSAGE_CHARACTERS_MAX - 1]}…"
+
+
+def _schema_message(error: Exception) -> str:
+    path = pointer(getattr(error, "instance_path", None) or [])
+    message = _cut(str(getattr(error, "message", "") or error))
+    hint = ""
+    if "regex" in message:
+        hint = "; patterns may not look around or refer back: they must run in linear time"
+    elif "Retrieval" in message or "retrieving" in message:
+        hint = "; a schema may refer only to its own parts, such as '#/$defs/Name'"
+    return f"not a usable JSON Schema{' at ' + path if path else ''}: {message}{hint}"

@@ -1,0 +1,221 @@
+"""Types that the decoder cannot take as they are, rewritten into ones that it can.
+
+A union whose members look alike on the wire (two dataclasses, text and a date) becomes a stand-in class: the decoder
+hands it plain values, and each member is tried, the most particular first. This works for parameters and inside of
+their containers; the fields of a user's own record stay as they are written.
+"""
+
+from __future__ import annotations
+
+import collections
+import collections.abc
+import typing
+from collections.abc import Callable
+from datetime import date, datetime, time, timedelta
+from decimal import Decimal
+from pathlib import PurePath
+from typing import Any, Literal, TypeVar, get_args, get_origin
+from uuid import UUID
+
+from dragoman.contract.annotation import (
+    alias_value,
+    fields_of,
+    is_alias,
+    is_enum,
+    is_model,
+    is_union,
+    strip,
+)
+from dragoman.contract.codecs.typed import Meta, convert, json_decoder
+from dragoman.contract.malformed import Malformed
+from dragoman.contract.plain import type_name
+
+_ACCEPT = "__dragoman_accept__"
+_PARTICULAR = (datetime, date, time, timedelta, UUID, Decimal)
+_SEQUENCES = (collections.abc.Iterable, collections.deque)
+_TEXT_LIKE = (str, int, float)
+
+
+def decodable(kind: Any) -> Any:
+    """Rewrite a type, wherever its own parts allow, into one that the typed decoder takes with `decode_hook`."""
+    return _rewrite(kind, {})
+
+
+def decode_hook(kind: Any, value: Any) -> Any:
+    """Build what the decoder does not know from the plain value that came. Raises `ValueError` where it does not fit."""
+    if (accept := getattr(kind, _ACCEPT, None)) is not None:
+        return accept(value)
+    origin = get_origin(kind) or kind
+    if origin is object:
+        return value
+    if is_model(origin):
+        return origin.model_validate(value)
+    if origin in _SEQUENCES:
+        items = _nested(value, list[get_args(kind) or (Any,)])  # pyright: ignore[reportInvalidTypeArguments] - built at run time
+        return items if origin is collections.abc.Iterable else origin(items)
+    if isinstance(origin, type):
+        return _instance(origin, value)
+    message = f"cannot be read as {type_name(kind)}"
+    raise ValueError(message)
+
+
+def _instance(kind: Any, value: Any) -> Any:
+    if issubclass(kind, PurePath):
+        if type(value) is str and "\0" not in value:
+            return kind(value)
+        message = f"Expected `str`, got `{type(value).__name__}`"
+        raise ValueError(message)
+    for plain in _TEXT_LIKE:
+        if issubclass(kind, plain):
+            return kind(_nested(value, plain))
+    if issubclass(kind, dict):
+        return kind(_nested(value, dict))
+    message = f"cannot be read as {type_name(kind)}"
+    raise ValueError(message)
+
+
+def _rewrite(kind: Any, aliases: dict[Any, Any]) -> Any:  # noqa: PLR0911 - one return per way to write a type
+    if is_alias(kind):
+        return _rewrite_alias(kind, aliases)
+    if hasattr(kind, "__supertype__"):
+        return _rewrite(kind.__supertype__, aliases)
+    if isinstance(kind, TypeVar):
+        members = kind.__constraints__
+        return (
+            _union([_rewrite(member, aliases) for member in members])
+            if members
+            else _rewrite(kind.__bound__ or Any, aliases)
+        )
+    if kind is object or kind is None or kind is type(None):
+        return Any if kind is object else None
+    if kind is getattr(typing, "LiteralString", None):
+        return str
+    origin, arguments = get_origin(kind), get_args(kind)
+    if origin is typing.Annotated:
+        metas = tuple(item for item in kind.__metadata__ if isinstance(item, Meta))
+        inner = _rewrite(arguments[0], aliases)
+        return typing.Annotated[(inner, *metas)] if metas else inner  # pyright: ignore[reportInvalidTypeArguments] - built at run time
+    if is_union(kind):
+        return _union([_rewrite(member, aliases) for member in arguments])
+    if origin is Literal:
+        return _one_of(kind, arguments) if any(type(value) is bool for value in arguments) else kind
+    if is_enum(kind):
+        values = [member.value for member in kind]
+        return kind if _uniform(values) else _one_of(kind, values, list(kind))
+    if _is_container(origin) and arguments:
+        return _refill(kind, origin, tuple(a if a is Ellipsis else _rewrite(a, aliases) for a in arguments))
+    return strip(kind) if strip(kind) is not kind else kind
+
+
+def _is_container(origin: Any) -> bool:
+    return isinstance(origin, type) and (origin.__module__ in {"builtins", "collections", "collections.abc"})
+
+
+def _refill(kind: Any, origin: Any, arguments: tuple[Any, ...]) -> Any:
+    return kind if arguments == get_args(kind) else origin[arguments if len(arguments) > 1 else arguments[0]]
+
+
+def _rewrite_alias(kind: Any, aliases: dict[Any, Any]) -> Any:
+    """Open an alias; one that names itself gets a stand-in, resolved once the whole is known."""
+    if kind in aliases:
+        if aliases[kind] is None:
+            aliases[kind] = _stand_in(type_name(kind), _unset)
+        return aliases[kind]
+    aliases[kind] = None
+    opened = _rewrite(alias_value(kind), aliases)
+    stand_in = aliases.pop(kind)
+    if stand_in is not None:
+        setattr(stand_in, _ACCEPT, staticmethod(lambda value: _nested(value, opened)))
+    return opened
+
+
+def _union(members: list[Any]) -> Any:
+    if any(member is Any for member in members):
+        return Any
+    joined = typing.Union[tuple(members)]  # noqa: UP007 - built at run time
+    try:
+        json_decoder(joined, decode_hook)
+    except TypeError:
+        return _choice(members)
+    return joined
+
+
+def _choice(members: list[Any]) -> Any:
+    """A stand-in that tries each member; among records, the one that knows most of the keys first."""
+    ordered = sorted(members, key=_rank)
+    records = {id(member): frozenset(f.key for f in fields) for member in ordered if (fields := _record_fields(member))}
+
+    def accept(value: Any) -> Any:
+        candidates = ordered
+        if type(value) is dict:
+            keys = frozenset[Any](value)
+            candidates = sorted(ordered, key=lambda member: len(keys - records.get(id(member), keys)))
+        for member in candidates:
+            try:
+                return _nested(value, member)
+            except ValueError:
+                continue
+        message = f"fits none of {', '.join(type_name(member) for member in members)}"
+        raise ValueError(message)
+
+    return _stand_in("Choice", accept)
+
+
+def _record_fields(member: Any) -> Any:
+    return fields_of(strip(member))
+
+
+def _rank(member: Any) -> int:
+    """Most particular first: text that reads as a date is one; plain text comes last, paths and bytes just before."""
+    bare = strip(member)
+    if bare is None or bare is type(None) or get_origin(bare) is Literal or is_enum(bare) or bare in _PARTICULAR:
+        return 0
+    if bare in {int, bool}:
+        return 1
+    if bare is str:
+        return 3
+    if bare in {bytes, bytearray, memoryview}:
+        return 4
+    return 2 if not (isinstance(bare, type) and issubclass(bare, (PurePath, str))) else 5
+
+
+def _one_of(kind: Any, values: Any, members: list[Any] | None = None) -> Any:
+    """A stand-in that takes exactly one of some values: `true` is not `1` here."""
+    choices = list(zip(values, members or values, strict=True))
+
+    def accept(value: Any) -> Any:
+        for choice, member in choices:
+            if choice == value and (type(choice) is bool) == (type(value) is bool):
+                return member
+        message = f"must be one of {', '.join(repr(choice) for choice, _ in choices)}"
+        raise ValueError(message)
+
+    return _stand_in(type_name(kind), accept)
+
+
+class _StandIn(type):
+    """The class of stand-ins: the decoder asks whether what the hook built is an instance, and the hook knows best."""
+
+    def __instancecheck__(cls, instance: object) -> bool:
+        return True
+
+
+def _stand_in(name: str, accept: Callable[[Any], Any]) -> Any:
+    return _StandIn(name, (), {_ACCEPT: staticmethod(accept)})
+
+
+def _nested(value: Any, kind: Any) -> Any:
+    try:
+        return convert(value, kind, decode_hook)
+    except Malformed as error:
+        cause = error.__cause__
+        raise ValueError(str(cause)) from (cause.__cause__ if cause else None)
+
+
+def _unset(_value: Any) -> Any:
+    message = "the alias is not complete yet"
+    raise ValueError(message)
+
+
+def _uniform(values: list[Any]) -> bool:
+    return all(type(value) is int for value in values) or all(type(value) is str for value in values)

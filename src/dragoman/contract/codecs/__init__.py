@@ -1,0 +1,1 @@
+"""The codecs, one file each; the only modules that know msgspec."""

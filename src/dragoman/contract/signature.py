@@ -1,0 +1,339 @@
+"""Plain Python functions bound to their contracts: the schema of their input and output, and the call itself.
+
+Everything that can be decided is decided in `bind`, once. A call is a typed decode and the function; nothing between
+the two inspects, looks up or copies. Whatever is slow to import waits until a body has been refused.
+"""
+
+from __future__ import annotations
+
+import collections.abc
+import inspect
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, get_args, get_origin
+
+from dragoman.contract import docstring, parameters
+from dragoman.contract.annotation import REQUIRED, Hints, Unresolved, fields_of, hints_of, is_model, is_record, strip
+from dragoman.contract.choice import decodable, decode_hook
+from dragoman.contract.codec import encode
+from dragoman.contract.codecs.typed import (
+    DECODING_ERRORS,
+    UNSET,
+    arguments,
+    json_decoder,
+    keys_json,
+    keys_msgpack,
+    msgpack_decoder,
+)
+from dragoman.contract.function import Contract, ContractError
+from dragoman.contract.malformed import Malformed
+from dragoman.contract.marker import Marker, marker_of
+from dragoman.contract.offering import is_offered, reason_not_offered
+from dragoman.contract.parameters import Parameters
+from dragoman.contract.plain import rows, type_name
+from dragoman.contract.schema import Schema, SchemaBuilder, Unsupported, annotate
+from dragoman.core.call import Codec
+from dragoman.core.fault import Breach, Fault, InvalidArgument, Started, Unimplemented, Unknown
+
+if TYPE_CHECKING:
+    from dragoman.contract.refusal import Patient
+
+__all__ = ["Binding", "bind", "is_offered", "reason_not_offered"]
+
+Reader = Callable[[bytes | memoryview], Any]
+
+_GENERATORS = frozenset({collections.abc.Generator, collections.abc.AsyncGenerator})
+_ITERATORS = frozenset({collections.abc.Iterator, collections.abc.AsyncIterator, collections.abc.AsyncIterable})
+_ITERABLES = frozenset({collections.abc.Iterable})
+_DESCRIPTION_CHARACTERS_MAX = 16_000
+
+
+class Binding:
+    """One function and its contract, ready to be called with bytes.
+
+    `is_async` says that `invoke` returns an awaitable or an asynchronous generator, `is_stream` that the result is
+    iterated; `context_parameter` names the parameter that gets the call's context, if there is one.
+    """
+
+    __slots__ = (
+        "_input",
+        "_patient",
+        "_plan",
+        "_readers",
+        "_rows",
+        "_strict",
+        "context_parameter",
+        "contract",
+        "function",
+        "is_async",
+        "is_stream",
+    )
+
+    def __init__(self, function: Callable[..., Any], contract: Contract, taken: _Input, *, is_async: bool) -> None:
+        """Raises `ContractError` where the schema cannot be compiled. Use `bind`."""
+        self.function = function
+        self.contract = contract
+        self.is_async = is_async
+        self.is_stream = contract.streaming
+        self.context_parameter = taken.parameters.context
+        self._input = taken
+        self._plan = taken.plan(function)
+        self._readers: list[Reader] = [
+            self._read_nothing,
+            taken.json,
+            taken.msgpack,
+            self._read_raw,
+            self._read_no_arrow,
+        ]
+        self._rows = contract.output.get("items", {}).get("type") == "array"
+        self._patient: Patient | None = None
+        self._strict = taken.strict
+        if taken.stricter:
+            self._slow()
+
+    def invoke(self, body: bytes | memoryview, codec: Codec, context: object | None = None) -> Any:
+        """Decode the input and call the function; give what it gives: a value, an awaitable or a generator.
+
+        Raises `InvalidArgument` (`started: no`, every breach in `errors`) where the input breaks the contract, and
+        else only what the function itself raises.
+        """
+        try:
+            taken = self._readers[codec](body)
+            if self._strict and codec != Codec.BYTES:
+                self._check(body, codec)
+        except DECODING_ERRORS:
+            taken = self._read_slowly(body, codec)
+        return self._plan(taken, context)
+
+    def encode(self, value: Any, codec: Codec) -> bytes:
+        """Encode a result, or one item of a stream.
+
+        Raises `Unimplemented` for raw output of what is not bytes, `Unknown` for a value that cannot be written; both
+        with `started: yes`.
+        """
+        if self._rows:
+            value = rows(value)
+        try:
+            return encode(value, codec)
+        except Malformed as error:
+            raise self._unwritten(value, codec, error) from error
+
+    def _check(self, body: bytes | memoryview, codec: Codec) -> None:
+        if self._input.keys is not None and body:
+            keys = (keys_json if codec == Codec.JSON else keys_msgpack)(body)
+            if not self._input.keys.issuperset(keys):
+                self._slow().check(body, codec)
+        if self._input.stricter and body:
+            self._slow().check(body, codec)
+
+    def _slow(self) -> Patient:
+        if self._patient is None:
+            from dragoman.contract.refusal import Patient  # noqa: PLC0415 - costs what a guest's start cannot spare
+
+            self._patient = Patient(self.contract.name, self.contract.input, self._input.kind, decode_hook)
+        return self._patient
+
+    def _read_slowly(self, body: bytes | memoryview, codec: Codec) -> Any:
+        if not body:
+            body, codec = b"{}", Codec.JSON
+        return self._slow().read(body, codec)
+
+    def _read_nothing(self, body: bytes | memoryview) -> Any:
+        if not body:
+            return self._input.json(b"{}")
+        raise self._refused("must say its codec: send JSON or MessagePack")
+
+    def _read_no_arrow(self, _body: bytes | memoryview) -> Any:
+        raise self._refused("must be JSON or MessagePack, not Arrow")
+
+    def _read_raw(self, body: bytes | memoryview) -> Any:
+        if self.contract.raw_input:
+            return self._input.raw(bytes(body))
+        if not body:
+            return self._input.json(b"{}")
+        raise self._refused(
+            "must be JSON or MessagePack: raw bytes fit only a function with a single `bytes` parameter"
+        )
+
+    def _refused(self, message: str) -> InvalidArgument:
+        detail = f"the input of {self.contract.name} {message}"
+        return InvalidArgument(detail, errors=(Breach("", message),), function=self.contract.name)
+
+    def _unwritten(self, value: Any, codec: Codec, error: Malformed) -> Fault:
+        name = self.contract.name
+        if codec not in {Codec.JSON, Codec.MSGPACK}:
+            detail = f"{name} has no raw output: it returned {type_name(type(value))}; ask for JSON or MessagePack"
+            return Unimplemented(detail, started=Started.YES, function=name)
+        detail = f"{name} returned a {type_name(type(value))} that cannot be sent: {error}"
+        return Unknown(detail, started=Started.YES, function=name)
+
+
+class _Input:
+    """How the input of one function is read: its type, its decoders, and what they do not check."""
+
+    def __init__(self, name: str, found: Parameters, hints_kinds: tuple[Any, ...], *, stricter: bool) -> None:
+        self.parameters = found
+        self.stricter = stricter
+        self.is_record = _takes_whole(found)
+        self.keys: frozenset[str] | None = None
+        if self.is_record:
+            (self.kind,) = hints_kinds
+            self.keys = _known_keys(found.inputs[0].kind)
+        else:
+            fields = [
+                (parameter.name, kind, UNSET if parameter.default is REQUIRED else parameter.default)
+                for parameter, kind in zip(found.inputs, hints_kinds, strict=True)
+            ]
+            self.kind = arguments(f"{name} input", fields)
+        self.strict = stricter or self.keys is not None
+        self._json = json_decoder(self.kind, decode_hook)
+        self._msgpack = msgpack_decoder(self.kind, decode_hook)
+        self.json: Reader = self._json if not self._may_be_empty() else self._json_or_nothing
+        self.msgpack: Reader = self._msgpack if not self._may_be_empty() else self._msgpack_or_nothing
+
+    def plan(self, function: Callable[..., Any]) -> parameters.Plan:
+        """How to call the function with what was read."""
+        return (parameters.whole if self.is_record else parameters.spread)(function, self.parameters)
+
+    def raw(self, body: bytes) -> Any:
+        """What the decoder would give for a single parameter of bytes."""
+        return self.kind(body)
+
+    def _may_be_empty(self) -> bool:
+        return not self.is_record and all(parameter.default is not REQUIRED for parameter in self.parameters.inputs)
+
+    def _json_or_nothing(self, body: bytes | memoryview) -> Any:
+        return self._json(body or b"{}")
+
+    def _msgpack_or_nothing(self, body: bytes | memoryview) -> Any:
+        return self._msgpack(body or b"\x80")
+
+
+def bind(function: Callable[..., Any], *, marker: Marker | None = None) -> Binding:
+    """Bind a function to the contract that its annotations, defaults, docstring and marker make.
+
+    Args:
+        function: a plain, `async` or generator function. A parameter without annotation takes anything.
+        marker: what to take in place of the function's own `@function` options.
+
+    Returns:
+        The binding, with everything for a call built.
+
+    Raises:
+        ContractError: a parameter or result that cannot be a contract; names the function, the parameter, the type.
+    """
+    marker = marker or marker_of(function) or Marker()
+    name = marker.name or getattr(function, "__name__", type(function).__name__)
+    try:
+        hints = hints_of(inspect.unwrap(function))
+    except Unresolved as error:
+        message = f"function {name}: {error}"
+        raise ContractError(message) from None
+    documented = docstring.parse(getattr(function, "__doc__", None))
+    found = parameters.read(function, name, hints)
+    builder = SchemaBuilder()
+    input_schema = _input_schema(name, found, builder, documented)
+    try:
+        taken = _Input(name, found, tuple(_decodable(name, p) for p in found.inputs), stricter=builder.stricter)
+    except TypeError as error:
+        message = f"function {name}: its parameters cannot be decoded: {str(error).splitlines()[0]}"
+        raise ContractError(message) from None
+    streaming, result = _result(function, hints)
+    contract = Contract(
+        name=name,
+        version=marker.version,
+        description=(marker.description or documented.description)[:_DESCRIPTION_CHARACTERS_MAX],
+        input=input_schema,
+        output=_output_schema(name, result, documented.result),
+        streaming=streaming,
+        idempotent=marker.idempotent,
+        raw_input=len(found.inputs) == 1 and strip(found.inputs[0].kind) is bytes,
+        raw_output=strip(result) in (bytes, bytearray, memoryview),
+    )
+    is_async = inspect.iscoroutinefunction(function) or inspect.isasyncgenfunction(function)
+    return Binding(function, contract, taken, is_async=is_async or _is_async_stream(hints.get("return")))
+
+
+def _takes_whole(found: Parameters) -> bool:
+    return len(found.inputs) == 1 and found.inputs[0].default is REQUIRED and is_record(strip(found.inputs[0].kind))
+
+
+def _known_keys(kind: Any) -> frozenset[str] | None:
+    """The keys of a record whose decoder lets unknown ones pass; None where it does not, or where the model decides."""
+    bare = strip(kind)
+    origin = get_origin(bare) or bare
+    config = getattr(origin, "__struct_config__", None)
+    if is_model(origin) or (config is not None and config.forbid_unknown_fields):
+        return None
+    keys = {field.key for field in fields_of(bare) or ()}
+    return frozenset(keys | {config.tag_field} if config is not None and config.tag is not None else keys)
+
+
+def _input_schema(name: str, found: Parameters, builder: SchemaBuilder, said: docstring.Documented) -> Schema:
+    if _takes_whole(found):
+        schema = builder.inline(_parameter_schema(name, found.inputs[0], builder))
+        if not is_model(strip(found.inputs[0].kind)):
+            schema["additionalProperties"] = False
+        return builder.complete(schema)
+    properties = {
+        parameter.name: annotate(
+            _parameter_schema(name, parameter, builder), parameter.default, said.parameters.get(parameter.name, "")
+        )
+        for parameter in found.inputs
+    }
+    schema: Schema = {"type": "object", "properties": properties}
+    if required := [parameter.name for parameter in found.inputs if parameter.default is REQUIRED]:
+        schema["required"] = required
+    return builder.complete({**schema, "additionalProperties": False})
+
+
+def _parameter_schema(name: str, parameter: parameters.Parameter, builder: SchemaBuilder) -> Schema:
+    try:
+        return builder.schema(parameter.kind)
+    except Unsupported as error:
+        raise _not_a_contract(f"function {name}: parameter `{parameter.name}`", error) from None
+
+
+def _output_schema(name: str, result: Any, description: str) -> Schema:
+    builder = SchemaBuilder(output=True)
+    try:
+        schema = builder.schema(result)
+    except Unsupported as error:
+        raise _not_a_contract(f"function {name}: its result", error) from None
+    return builder.complete(annotate(schema, REQUIRED, description))
+
+
+def _not_a_contract(subject: str, error: Unsupported) -> ContractError:
+    where = f" (in {', in '.join(error.where)})" if error.where else ""
+    return ContractError(f"{subject}: type {type_name(error.kind)}{where} cannot be part of a contract: {error.why}")
+
+
+def _decodable(name: str, parameter: parameters.Parameter) -> Any:
+    """The type as the decoder takes it. Built alone once, so that a refusal names the parameter."""
+    try:
+        kind = decodable(parameter.kind)
+        json_decoder(kind, decode_hook)
+        msgpack_decoder(kind, decode_hook)
+    except (TypeError, ValueError, RecursionError, NameError) as error:
+        message = (
+            f"function {name}: parameter `{parameter.name}`: type {type_name(parameter.kind)} cannot be decoded: "
+            f"{' '.join(str(error).split())}; where members of a union look alike, tag them with a Literal or a Struct tag"
+        )
+        raise ContractError(message) from None
+    return kind
+
+
+def _result(function: Callable[..., Any], hints: Hints) -> tuple[bool, Any]:
+    """Whether a function streams, and the type of its result or of each item."""
+    hint = hints.get("return", Any)
+    bare = strip(hint)
+    origin = get_origin(bare) or bare
+    generates = inspect.isgeneratorfunction(function) or inspect.isasyncgenfunction(function)
+    known = _GENERATORS | _ITERATORS | (_ITERABLES if generates else frozenset[Any]())
+    if isinstance(origin, collections.abc.Hashable) and origin in known:
+        return True, (get_args(bare) or (Any,))[0]
+    return generates, Any if generates else hint
+
+
+def _is_async_stream(hint: Any) -> bool:
+    origin = get_origin(strip(hint)) or hint
+    return origin in {collections.abc.AsyncIterator, collections.abc.AsyncIterable, collections.abc.AsyncGenerator}

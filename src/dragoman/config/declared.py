@@ -14,12 +14,15 @@ from typing import Any, cast
 
 from dragoman.config.kinds import Schema, shown, wrong
 from dragoman.config.problem import Refused, did_you_mean
+from dragoman.contract.check import Checker
+from dragoman.contract.function import ContractError
+from dragoman.contract.nesting import DEPTH_MAX
+from dragoman.contract.pointer import pointer
 
 JSON_TYPES = ("string", "integer", "number", "boolean", "array", "object", "null")
 
 PROPERTIES_MAX = 1000
-DEPTH_MAX = 64
-"""Past these a schema is somebody's mistake; checks and documents built from it stay small."""
+"""Past this a schema is somebody's mistake; checks and documents built from it stay small."""
 
 INTEGER_BITS_MAX = 64
 DRAFT = "https://json-schema.org/draft/2020-12/schema"
@@ -65,6 +68,10 @@ class Declared:
         file = {"type": "string", "pattern": r"\.json$"}
         properties = {"type": "object", "additionalProperties": {"anyOf": [names, {"$ref": DRAFT}]}}
         return {"anyOf": [file, properties, {"$ref": DRAFT}, *([names] if self.output else [])]}
+
+    def words(self) -> str:
+        """For the reference page."""
+        return "table, or a `.json` file" + (", or a type's name" if self.output else "")
 
 
 def parse_schema(text: bytes, *, output: bool) -> Schema:
@@ -118,6 +125,23 @@ def _property(name: str, value: object) -> Schema:
         msg = f"expected a JSON type, found {shown(kind)}{did_you_mean(kind, JSON_TYPES)}"
         raise Refused(msg, (name, "type"))
     return schema
+
+
+def check_schema(schema: Schema) -> None:
+    """Raise `Refused` for what is no JSON Schema, or for a default that its own property refuses."""
+    try:
+        checker = Checker(schema)
+    except ContractError as error:
+        raise Refused(str(error)) from None
+    properties: object = schema.get("properties")
+    for name, member in cast("dict[str, Any]", properties if isinstance(properties, dict) else {}).items():
+        if not isinstance(member, dict) or "default" not in member:
+            continue
+        default = cast("Schema", member)["default"]
+        for breach in checker.breaches({name: default}):
+            if pointer([name]) == breach.path or breach.path.startswith(pointer([name]) + "/"):
+                message = f"the default of {name!r} breaks its own schema: {breach.message}"
+                raise Refused(message)
 
 
 def _check_plain(value: object, below: tuple[str | int, ...], depth: int) -> None:

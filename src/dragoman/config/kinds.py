@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol, cast
 
 from dragoman.config import units
-from dragoman.config.problem import Refused, did_you_mean
+from dragoman.config.problem import Refused
 
 TEXT_CHARS_MAX = 4096
 """PATH_MAX on Linux; no name, path or argument that makes sense is longer."""
@@ -40,6 +40,10 @@ class Kind(Protocol):
 
     def schema(self) -> Schema:
         """JSON Schema of what may stand in the file."""
+        ...
+
+    def words(self) -> str:
+        """What may stand there, as the reference page says it."""
         ...
 
 
@@ -71,11 +75,10 @@ class Text:
 
     def read(self, value: object) -> str:
         """The string itself."""
+        if self.choices and value not in self.choices:
+            raise wrong(" or ".join(f'"{choice}"' for choice in self.choices), value)
         if not isinstance(value, str):
             raise wrong(self.expected, value)
-        if self.choices and value not in self.choices:
-            msg = f"expected {self.expected}, found {shown(value)}{did_you_mean(value, self.choices)}"
-            raise Refused(msg)
         if not value or len(value) > TEXT_CHARS_MAX:
             msg = f"expected {self.expected} of 1 to {TEXT_CHARS_MAX} characters, found {len(value)} characters"
             raise Refused(msg)
@@ -93,6 +96,10 @@ class Text:
             return {"type": "string", "enum": list(self.choices)}
         bounds: Schema = {"type": "string", "minLength": 1, "maxLength": TEXT_CHARS_MAX}
         return bounds | ({"pattern": f"^(?:{self.pattern})$"} if self.pattern else {})
+
+    def words(self) -> str:
+        """For the reference page."""
+        return ", ".join(f'`"{choice}"`' for choice in self.choices) or self.expected
 
 
 @dataclass(frozen=True)
@@ -113,6 +120,10 @@ class Whole:
         """An integer with its bounds."""
         return {"type": "integer", "minimum": self.least, "maximum": self.most}
 
+    def words(self) -> str:
+        """For the reference page."""
+        return f"{self.least} to {self.most}"
+
 
 @dataclass(frozen=True)
 class Flag:
@@ -127,6 +138,10 @@ class Flag:
     def schema(self) -> Schema:
         """A boolean."""
         return {"type": "boolean"}
+
+    def words(self) -> str:
+        """For the reference page."""
+        return "`true`, `false`"
 
 
 @dataclass(frozen=True)
@@ -156,6 +171,10 @@ class Duration:
     def schema(self) -> Schema:
         """A string by the pattern of durations."""
         return {"type": "string", "pattern": r"^\d+(\.\d+)?\s*(ms|s|m|h|d)$"}
+
+    def words(self) -> str:
+        """For the reference page."""
+        return f"duration, {'`0s` or ' if self.off else ''}{self.least} to {self.most}"
 
 
 @dataclass(frozen=True)
@@ -188,6 +207,10 @@ class Size:
         text = {"type": "string", "pattern": r"^\d+(\.\d+)?\s*(B|KB|MB|GB|TB)$"}
         return {"anyOf": [text, {"type": "integer", "minimum": 0 if self.off else self.least, "maximum": self.most}]}
 
+    def words(self) -> str:
+        """For the reference page."""
+        return f"size, {'0 or ' if self.off else ''}{units.format_size(self.least)} to {units.format_size(self.most)}"
+
 
 @dataclass(frozen=True)
 class Arguments:
@@ -219,6 +242,10 @@ class Arguments:
         """An array of strings."""
         return {"type": "array", "items": {"type": "string"}, "minItems": 1, "maxItems": ITEMS_MAX}
 
+    def words(self) -> str:
+        """For the reference page."""
+        return "array of strings"
+
 
 @dataclass(frozen=True)
 class Variables:
@@ -249,6 +276,10 @@ class Variables:
         """An object of scalars."""
         return {
             "type": "object",
-            "propertyNames": {"pattern": "^(?!DRAGOMAN_)[A-Za-z_][A-Za-z0-9_]*$"},
+            "propertyNames": {"pattern": "^[A-Za-z_][A-Za-z0-9_]*$", "not": {"pattern": "^DRAGOMAN_"}},
             "additionalProperties": {"type": ["string", "integer", "boolean"]},
         }
+
+    def words(self) -> str:
+        """For the reference page."""
+        return "table of strings, integers and booleans"

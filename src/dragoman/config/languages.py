@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import Literal
 
@@ -72,6 +73,10 @@ class Language:
         """An enumeration."""
         return {"type": "string", "enum": list(HOSTED)}
 
+    def words(self) -> str:
+        """For the reference page."""
+        return ", ".join(f'`"{name}"`' for name in HOSTED)
+
 
 @dataclass(frozen=True)
 class Mode:
@@ -93,12 +98,16 @@ class Mode:
         """An enumeration."""
         return {"type": "string", "enum": list(MODES)}
 
+    def words(self) -> str:
+        """For the reference page."""
+        return ", ".join(f'`"{name}"`' for name in MODES)
+
 
 def recognise(path: Path, declared: str = "") -> Literal["python", "exec"]:
     """The language of a source that exists, `python` or `exec`.
 
     Args:
-        path: The file or folder, absolute.
+        path: The file, or a Python package's folder, absolute.
         declared: What its `language` setting says, if anything.
 
     Raises:
@@ -108,7 +117,7 @@ def recognise(path: Path, declared: str = "") -> Literal["python", "exec"]:
         message = f"no such file: {path}"
         raise Refused(message)
     if path.is_dir():
-        raise Refused(_folder_refusal(path))
+        return _package(path)
     language = declared or SUFFIXES.get(path.suffix, "exec")
     if language in LATER:
         raise Refused(_not_yet(LATER[language], path.name))
@@ -118,6 +127,9 @@ def recognise(path: Path, declared: str = "") -> Literal["python", "exec"]:
     if language == "exec":
         check_executable(path)
         return "exec"
+    if path.suffix != ".py":
+        message = f"{path} cannot be imported: a Python source is a file that ends in .py, or a package"
+        raise Refused(message)
     if not os.access(path, os.R_OK):
         message = f"{path} cannot be read"
         raise Refused(message)
@@ -137,18 +149,29 @@ def check_executable(path: Path) -> None:
         raise Refused(message)
 
 
-def _folder_refusal(folder: Path) -> str:
+def _package(folder: Path) -> Literal["python"]:
+    """A folder is a Python package with a name that can be imported, or `Refused` for what it is instead."""
     try:
-        names = sorted(entry.name for entry, _ in zip(folder.iterdir(), range(ENTRIES_MAX), strict=False))
+        names = sorted(entry.name for entry in islice(folder.iterdir(), ENTRIES_MAX))
     except OSError as error:
-        return f"{folder} cannot be listed: {error.strerror}"
+        message = f"{folder} cannot be listed: {error.strerror}"
+        raise Refused(message) from None
+    if not os.path.isfile(folder / "__init__.py"):  # noqa: PTH113 - answers False where the folder may not be searched
+        raise Refused(_folder_refusal(folder, names))
+    if not folder.name.isidentifier():
+        message = f"{folder} cannot be imported: a package's name is letters, digits and underscores"
+        raise Refused(message)
+    return "python"
+
+
+def _folder_refusal(folder: Path, names: list[str]) -> str:
     marked = [MARKERS[name] for name in names if name in MARKERS]
     found = marked or [SUFFIXES[Path(name).suffix] for name in names if Path(name).suffix in SUFFIXES]
     if not found:
         return f"{folder} is a folder in which no source is recognised"
     if found[0] == "python":
-        scripts = [name for name in names if name.endswith(".py") and name != "__init__.py"]
-        return f"{folder} is a folder: a Python source is one file, for example {(scripts or ['main.py'])[0]}"
+        script = next(name for name in names if name.endswith(".py"))
+        return f"{folder} is no Python package: name one file, such as {script}, or add an __init__.py"
     return _not_yet(LATER[found[0]], folder.name)
 
 

@@ -63,13 +63,12 @@ class Positions:
     def _document(self) -> None:
         table: Path = ()
         while (token := self._peek()) != END:
-            if token[0] == "newline":
-                self._next()
-            elif token[1] == "[":
+            if token[1] == "[":
                 table = self._header()
-            else:
+            elif token[0] != "newline":
                 self._pair(table, 0)
             self._skip_to_newline()
+            self._next()
 
     def _header(self) -> Path:
         line = self._next()[2]

@@ -29,9 +29,10 @@ class FunctionSettings:
 class Source:
     """One place functions come from, and the pool of workers that runs them.
 
-    `path` is the absolute file of a Python source, None for a command; `command` the argument list of an executable,
-    where `{name}` stands for a property of the input, empty for Python. `input` and `output` are JSON Schemas of a
-    command (None: anything). `folder` is the workers' current folder. `idempotent` None leaves it to the functions.
+    `path` is the absolute file, or package folder, of a Python source, None for a command; `command` the argument list
+    of an executable, where `{name}` stands for a property of the input, empty for Python. `input` and `output` are a
+    command's JSON Schemas (no output: anything). `folder` is the workers' current folder. `idempotent` None leaves it
+    to the functions.
     """
 
     name: str

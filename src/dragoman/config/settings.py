@@ -75,7 +75,7 @@ ORIGIN = (
         "path",
         Text("a path"),
         "none",
-        "A Python file, or an executable file, relative to the project's folder. Either `path` or `command` is set.",
+        "A Python file or package, or an executable, in the project's folder. Either it or `command` is set.",
         inheritable=False,
     ),
     Setting(
@@ -119,7 +119,7 @@ ORIGIN = (
 PROGRAM = (
     Setting(
         "stdin",
-        Text("a way in", choices=("none", "json", "body")),
+        Text(choices=("none", "json", "body")),
         '"none", or "body" where `path` is an executable',
         'What the program reads: nothing, the input as JSON, or the call\'s body as it came (`"body"`).',
         field="stdin",
@@ -127,7 +127,7 @@ PROGRAM = (
     ),
     Setting(
         "stdout",
-        Text("a way out", choices=("json", "jsonl", "text", "bytes")),
+        Text(choices=("json", "jsonl", "text", "bytes")),
         '"json", or "text" where `path` is an executable',
         "What the program prints: one JSON value, a stream of them one a line, UTF-8 text, or raw bytes.",
         field="stdout",

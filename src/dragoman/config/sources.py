@@ -13,11 +13,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias, cast
 
 from dragoman.config import settings
-from dragoman.config.declared import SchemaFile, object_schema, parse_schema
+from dragoman.config.declared import SchemaFile, check_schema, object_schema, parse_schema
 from dragoman.config.document import Document, Value, Values
 from dragoman.config.languages import check_executable, recognise
 from dragoman.config.problem import Refused, did_you_mean
 from dragoman.config.project import Source
+from dragoman.contract.manifest import SCHEMA_BYTES_MAX
 from dragoman.sandbox.confinement import Limits
 from dragoman.workers.options import PoolOptions
 
@@ -25,9 +26,6 @@ if TYPE_CHECKING:
     from dragoman.config.positions import Path as KeyPath
 
 PLACEHOLDER = re.compile(r"\{\{|\}\}|\{([A-Za-z_][A-Za-z0-9_]*)\}", re.ASCII)
-
-SCHEMA_BYTES_MAX = 1024 * 1024
-"""A schema past this costs more to check than the calls it guards."""
 
 Mode: TypeAlias = Literal["warm", "exec", "inline"]
 
@@ -240,18 +238,25 @@ class SourceReader:
 
     def _schema(self, value: Value, *, output: bool) -> dict[str, Any]:
         if not isinstance(value.value, SchemaFile):
+            try:
+                check_schema(value.value)
+            except Refused as refusal:
+                self._document.refuse(value.path, refusal.message)
             return value.value
         file = self._folder / value.value.name
         try:
             with file.open("rb") as stream:
                 content = stream.read(SCHEMA_BYTES_MAX + 1)
             if len(content) > SCHEMA_BYTES_MAX:
-                raise Refused("holds more than 1MB")  # noqa: TRY301 - refused here like every other reason below
-            return parse_schema(content, output=output)
+                raise Refused("holds more than 256KB")  # noqa: TRY301 - refused here like every other reason below
+            schema = parse_schema(content, output=output)
+            check_schema(schema)
         except OSError as error:
             self._document.refuse(value.path, f"{file} cannot be read: {error.strerror}")
         except Refused as refusal:
-            self._document.refuse(value.path, f"{file} {refusal.message}")
+            self._document.refuse(value.path, f"{file}: {refusal.message}")
+        else:
+            return schema
         return {}
 
     def _check_placeholders(self, place: KeyPath, command: tuple[str, ...], schema: dict[str, Any]) -> None:

@@ -1,0 +1,110 @@
+"""The environment: what may be set there instead of in the file, and the little of it that workers inherit.
+
+This is the only module that reads `os.environ`. Whatever the shell that starts the host holds, tokens and passwords
+above all, stays with the host: a worker gets a small safe base and what its source names.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from dragoman.config.kinds import Kind, Text, Whole
+from dragoman.config.problem import ConfigError, Problem, Refused
+
+if TYPE_CHECKING:
+    from dragoman.ingress.http.options import HttpOptions
+
+BASE = ("PATH", "HOME", "LANG", "TZ", "TMPDIR")
+"""What a program needs to find others, its user's files, its words, its time and room for temporary files."""
+
+LOCALE_PREFIX = "LC_"
+PATH_DEFAULT = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+
+LOG_LEVELS = ("debug", "info", "warning", "error")
+
+
+@dataclass(frozen=True, slots=True)
+class Variable:
+    """One variable that Dragoman reads."""
+
+    name: str
+    kind: Kind
+    about: str
+
+
+VARIABLES = (
+    Variable("DRAGOMAN_HOST", Text("a host name or an address"), "The address to listen on."),
+    Variable("DRAGOMAN_PORT", Whole(0, 65535), "The port to listen on."),
+    Variable("DRAGOMAN_URL", Text("a URL", r"https?://\S+|unix://\S+"), "The host that `dragoman call` calls."),
+    Variable(
+        "DRAGOMAN_LOG", Text(choices=LOG_LEVELS), "The least level that is logged: debug, info, warning or error."
+    ),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Overrides:
+    """What the environment sets; None where it says nothing. Command line options come before it, files after."""
+
+    host: str | None = None
+    port: int | None = None
+    url: str | None = None
+    log: str | None = None
+
+    def http(self, options: HttpOptions) -> HttpOptions:
+        """A file's options with what the environment sets in their place."""
+        return replace(
+            options,
+            host=options.host if self.host is None else self.host,
+            port=options.port if self.port is None else self.port,
+        )
+
+
+def read_environment(variables: Mapping[str, str] | None = None) -> Overrides:
+    """Read the `DRAGOMAN_*` variables; empty ones count as not set, others than the known ones are left alone.
+
+    Args:
+        variables: The environment; the process's own where it is None.
+
+    Raises:
+        ConfigError: With every variable that holds something else than it may.
+    """
+    found = os.environ if variables is None else variables
+    values: dict[str, str | int] = {}
+    problems: list[Problem] = []
+    for variable in VARIABLES:
+        text = found.get(variable.name, "")
+        if not text or _is_service_link(text):
+            continue
+        try:
+            value = int(text) if isinstance(variable.kind, Whole) and text.isascii() and text[:6].isdigit() else text
+            values[variable.name.removeprefix("DRAGOMAN_").lower()] = variable.kind.read(value)
+        except (Refused, ValueError) as error:
+            problems.append(Problem("environment", 0, variable.name, str(error)))
+    if problems:
+        raise ConfigError(problems)
+    return Overrides(**values)  # pyright: ignore[reportArgumentType] - each value is of its variable's kind
+
+
+def safe_base(variables: Mapping[str, str] | None = None) -> dict[str, str]:
+    """The part of an environment that every worker may see.
+
+    `PYTHONPATH`, `LD_PRELOAD` and their like are no part of it: they change what runs. Set them in a source's `env`
+    where they are wanted.
+    """
+    found = os.environ if variables is None else variables
+    base = {name: value for name, value in found.items() if name in BASE or name.startswith(LOCALE_PREFIX)}
+    return {"PATH": PATH_DEFAULT} | base
+
+
+def worker_environment(env: Mapping[str, str], variables: Mapping[str, str] | None = None) -> dict[str, str]:
+    """The whole environment of a source's workers: the safe base, then what the source sets."""
+    return {**safe_base(variables), **env}
+
+
+def _is_service_link(text: str) -> bool:
+    """Kubernetes gives the pods beside a service called `dragoman` a `DRAGOMAN_PORT=tcp://10.0.0.1:8700`."""
+    return text.startswith(("tcp://", "udp://"))

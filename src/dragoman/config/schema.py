@@ -1,0 +1,76 @@
+"""The project file's JSON Schema, for editors that complete and check TOML; from the same tables as the reader.
+
+`python -m dragoman.config.schema > docs/reference/dragoman.schema.json` writes the committed copy.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any
+
+from dragoman.config import settings
+from dragoman.config.document import BOTH_ENDS
+
+if TYPE_CHECKING:
+    from dragoman.config.settings import Setting
+
+DRAFT = "https://json-schema.org/draft/2020-12/schema"
+
+
+def project_schema() -> dict[str, Any]:
+    """JSON Schema 2020-12 of `dragoman.toml`."""
+    source = _table(settings.SOURCE)
+    source["oneOf"] = [{"required": ["path"]}, {"required": ["command"]}]
+    names = {"pattern": f"^(?:{settings.NAME})$"}
+    return {
+        "$schema": DRAFT,
+        "title": "dragoman.toml",
+        "description": "A Dragoman project: its sources, and how their functions are run.",
+        "type": "object",
+        "properties": {
+            "project": _table(settings.PROJECT),
+            "defaults": _table(settings.DEFAULTS),
+            "http": _table(settings.HTTP),
+            "sources": {
+                "description": "Where functions come from, by the name that begins theirs.",
+                "type": "object",
+                "minProperties": 1,
+                "propertyNames": names,
+                "additionalProperties": source,
+            },
+            "functions": {
+                "description": "Settings of single functions, by their full names.",
+                "type": "object",
+                "additionalProperties": _table(settings.FUNCTION),
+            },
+        },
+        "required": ["sources"],
+        "additionalProperties": False,
+    }
+
+
+def render() -> str:
+    """The text of the committed copy."""
+    return json.dumps(project_schema(), indent=2, ensure_ascii=False) + "\n"
+
+
+def _table(known: Iterable[Setting]) -> dict[str, Any]:
+    properties: dict[str, Any] = {}
+    for setting in known:
+        entry = {"description": f"{setting.about} Default: {setting.default}."} | setting.kind.schema()
+        group, dot, key = setting.key.partition(".")
+        if not dot:
+            properties[group] = entry
+            continue
+        inner = properties.setdefault(group, {"type": "object", "properties": {}, "additionalProperties": False})
+        inner["properties"][key] = entry
+    for group in BOTH_ENDS.keys() & properties.keys():
+        whole: dict[str, Any] = {"type": "integer", "minimum": 1, "maximum": settings.WORKERS_MAX}
+        properties[group] = {"anyOf": [whole, properties[group]]}
+    return {"type": "object", "properties": properties, "additionalProperties": False}
+
+
+if __name__ == "__main__":
+    sys.stdout.write(render())

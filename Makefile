@@ -21,12 +21,12 @@ help:
 
 demo: ## serve the example functions over real data, call them, print a table
 	@$(READY) demo
-	@tools/system.sh gawk jq
+	@tools/system.sh awk
 	@$(RUN) examples/demo.py $(ARGS)
 
 test: ## run every test
 	@$(READY) dev demo
-	@tools/system.sh gawk jq curl wrk
+	@tools/system.sh awk jq curl wrk
 	@$(RUN) -m pytest $(ARGS)
 
 check: ## format, lint, types, import rules, house style and docs, without changing anything

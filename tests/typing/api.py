@@ -1,0 +1,61 @@
+"""Uses of the public API with the types that a checker must see in them. Checked by pyright, never run.
+
+A line that must be refused carries the ignore that silences it; an ignore that silences nothing is itself an error.
+"""
+
+from collections.abc import AsyncIterator, Awaitable
+from typing import assert_type
+
+from dragoman.core.call import Call, Reply
+from dragoman.core.fault import Breach, Code, FailedPrecondition, Fault
+from dragoman.core.service import Layer, Pending, Service, settle
+from dragoman.core.target import Target
+
+
+def faults() -> None:
+    assert_type(Fault.failed_precondition("no"), FailedPrecondition)
+    assert_type(Fault.of(Code.ABORTED, "no"), Fault)
+    try:
+        raise Fault.of("ABORTED", "no")
+    except Fault as fault:
+        assert_type(fault.errors, tuple[Breach, ...])
+        assert_type(fault.retryable, bool)
+        assert_type(fault.retry_after_s, float | None)
+
+
+async def as_coroutine(call: Call) -> Reply:
+    return Reply(call.body)
+
+
+def as_pending(call: Call) -> Pending:
+    return Pending.failed(Fault.not_found(call.target.name))
+
+
+def as_text(call: Call) -> str:
+    return call.target.name
+
+
+def services(target: Target) -> None:
+    first: Service = as_coroutine
+    second: Service = as_pending
+    third: Service = as_text  # pyright: ignore[reportAssignmentType] - a service gives an awaitable reply, not text
+    for service in (first, second, third):
+        assert_type(service(Call(target, b"{}")), Awaitable[Reply])
+        assert_type(settle(service(Call(target, b"{}"))), Pending)
+
+
+def layer(service: Service) -> Service:
+    return service
+
+
+async def layers(target: Target) -> None:
+    wrap: Layer = layer
+    reply = await wrap(as_pending)(Call(target, b"{}"))
+    assert_type(reply, Reply)
+    if reply.items is not None:
+        assert_type(aiter(reply.items), AsyncIterator[bytes])
+        await reply.items.aclose()
+
+
+def targets(target: Target) -> None:
+    target.name = "another"  # pyright: ignore[reportAttributeAccessIssue] - a target is a value and does not change

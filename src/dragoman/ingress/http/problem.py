@@ -38,6 +38,9 @@ TRACEBACK_CHARS_MAX = 64 * 1024
 """The end of a traceback that a debugging caller is shown; a recursion error prints a thousand frames."""
 
 
+_encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), check_circular=False).encode
+
+
 def status_of(code: Code) -> int:
     """The HTTP status that a gRPC code travels as."""
     return STATUS[code]
@@ -59,7 +62,7 @@ def render(fault: Fault, *, status: int, instance: str, timestamp: str, debug: b
     )
     if debug and fault.traceback:
         document["traceback"] = fault.traceback[-TRACEBACK_CHARS_MAX:]
-    return json.dumps(document, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "replace")
+    return _encode(document).encode("utf-8", "replace")
 
 
 def retry_after(fault: Fault) -> str:

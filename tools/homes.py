@@ -15,6 +15,10 @@ if TYPE_CHECKING:
     from grimp import ImportGraph
 
 
+STANDARD = sys.stdlib_module_names | {"_typeshed", "annotationlib"}
+"""With what only checkers see, and what joined the standard library after the Python that runs this check (3.14)."""
+
+
 class Stray(NamedTuple):
     """An import that is not at home: who, what, and where it should be (empty: nowhere)."""
 
@@ -61,7 +65,7 @@ def find_strays(graph: ImportGraph, homes: dict[str, str]) -> list[Stray]:
     """Find the imports of outside packages that are not made at their home."""
     packages = {module.partition(".")[0] for module in graph.modules if graph.is_module_squashed(module)}
     strays: list[Stray] = []
-    for package in packages - sys.stdlib_module_names:
+    for package in packages - STANDARD:
         home = homes.get(package, "")
         for importer in graph.find_modules_that_directly_import(package):
             if home and (importer == home or importer.startswith(f"{home}.")):

@@ -36,10 +36,9 @@ def as_text(call: Call) -> str:
 
 
 def services(target: Target) -> None:
-    first: Service = as_coroutine
-    second: Service = as_pending
-    third: Service = as_text  # pyright: ignore[reportAssignmentType] - a service gives an awaitable reply, not text
-    for service in (first, second, third):
+    chosen: list[Service] = [as_coroutine, as_pending]
+    chosen.append(as_text)  # pyright: ignore[reportArgumentType] - a service gives an awaitable reply, not text
+    for service in chosen:
         assert_type(service(Call(target, b"{}")), Awaitable[Reply])
         assert_type(settle(service(Call(target, b"{}"))), Pending)
 

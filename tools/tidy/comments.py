@@ -18,10 +18,10 @@ REASONED = re.compile(
         | pyright:\signore\[\w+(?:,\s?\w+)*\]
         | pyright:\s\w+=\w+
         | pragma:\sno\s(?:cover|branch)
-    )\s-\s\S.{7,}""",
+    )\s-\s\S.{2,}""",
     re.VERBOSE,
 )
-"""At least eight letters: shorter than that is no reason."""
+"""At least three letters: `NaN` may be a reason, `ok` is none."""
 
 
 def check_comments(project: Project) -> Iterator[Finding]:

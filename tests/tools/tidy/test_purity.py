@@ -1,8 +1,10 @@
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
-from tools.tidy.purity import ENVIRONMENT, TIME, check_purity, is_within
+from tools.tidy.project import Project
+from tools.tidy.purity import ENVIRONMENT, TIME, check_purity, find_unused_exceptions, is_within
 
 if TYPE_CHECKING:
     from tests.tools.conftest import MakeProject
@@ -51,11 +53,16 @@ def test_a_neighbour_with_a_similar_name_is_no_owner() -> None:
     assert not is_within("dragoman.configuration", ("dragoman.config",))
 
 
-def test_an_exception_counts_and_an_unused_one_is_found(
+def test_an_exception_holds_for_a_module_and_what_is_beneath_it(
     make_project: "MakeProject", monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setitem(ENVIRONMENT.exceptions, "dragoman.guest.thing", "reads what its host set")
-    monkeypatch.setitem(TIME.exceptions, "dragoman.guest.thing", "no longer true")
-    project = make_project({"src/dragoman/guest/thing.py": "import os\nx = os.environ\n"})
-    unused = [finding for finding in check_purity(project) if "dragoman.guest.thing" in finding.what]
-    assert [finding.remedy for finding in unused] == ["remove its exception"]
+    monkeypatch.setattr(ENVIRONMENT, "exceptions", {"dragoman.room": "reads what its host set", "dragoman.gone": "was"})
+    monkeypatch.setattr(TIME, "exceptions", {})
+    text = "import os\nx = os.environ\n"
+    project = make_project({"src/dragoman/room/thing.py": text, "src/dragoman/roomier.py": text})
+    assert [finding.path for finding in check_purity(project)] == ["src/dragoman/roomier.py"]
+    assert list(find_unused_exceptions(project)) == ["dragoman.gone no longer reads the environment"]
+
+
+def test_every_exception_of_this_repository_is_needed() -> None:
+    assert not list(find_unused_exceptions(Project(Path(__file__).parents[3])))

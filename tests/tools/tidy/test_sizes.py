@@ -65,7 +65,8 @@ def test_self_is_no_parameter() -> None:
         ("pass", 0),
         ("if a: pass\n elif b: pass\n elif c: pass\n else: pass", 1),
         ("if a: pass\n else:\n  if b: pass\n  c = 1", 2),
-        ("for a in b:\n  try: pass\n  except E:\n   with c: pass", 3),
+        ("for a in b:\n  try: pass\n  except E:\n   if c: pass", 3),
+        ("with a:\n  with b:\n   if c: pass", 1),
         ("while a:\n  def inner():\n   if b: pass", 1),
         ("match a:\n  case 1:\n   if b: pass", 2),
     ],
@@ -75,5 +76,5 @@ def test_nesting_counts_blocks_inside_blocks(body: str, depth: int) -> None:
 
 
 def test_a_fourth_block_inside_a_third_is_found(make_project: "MakeProject") -> None:
-    text = "def work():\n if a:\n  for b in c:\n   while d:\n    with e: pass\n"
+    text = "def work():\n if a:\n  for b in c:\n   while d:\n    if e: pass\n"
     assert whats(make_project, text) == ["work nests 4 blocks deep (at most 3)"]

@@ -111,12 +111,12 @@ class Frame(NamedTuple):
 
 
 FLAGS_OF: dict[int, int] = {
-    **dict.fromkeys(Kind, Flag.CHECKSUM),
-    Kind.CALL: Flag.CHECKSUM | Flag.STREAM,
-    Kind.FAULT: Flag.CHECKSUM | Flag.UNSTARTED,
-    Kind.CANCEL: Flag.CHECKSUM | Flag.UNSTARTED,
+    **dict.fromkeys(Kind, int(Flag.CHECKSUM)),
+    Kind.CALL: int(Flag.CHECKSUM | Flag.STREAM),
+    Kind.FAULT: int(Flag.CHECKSUM | Flag.UNSTARTED),
+    Kind.CANCEL: int(Flag.CHECKSUM | Flag.UNSTARTED),
 }
-"""The flags that each kind may carry in this version."""
+"""The flags that each kind may carry in this version; plain integers, since `~` of an `IntFlag` forgets unknown bits."""
 
 _BODIES = tuple(int(codec) for codec in Codec)
 CODECS_OF: dict[int, tuple[int, ...]] = {

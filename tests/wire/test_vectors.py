@@ -1,0 +1,175 @@
+"""Every vector of `proto/vectors`, through the wire."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from dragoman.wire import meta
+from dragoman.wire.connection import Connection
+from dragoman.wire.decoder import Decoder
+from dragoman.wire.fault import ProtocolFault
+from dragoman.wire.frame import FRAME_BYTES_MAX, Flag, Frame, Kind, encode
+from dragoman.wire.handshake import load_hello, load_ready, negotiate
+from dragoman.wire.report import load_event, load_fault
+from dragoman.wire.state import Role
+
+from .vectors import cases, conversations, frame_of
+
+CONVERSATIONS = conversations()
+NAMED = {"ids": lambda case: case["name"]}
+
+
+@pytest.mark.parametrize("case", cases("good"), **NAMED)
+def test_a_good_frame_has_these_fields_and_these_bytes(case: dict[str, Any]) -> None:
+    data, frame = bytes.fromhex(case["hex"]), frame_of(case["frame"])
+    assert Decoder().feed(data) == [frame]
+    if not case.get("one_way"):
+        assert encode(frame) == data
+
+
+@pytest.mark.parametrize("case", cases("bad-header"), **NAMED)
+@pytest.mark.parametrize("piece_bytes", [1, 7, 1 << 20])
+def test_a_bad_header_is_refused_for_its_reason_however_it_arrives(case: dict[str, Any], piece_bytes: int) -> None:
+    data = bytes.fromhex(case["hex"])
+    decoder = Decoder(case.get("limit", FRAME_BYTES_MAX))
+    with pytest.raises(ProtocolFault) as caught:
+        for at in range(0, len(data), piece_bytes):
+            decoder.feed(data[at : at + piece_bytes])
+    assert caught.value.reason == case["fault"]
+
+
+@pytest.mark.parametrize("case", cases("meta"), **NAMED)
+def test_meta_is_read_or_refused(case: dict[str, Any]) -> None:
+    data = bytes.fromhex(case["meta"])
+    if "fault" in case:
+        with pytest.raises(ProtocolFault) as caught:
+            meta.decode(data)
+        assert caught.value.reason == case["fault"]
+        return
+    entries, wanted = meta.decode(data), case["entries"]
+    assert (entries.call_id, entries.function, entries.depth) == (
+        wanted.get("call_id", ""),
+        wanted.get("function", ""),
+        wanted.get("depth", 0),
+    )
+    trace = wanted.get("trace")
+    assert (entries.trace is None) == (trace is None)
+    if entries.trace is not None:
+        assert entries.trace.trace_id.hex() == trace["trace_id"]
+        assert entries.trace.span_id.hex() == trace["span_id"]
+        assert (entries.trace.flags, entries.trace.state) == (trace["flags"], trace["state"])
+
+
+def read_body(kind: str, body: bytes) -> None:
+    """Read the JSON body of a frame of a kind, as its receiver does."""
+    match kind:
+        case "HELLO":
+            negotiate(load_hello(body).versions)
+        case "READY":
+            load_ready(body)
+        case "FAULT":
+            load_fault(body)
+        case _:
+            load_event(body)
+
+
+@pytest.mark.parametrize("case", cases("bodies"), **NAMED)
+def test_a_json_body_is_taken_or_refused(case: dict[str, Any]) -> None:
+    body = case["body"].encode() if "body" in case else bytes.fromhex(case["body_hex"])
+    if "fault" not in case:
+        read_body(case["kind"], body)
+        return
+    with pytest.raises(ProtocolFault) as caught:
+        read_body(case["kind"], body)
+    assert caught.value.reason == case["fault"]
+
+
+def send(connection: Connection, frame: Frame) -> bytes:
+    """Send a frame through the method that is there for it."""
+    call, unstarted = frame.call, bool(frame.flags & Flag.UNSTARTED)
+    match Kind(frame.kind):
+        case Kind.HELLO:
+            return connection.hello(load_hello(frame.body))
+        case Kind.READY:
+            return connection.ready(load_ready(frame.body))
+        case Kind.CALL:
+            header = connection.stream_header if frame.flags & Flag.STREAM else connection.call_header
+            return header(call, frame.function, frame.codec, len(frame.body), frame.amount, frame.meta) + frame.body
+        case Kind.ITEM:
+            return connection.item(call, frame.codec, frame.body)
+        case Kind.END:
+            return connection.end(call, frame.codec, frame.body, frame.amount)
+        case Kind.FAULT:
+            return connection.fault(call, load_fault(frame.body), frame.amount, unstarted=unstarted)
+        case Kind.CANCEL:
+            return connection.cancel(call, unstarted=unstarted)
+        case Kind.CREDIT:
+            return connection.credit(call, frame.amount)
+        case Kind.EVENT:
+            return connection.event(frame.body, call)
+        case Kind.PING:
+            return connection.ping(frame.body)
+        case Kind.PONG:
+            return connection.pong(frame.body)
+        case Kind.DRAIN:
+            return connection.drain()
+        case Kind.BYE:
+            return connection.bye()
+
+
+def agree(sent: bytes, wanted: Frame) -> None:
+    """Compare what was sent with a vector: JSON by value and as far as the vector goes, all else exactly."""
+    (frame,) = Decoder().feed(sent)
+    if wanted.kind in {Kind.HELLO, Kind.READY, Kind.FAULT}:
+        assert json.loads(wanted.body).items() <= json.loads(frame.body).items()
+        frame = frame._replace(body=wanted.body)
+    assert frame == wanted._replace(flags=wanted.flags & ~Flag.CHECKSUM)
+
+
+def looks_like(frame: Frame, wanted: dict[str, Any]) -> None:
+    """Compare the few fields that a `result` or an `answer` names."""
+    assert (Kind(frame.kind).name, f"{frame.call:x}") == (wanted["kind"], wanted["call"])
+    for key in wanted.keys() & {"code", "started"}:
+        assert json.loads(frame.body)[key] == wanted[key]
+
+
+def receive(connection: Connection, step: dict[str, Any], piece_bytes: int) -> None:
+    """Receive one step in pieces, and compare what comes of it."""
+    data = bytes.fromhex(step["hex"])
+    pieces = [data[at : at + piece_bytes] for at in range(0, len(data), piece_bytes)]
+    if "fault" in step:
+        with pytest.raises(ProtocolFault) as caught:
+            for piece in pieces:
+                assert connection.receive(piece) == []
+        assert caught.value.reason == step["fault"]
+        with pytest.raises(ProtocolFault):
+            connection.receive(b"")
+        return
+    frames = [frame for piece in pieces for frame in connection.receive(piece)]
+    result = step.get("result")
+    if result is None:
+        assert frames == [frame_of(step["frame"])]
+    elif result == "dropped":
+        assert frames == []
+    else:
+        looks_like(frames[0], result)
+    answers = Decoder().feed(connection.answers())
+    assert len(answers) == ("answer" in step)
+    for answer in answers:
+        looks_like(answer, step["answer"])
+
+
+@pytest.mark.parametrize(
+    ("name", "view"), [(name, view) for name, talk in CONVERSATIONS.items() for view in talk["views"]]
+)
+@pytest.mark.parametrize("piece_bytes", [1 << 20, 37, 1])
+def test_a_conversation_goes_as_written(name: str, view: str, piece_bytes: int) -> None:
+    connection = Connection(Role(view))
+    for step in CONVERSATIONS[name]["steps"]:
+        if step["from"] != view:
+            receive(connection, step, piece_bytes)
+        elif "fault" not in step:
+            agree(send(connection, frame_of(step["frame"])), frame_of(step["frame"]))

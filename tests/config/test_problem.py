@@ -25,7 +25,11 @@ def test_a_flood_of_problems_is_cut_in_the_text_and_whole_in_the_value() -> None
 
 @pytest.mark.parametrize(
     ("word", "hint"),
-    [("timout", "; did you mean 'timeout'?"), ("zzz", "; known here: timeout, queue"), ("x" * 10**6, "; known here: timeout, queue")],
+    [
+        ("timout", "; did you mean 'timeout'?"),
+        ("zzz", "; known here: timeout, queue"),
+        ("x" * 10**6, "; known here: timeout, queue"),
+    ],
 )
 def test_an_unknown_word_is_met_with_the_nearest_known_one_or_all_of_them(word: str, hint: str) -> None:
     assert did_you_mean(word, ["timeout", "queue"]) == hint

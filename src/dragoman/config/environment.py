@@ -7,6 +7,7 @@ above all, stays with the host: a worker gets a small safe base and what its sou
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
@@ -22,6 +23,8 @@ BASE = ("PATH", "HOME", "LANG", "TZ", "TMPDIR")
 
 LOCALE_PREFIX = "LC_"
 PATH_DEFAULT = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+
+WHOLE = re.compile(r"[0-9]{1,18}")
 
 LOG_LEVELS = ("debug", "info", "warning", "error")
 
@@ -80,9 +83,9 @@ def read_environment(variables: Mapping[str, str] | None = None) -> Overrides:
         if not text or _is_service_link(text):
             continue
         try:
-            value = int(text) if isinstance(variable.kind, Whole) and text.isascii() and text[:6].isdigit() else text
+            value = int(text) if isinstance(variable.kind, Whole) and WHOLE.fullmatch(text) else text
             values[variable.name.removeprefix("DRAGOMAN_").lower()] = variable.kind.read(value)
-        except (Refused, ValueError) as error:
+        except Refused as error:
             problems.append(Problem("environment", 0, variable.name, str(error)))
     if problems:
         raise ConfigError(problems)

@@ -1,0 +1,190 @@
+"""Asynchronous functions as tasks: one a call, with its stream, its cancellation and its context."""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+from time import monotonic
+from typing import TYPE_CHECKING, Any, Protocol
+
+from dragoman.core.deadline import NEVER
+from dragoman.core.fault import Cancelled, Started, Unavailable
+from dragoman.guest.context import Context
+from dragoman.guest.forks import leave
+from dragoman.guest.line import SEND_BYTES
+from dragoman.guest.runner import CODECS, failure, refuse_late, refuse_unservable, reply_codec
+
+if TYPE_CHECKING:
+    from contextvars import ContextVar
+
+    from dragoman.contract.signature import Binding
+    from dragoman.core.call import Codec
+    from dragoman.guest.forks import ForkGuard
+    from dragoman.guest.line import Line
+    from dragoman.guest.nested import Outbound
+    from dragoman.guest.output import Output
+    from dragoman.wire.frame import Frame
+
+ITEM_S = 200e-6
+"""An item that comes this soon after the last one sent waits for the end of the loop's turn."""
+
+
+class Server(Protocol):
+    """The server, as its asynchronous calls see it."""
+
+    line: Line
+    outbound: Outbound
+    loop: asyncio.AbstractEventLoop
+
+    def next(self) -> None:
+        """A call has ended: begin another."""
+        ...
+
+    def flush_now(self) -> None:
+        """Send what is waiting at once."""
+        ...
+
+
+class AsyncCalls:
+    """The calls that run on the loop; also their contexts' link."""
+
+    def __init__(self, server: Server, output: Output, guard: ForkGuard, current: ContextVar[int]) -> None:
+        self._server = server
+        self._line = server.line
+        self._output = output
+        self._guard = guard
+        self._current = current
+        self._tasks: dict[int, asyncio.Task[None]] = {}
+        self._cancelled: set[int] = set()
+        self._credit: dict[int, asyncio.Future[None]] = {}
+        self._sent_at = 0.0
+
+    def __len__(self) -> int:
+        return len(self._tasks)
+
+    def begin(self, binding: Binding, frame: Frame, arrived_at: float) -> None:
+        """Start a call."""
+        self._tasks[frame.call] = self._server.loop.create_task(self._run(binding, frame, arrived_at))
+
+    def cancel(self, call: int) -> None:
+        """Stop a call, if it runs."""
+        task = self._tasks.get(call)
+        if task is not None and call not in self._cancelled:
+            self._cancelled.add(call)
+            task.cancel()
+
+    def ring(self, call: int) -> None:
+        """Credit has come for a call."""
+        waiter = self._credit.get(call)
+        if waiter is not None and not waiter.done():
+            waiter.set_result(None)
+
+    async def _run(self, binding: Binding, frame: Frame, arrived_at: float) -> None:
+        line, call = self._line, frame.call
+        began_at = monotonic()
+        self._current.set(call)
+        try:
+            wanted, body = await self._answer(binding, frame, arrived_at)
+            if self._guard.is_child:
+                leave(None)
+            self._output.settle(call)
+            with line.lock:
+                run_us = int((monotonic() - began_at) * 1e6)
+                line.put(line.connection.end_header(call, wanted, len(body), run_us), body)
+        except BaseException as error:  # noqa: BLE001 - user code may raise anything, and the worker outlives it
+            if self._guard.is_child:
+                leave(error)
+            self._output.settle(call)
+            fault = failure(error)
+            if isinstance(error, asyncio.CancelledError) and call in self._cancelled:
+                fault = Cancelled("the call was cancelled", started=Started.YES)
+            error.__traceback__ = None
+            with line.lock:
+                line.put(line.connection.fault(call, fault, int((monotonic() - began_at) * 1e6)))
+        del self._tasks[call]
+        self._cancelled.discard(call)
+        with line.lock:
+            line.flush()
+        self._server.next()
+
+    async def _answer(self, binding: Binding, frame: Frame, arrived_at: float) -> tuple[Codec, bytes]:
+        codec = CODECS[frame.codec & 15]
+        wanted = reply_codec(binding, codec, CODECS[frame.codec >> 4])
+        deadline = arrived_at + frame.amount * 0.001 if frame.amount else NEVER
+        refuse_unservable(binding, codec, wanted, frame.flags)
+        refuse_late(deadline, monotonic())
+        context = Context(self, frame, deadline) if binding.context_parameter else None
+        value = binding.invoke(frame.body, codec, context)
+        if inspect.isawaitable(value):
+            value = await value
+        if not binding.is_stream:
+            return wanted, binding.encode(value, wanted)
+        try:
+            async for item in value:
+                await self._send_item(frame.call, wanted, binding.encode(item, wanted))
+        finally:
+            close = getattr(value, "aclose", None)
+            if close is not None and not self._guard.is_child:
+                await close()
+        return wanted, b""
+
+    async def _send_item(self, call: int, codec: int, body: bytes) -> None:
+        line = self._line
+        if self._guard.is_child:
+            leave(None)
+        while line.connection.credit_of(call) <= 0:
+            self._credit[call] = self._server.loop.create_future()
+            try:
+                await self._credit[call]
+            finally:
+                del self._credit[call]
+        now = monotonic()
+        with line.lock:
+            line.put(line.connection.item_header(call, codec, len(body)), body)
+            line.flush()
+        if now - self._sent_at > ITEM_S or line.size > SEND_BYTES:
+            self._sent_at = now
+            self._server.flush_now()
+
+    # What a context asks (`Link`)
+
+    def public_id(self, call: int) -> str:
+        """The id under which people know a call."""
+        return self._line.hello.call_id(call)
+
+    def is_cancelled(self, call: int) -> bool:
+        """Whether the caller has given the call up; so has everyone, once it has ended."""
+        return call in self._cancelled or call not in self._tasks
+
+    def log(self, call: int, body: bytes) -> None:
+        """Send a log event, within the call's allowance."""
+        self._output.log(call, body)
+
+    def report(self, call: int, body: bytes) -> None:
+        """Send an event."""
+        if not self._guard.is_child:
+            self._line.report(call, body)
+
+    async def request(self, context: Context, function: str, arguments: dict[str, Any]) -> Any:
+        """Call another function."""
+        if self._guard.is_child:
+            raise Unavailable("a forked child cannot call: only the worker is connected", started=Started.NO)
+        line, outbound = self._line, self._server.outbound
+        loop = asyncio.get_running_loop()
+        done = loop.create_future()
+
+        def ring() -> None:
+            if not done.done():
+                done.set_result(None)
+
+        with line.lock:
+            nested = outbound.start(context, function, arguments, lambda: loop.call_soon_threadsafe(ring))
+            line.flush()
+        try:
+            await done
+        except BaseException:
+            with line.lock:
+                outbound.drop(nested)
+                line.flush()
+            raise
+        return nested.result()

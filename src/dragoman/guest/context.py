@@ -1,0 +1,129 @@
+"""What a function may ask about its own call, and tell about it."""
+
+from __future__ import annotations
+
+from time import monotonic
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol
+
+from dragoman.core.deadline import NEVER
+from dragoman.wire import meta
+from dragoman.wire.report import dump_log, dump_progress
+
+if TYPE_CHECKING:
+    from dragoman.wire.frame import Frame
+    from dragoman.wire.meta import Entries
+
+PROGRESS_S_MIN = 0.01
+"""Reports that follow one another faster are left out: nobody sees more than a hundred a second."""
+
+
+class Link(Protocol):
+    """What a context needs of whoever runs its call."""
+
+    def public_id(self, call: int) -> str:
+        """The id under which people know a call."""
+        ...
+
+    def is_cancelled(self, call: int) -> bool:
+        """Whether the caller has given the call up; looks at the wire if it has not for a while."""
+        ...
+
+    def log(self, call: int, body: bytes) -> None:
+        """Send a log event, within the call's allowance."""
+        ...
+
+    def report(self, call: int, body: bytes) -> None:
+        """Send an event."""
+        ...
+
+    def request(self, context: Context, function: str, arguments: dict[str, Any]) -> Any:
+        """Call another function: the result, or an awaitable of it."""
+        ...
+
+
+class Context:
+    """A running call, as its function sees it.
+
+    Declare a parameter of this type to get one; it is no part of the contract. It may be used from any thread until
+    the function returns.
+    """
+
+    __slots__ = ("_entries", "_frame", "_link", "_progress_at", "deadline")
+    __dragoman_context__: ClassVar[bool] = True
+
+    def __init__(self, link: Link, frame: Frame, deadline: float) -> None:
+        """Contexts are built by the worker; `deadline` is in seconds on the monotonic clock."""
+        self._link = link
+        self._frame = frame
+        self._entries: Entries | None = None
+        self._progress_at = 0.0
+        self.deadline = deadline
+
+    @property
+    def entries(self) -> Entries:
+        """What travelled with the call besides its input: trace, ids, nesting depth."""
+        if self._entries is None:
+            self._entries = meta.decode(self._frame.meta)
+        return self._entries
+
+    @property
+    def call_id(self) -> str:
+        """The id of this call, as it stands in logs and in the reply's `Dragoman-Call-Id`."""
+        return self.entries.call_id or self._link.public_id(self._frame.call)
+
+    @property
+    def trace(self) -> str:
+        """The W3C `traceparent` of this call; empty where it is not traced."""
+        trace = self.entries.trace
+        if trace is None:
+            return ""
+        return f"00-{trace.trace_id.hex()}-{trace.span_id.hex()}-{trace.flags:02x}"
+
+    @property
+    def remaining(self) -> float:
+        """Seconds until the deadline, at least 0; infinite where there is none."""
+        return self.deadline if self.deadline == NEVER else max(self.deadline - monotonic(), 0.0)
+
+    @property
+    def cancelled(self) -> bool:
+        """Whether the caller has gone away or given up: stop soon, or be stopped."""
+        return self._link.is_cancelled(self._frame.call)
+
+    def log(self, message: str, level: str = "info", **fields: Any) -> None:
+        """Write a line to the log of this call.
+
+        Args:
+            message: the text.
+            level: `debug`, `info`, `warning` or `error`.
+            **fields: structured values beside the text; what JSON cannot say is written as its `repr`.
+        """
+        try:
+            body = dump_log(str(message), level.lower(), "log", fields)
+        except (TypeError, ValueError, RecursionError):
+            body = dump_log(str(message), level.lower(), "log", {name: repr(field) for name, field in fields.items()})
+        self._link.log(self._frame.call, body)
+
+    def progress(self, share: float, message: str = "") -> None:
+        """Tell how far the call is: a share between 0 and 1, and a word about it."""
+        now = monotonic()
+        if now - self._progress_at >= PROGRESS_S_MIN or share >= 1:
+            self._progress_at = now
+            self._link.report(self._frame.call, dump_progress(float(share), message))
+
+    def call(self, function: str, /, **arguments: Any) -> Any:
+        """Call any function of the project: `ctx.call("tax.rate", country="NL")`.
+
+        In an `async` function this gives an awaitable, elsewhere it blocks. The callee gets what is left of this
+        call's time and stands in the same trace. A stream comes back as a list of its items.
+
+        Args:
+            function: the full name, `source.function`.
+            **arguments: the input.
+
+        Returns:
+            The result, decoded: objects are dictionaries, records included.
+
+        Raises:
+            Fault: whatever the callee's call ended with, by its class.
+        """
+        return self._link.request(self, function, arguments)

@@ -1,0 +1,158 @@
+"""The worker's end of the wire: the socket, the connection's state, and the frames that wait to be sent.
+
+One lock guards all three. Frames are collected and leave together: one system call for a batch of replies.
+"""
+
+from __future__ import annotations
+
+import os
+from _thread import RLock
+from contextlib import suppress
+from time import monotonic
+from typing import TYPE_CHECKING, NoReturn
+
+from dragoman.core.fault import Internal
+from dragoman.wire.connection import Connection
+from dragoman.wire.fault import ProtocolFault
+from dragoman.wire.state import IllegalTransition, Role
+
+if TYPE_CHECKING:
+    import socket
+    from collections.abc import Callable
+
+    from dragoman.core.fault import Fault
+    from dragoman.wire.frame import Frame
+    from dragoman.wire.handshake import Hello
+
+READ_BYTES = 64 * 1024
+"""Larger reads cost more for the page faults of their buffer than they save in calls, save inside a large frame."""
+READ_BYTES_MAX = 256 * 1024
+"""About what a UNIX socket holds: more never comes at once."""
+SEND_BYTES = 64 * 1024
+"""Collected frames leave when they are this many bytes; up to here joining them is cheaper than a list of buffers."""
+SEND_PARTS_MAX = 512
+"""Buffers in one `sendmsg`; the kernel takes at most 1024."""
+_EX_IOERR = 74
+
+
+class Line:
+    """The wire of this worker. `lock` must be held for everything but `read`, `report` and `lost`.
+
+    `driver`, where there is an event loop, is asked to send in place of sending here; it then calls `send_some`.
+    """
+
+    def __init__(self, sock: socket.socket) -> None:
+        self.sock = sock
+        self.lock = RLock()
+        self.connection = Connection(Role.GUEST)
+        self.size = 0
+        self.since = 0.0
+        self.driver: Callable[[], None] | None = None
+        self._parts: list[bytes | memoryview] = []
+        self._sending = False
+
+    @property
+    def hello(self) -> Hello:
+        """What the host said first."""
+        hello = self.connection.said_hello
+        assert hello is not None, "the handshake comes before anything else"
+        return hello
+
+    def read(self, flags: int = 0) -> bytes:
+        """Some bytes; ends the process where there will be no more. Raises `BlockingIOError`."""
+        missing = self.connection.missing_bytes
+        size = READ_BYTES if missing <= READ_BYTES else min(missing, READ_BYTES_MAX)
+        try:
+            data = self.sock.recv(size, flags)
+        except BlockingIOError:
+            raise
+        except OSError:
+            self.lost()
+        return data or self.lost()
+
+    def receive(self, data: bytes) -> list[Frame]:
+        """The frames that are complete; ends the process where the host broke the protocol."""
+        try:
+            frames = self.connection.receive(data)
+        except ProtocolFault as fault:
+            self.refuse(Internal(f"the host broke the protocol: {fault}"))
+        answers = self.connection.answers()
+        if answers:
+            self.put(answers)
+        return frames
+
+    def refuse(self, fault: Fault) -> NoReturn:
+        """Say why this worker cannot go on, and end."""
+        with self.lock:
+            self.driver = None
+            self.sock.settimeout(None)
+            with suppress(IllegalTransition):
+                self.put(self.connection.fault(0, fault))
+            self.flush()
+        self.lost()
+
+    def put(self, *parts: bytes) -> None:
+        """Send these bytes with the next batch."""
+        if not self._parts:
+            self.since = monotonic()
+        for part in parts:
+            if part:
+                self._parts.append(part)
+                self.size += len(part)
+
+    def flush(self) -> None:
+        """Send what is waiting; blocks where the host does not read."""
+        if self.driver is not None:
+            self.driver()
+            return
+        if self._sending:
+            return  # a signal handler of the user's that prints, inside a send: the loop below takes it along
+        self._sending = True
+        try:
+            while self.send_some():
+                pass
+        except BaseException:  # noqa: BLE001 - with half a frame sent, there is no way on
+            self.lost()
+        self._sending = False
+
+    def send_some(self) -> bool:
+        """Hand the kernel as much as it takes in one call; true if there is more.
+
+        Raises `BlockingIOError` and other `OSError`s.
+        """
+        parts, sock = self._parts, self.sock
+        if not parts:
+            return False
+        if self.size <= SEND_BYTES:
+            if len(parts) > 1:
+                parts[:] = [b"".join(parts)]
+            sent = sock.send(parts[0])
+        else:
+            sent = sock.sendmsg(parts[:SEND_PARTS_MAX])
+        self.size -= sent
+        whole = 0
+        for part in parts:
+            if len(part) > sent:
+                break
+            sent -= len(part)
+            whole += 1
+        del parts[:whole]
+        if sent:
+            parts[0] = memoryview(parts[0])[sent:]
+        return bool(parts)
+
+    def report(self, call: int, body: bytes) -> None:
+        """Send an event at once."""
+        with self.lock:
+            self.put(self.connection.event(body, call))
+            self.flush()
+
+    def lost(self) -> NoReturn:
+        """End at once, user code or not: without its host a worker has nothing to live for."""
+        os._exit(_EX_IOERR)
+
+    def abandon(self) -> None:
+        """Forget everything: this is a forked child, and what is here belongs to its parent."""
+        self.lock = RLock()
+        self._parts = []
+        self.size = 0

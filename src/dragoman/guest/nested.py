@@ -1,0 +1,116 @@
+"""Calls that a function makes: how they go out, and how their frames become a result."""
+
+from __future__ import annotations
+
+from time import monotonic
+from typing import TYPE_CHECKING, Any
+
+from dragoman.contract.codec import Malformed, decode, encode
+from dragoman.core.call import Codec
+from dragoman.core.deadline import remaining_ms
+from dragoman.core.fault import DataLoss, Fault, InvalidArgument, Started
+from dragoman.wire import meta
+from dragoman.wire.connection import GUEST_BIT
+from dragoman.wire.fault import Oversized
+from dragoman.wire.frame import Frame, Kind
+from dragoman.wire.report import load_fault
+from dragoman.wire.state import IllegalTransition
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from dragoman.guest.context import Context
+    from dragoman.guest.line import Line
+
+_CODECS = Codec.MSGPACK | Codec.MSGPACK << 4
+_END, _ITEM = int(Kind.END), int(Kind.ITEM)
+ITEMS_MAX = 100_000
+"""A stream that a function collects whole; what is longer does not belong in one list."""
+
+
+class Nested:
+    """One call that a function has made and waits for. `on_done` is called once, by whoever reads the wire."""
+
+    def __init__(self, call: int, function: str, on_done: Callable[[], Any]) -> None:
+        self.call = call
+        self.function = function
+        self._on_done = on_done
+        self._items: list[bytes] = []
+        self._codec = Codec.NONE
+        self._end: Frame | None = None
+
+    def take(self, frame: Frame) -> bool:
+        """Take a frame of the reply; true for the last."""
+        if frame.kind == _ITEM:
+            self._items.append(frame.body)
+            self._codec = frame.body_codec
+            return False
+        self._end = frame
+        self._on_done()
+        return True
+
+    @property
+    def items(self) -> int:
+        """How many items have come."""
+        return len(self._items)
+
+    def result(self) -> Any:
+        """The decoded reply. Raises the callee's `Fault`."""
+        assert self._end is not None, "result() before the last frame"
+        if len(self._items) > ITEMS_MAX:
+            raise Fault.resource_exhausted(f"{self.function} streamed more than {ITEMS_MAX} items: too many for a list")
+        if self._end.kind != _END:
+            fault = load_fault(self._end.body)
+            fault.function = fault.function or self.function
+            raise fault
+        try:
+            if self._items:
+                return [decode(item, self._codec) for item in self._items]
+            if not self._end.body and self._end.body_codec in {Codec.JSON, Codec.MSGPACK}:
+                return []
+            return decode(self._end.body, self._end.body_codec)
+        except Malformed as error:
+            raise DataLoss(f"the reply of {self.function} cannot be read: {error}") from None
+
+
+class Outbound:
+    """The calls that this worker's functions have made and wait for. Everything under the line's lock."""
+
+    def __init__(self, line: Line) -> None:
+        self._line = line
+        self._live: dict[int, Nested] = {}
+        self._last = GUEST_BIT
+
+    def start(self, context: Context, function: str, arguments: dict[str, Any], on_done: Callable[[], Any]) -> Nested:
+        """Send a CALL with what is left of the caller's time. Raises `InvalidArgument` for what cannot be sent."""
+        entries = context.entries
+        try:
+            body = encode(arguments, Codec.MSGPACK)
+            # Past what a byte holds the host has long refused the chain for its depth.
+            head = meta.encode(entries.trace, "", function, min(entries.depth + 1, 255))
+            amount = remaining_ms(context.deadline, monotonic())
+            call = self._last + 1
+            data = self._line.connection.stream_header(call, 0, _CODECS, len(body), amount, head) + body
+        except (Malformed, Oversized, IllegalTransition, ValueError, AttributeError) as error:
+            raise InvalidArgument(f"{function} cannot be called: {error}", started=Started.NO) from None
+        self._last = call
+        self._line.put(data)
+        nested = self._live[call] = Nested(call, function, on_done)
+        return nested
+
+    def take(self, frame: Frame) -> None:
+        """Take a frame of a reply; one that nobody waits for any more is dropped."""
+        nested, connection = self._live.get(frame.call), self._line.connection
+        if nested is None:
+            return
+        if nested.take(frame):
+            del self._live[frame.call]
+        elif nested.items <= ITEMS_MAX:
+            self._line.put(connection.consumed(frame.call, len(frame.body)))
+        elif nested.items == ITEMS_MAX + 1:
+            self._line.put(connection.cancel(frame.call))
+
+    def drop(self, nested: Nested) -> None:
+        """Stop waiting: the call is cancelled, if it has not ended."""
+        if self._live.pop(nested.call, None) is not None:
+            self._line.put(self._line.connection.cancel(nested.call))

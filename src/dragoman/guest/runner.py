@@ -1,0 +1,191 @@
+"""One synchronous call at a time, in the main thread.
+
+The state of the running call is this object's own, not a new object's: nearly all calls are short and plain, and what
+they do not use must cost nothing. Others may read it under the line's lock.
+"""
+
+from __future__ import annotations
+
+from time import monotonic
+from typing import TYPE_CHECKING, Any, Protocol
+
+from dragoman.core.call import Codec
+from dragoman.core.deadline import NEVER
+from dragoman.core.fault import (
+    Aborted,
+    Cancelled,
+    DeadlineExceeded,
+    Fault,
+    NotFound,
+    ResourceExhausted,
+    Started,
+    Unimplemented,
+)
+from dragoman.guest.context import Context, Link
+from dragoman.guest.failure import fault_of
+from dragoman.guest.forks import leave
+from dragoman.wire.fault import Oversized
+from dragoman.wire.frame import Flag
+
+if TYPE_CHECKING:
+    from dragoman.contract.signature import Binding
+    from dragoman.guest.forks import ForkGuard
+    from dragoman.guest.line import Line
+    from dragoman.guest.output import Output
+    from dragoman.wire.frame import Frame
+
+_STREAM = int(Flag.STREAM)
+_ARROW = Codec.ARROW
+CODECS = tuple(Codec)
+"""By their numbers; a lookup costs a tenth of `Codec(number)`."""
+
+
+class Port(Link, Protocol):
+    """Where a running call's questions and items go."""
+
+    def send_item(self, call: int, codec: int, body: bytes) -> None:
+        """Send one item, once there is credit. Raises `CallCancelled`."""
+        ...
+
+
+class Runner:
+    """Runs calls. `call` is the one that runs, 0 for none; `began_at` when it began, on the monotonic clock."""
+
+    def __init__(self, line: Line, bindings: list[Binding], output: Output, guard: ForkGuard) -> None:
+        self.line = line
+        self._functions = [(binding, is_plain(binding)) for binding in bindings]
+        self.output = output
+        self.guard = guard
+        self.port: Port
+        self.call = 0
+        self.began_at = 0.0
+        self.cancelled = False
+        self.exposed = False
+        self.struck = False
+        self.interrupted = False
+
+    def begin(self, call: int, now: float) -> None:
+        """Make a call the running one. Under the line's lock, so that it is either revoked or begun, never both."""
+        self.call = call
+        self.began_at = now
+        self.cancelled = self.struck = self.interrupted = False
+
+    def serve(self, frame: Frame, arrived_at: float) -> tuple[bytes, ...]:
+        """Run the call that has begun; return its answer as parts of one frame."""
+        _, flags, codecs, function, call, amount, _, body = frame
+        codec = CODECS[codecs & 15]
+        wanted = CODECS[codecs >> 4] or codec
+        try:
+            binding, is_plain = self._functions[function]
+            deadline = arrived_at + amount * 0.001 if amount else NEVER
+            if is_plain and deadline > self.began_at and 0 < codec < _ARROW and 0 < wanted < _ARROW:
+                self.exposed = True
+                value = binding.invoke(body, codec)
+                self.exposed = False
+                body = binding.encode(value, wanted)
+            else:
+                wanted = reply_codec(binding, codec, wanted)
+                refuse_unservable(binding, codec, wanted, flags)
+                refuse_late(deadline, self.began_at)
+                context = Context(self.port, frame, deadline) if binding.context_parameter else None
+                body = self._invoke(binding, frame, wanted, context)
+            if self.guard.is_child:
+                leave(None)
+            if self.output.printed:
+                self.output.settle(call)
+            run_us = int((monotonic() - self.began_at) * 1e6)
+            return self.line.connection.end_header(call, wanted, len(body), run_us), body
+        except BaseException as error:  # noqa: BLE001 - user code may raise anything, and the worker outlives it
+            self.exposed = False
+            return self._fail(frame, error)
+
+    def _invoke(self, binding: Binding, frame: Frame, wanted: Codec, context: Context | None) -> bytes:
+        self.exposed = True
+        value = binding.invoke(frame.body, CODECS[frame.codec & 15], context)
+        self.exposed = False
+        return self._stream(binding, value, frame.call, wanted) if binding.is_stream else binding.encode(value, wanted)
+
+    def _fail(self, frame: Frame, error: BaseException) -> tuple[bytes, ...]:
+        if self.guard.is_child:
+            leave(error)
+        fault = self._fault(frame, error)
+        # The traceback holds the function's locals, large data maybe, and the next call may be long in coming.
+        error.__traceback__ = None
+        if self.output.printed:
+            self.output.settle(frame.call)
+        run_us = int((monotonic() - self.began_at) * 1e6)
+        with self.line.lock:
+            return (self.line.connection.fault(frame.call, fault, run_us),)
+
+    def _fault(self, frame: Frame, error: BaseException) -> Fault:
+        if isinstance(error, IndexError) and frame.function >= len(self._functions):
+            return unknown_function(frame.function)
+        return failure(error)
+
+    def _stream(self, binding: Binding, items: Any, call: int, codec: Codec) -> bytes:
+        """Send what a generator yields; the END that follows has no body."""
+        step = iter(items).__next__
+        try:
+            while True:
+                self.exposed = True
+                try:
+                    item = step()
+                except StopIteration:
+                    self.exposed = False
+                    return b""
+                self.exposed = False
+                body = binding.encode(item, codec)
+                if self.guard.is_child:
+                    leave(None)
+                self.port.send_item(call, codec, body)
+        finally:
+            close = getattr(items, "close", None)
+            if close is not None:
+                close()
+
+
+def is_plain(binding: Binding) -> bool:
+    """Whether a function takes a value and gives a value, and nothing else."""
+    return not (binding.is_stream or binding.context_parameter or binding.contract.raw_output)
+
+
+def reply_codec(binding: Binding, codec: Codec, wanted: Codec) -> Codec:
+    """The codec of the reply: raw output is always raw; who sends nothing and asks for nothing gets JSON."""
+    return Codec.BYTES if binding.contract.raw_output else wanted or codec or Codec.JSON
+
+
+def refuse_unservable(binding: Binding, codec: Codec, wanted: Codec, flags: int) -> None:
+    """Refuse what the function, or this guest, does not do. Raises `Unimplemented`."""
+    name = binding.contract.name
+    if binding.is_stream and not flags & _STREAM:
+        raise Unimplemented(f"{name} streams: call it for a stream", started=Started.NO)
+    if _ARROW in {codec, wanted}:
+        raise Unimplemented(f"{name} speaks JSON, MessagePack and raw bytes, not Arrow", started=Started.NO)
+
+
+def refuse_late(deadline: float, now: float) -> None:
+    """Refuse a call that nobody waits for any more. Raises `DeadlineExceeded`."""
+    if deadline <= now:
+        raise DeadlineExceeded("the deadline passed before the function began", started=Started.NO)
+
+
+def failure(error: BaseException) -> Fault:
+    """The fault for what a call raised, in user code or around it."""
+    if isinstance(error, Oversized):
+        return ResourceExhausted(f"the result is too large to send: {error}", started=Started.YES)
+    return fault_of(error)
+
+
+def unknown_function(index: int) -> Fault:
+    """The fault for an index past the manifest."""
+    return NotFound(f"this worker has no function number {index}", started=Started.NO)
+
+
+def revoked() -> Fault:
+    """The answer to a call that the host wants back, and that has not begun."""
+    return Aborted("given back before it began", started=Started.NO)
+
+
+def cancelled_unstarted() -> Fault:
+    """The answer to a call that was cancelled before its turn came."""
+    return Cancelled("the call was cancelled before it began", started=Started.NO)

@@ -1,0 +1,1 @@
+"""Callers of functions: the faces that `dragoman.open` and `dragoman.connect` share, and the HTTP client."""

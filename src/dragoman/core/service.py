@@ -41,7 +41,7 @@ class Pending:
     def __init__(self) -> None:
         self.reply: Reply | None = None
         self.fault: Fault | None = None
-        self.on_cancel: Callable[[], None] = _nothing
+        self.on_cancel: Callable[[], object] = _nothing
         self._callback: Callable[[Pending], Any] | None = None
         self._more: list[Callable[[Pending], Any]] | None = None
 

@@ -9,11 +9,13 @@ from dataclasses import dataclass
 class Target:
     """One function as the host knows it.
 
-    `index` is the function's place in its worker's manifest, which travels in the frame header instead of its name.
+    `name` is the full one (`stats.correlation`), `function` its last part, and `index` its place in the manifest that
+    its workers offer, which travels in the frame header instead of the name.
     """
 
     name: str
     source: str
+    function: str
     index: int
     timeout_s: float
     streaming: bool = False

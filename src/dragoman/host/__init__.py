@@ -1,0 +1,1 @@
+"""The host: sources put together from their parts, run, watched, reloaded and stopped."""

@@ -1,0 +1,1 @@
+"""One layer a file: what may be put around a function's service."""

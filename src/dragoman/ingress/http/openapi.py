@@ -261,7 +261,7 @@ def _own_schemas() -> dict[str, Schema]:
         "timestamp": {"type": "string", "format": "date-time"},
     }
     function: dict[str, Schema] = {
-        **{name: TEXT for name in ("name", "version", "description", "source", "language", "mode")},
+        **dict.fromkeys(("name", "version", "description", "source", "language", "mode"), TEXT),
         "timeout_s": {"type": ["number", "null"]},
         **{name: {"type": "boolean"} for name in ("streaming", "idempotent", "raw_input", "raw_output")},
         "input": {"type": ["object", "boolean"], "description": "JSON Schema 2020-12 of the input."},

@@ -1,0 +1,62 @@
+"""How a program calls functions: by name, or as attributes, blocking or awaited.
+
+    shop.call("stats.correlation", {"data": rows})        remote.stats.correlation(data=rows)
+
+A face owns no connection: it turns names and inputs into calls on a `Caller`. Values are plain Python: what a
+function returned, decoded.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Awaitable, Iterator, Mapping
+from typing import Any, Protocol
+
+
+class Caller(Protocol):
+    """Runs calls and waits for them."""
+
+    def call(self, function: str, /, input: Any = None, *, timeout: float | None = None) -> Any:  # noqa: A002
+        """Call a function; its result, or the `Fault` raised."""
+        ...
+
+
+class AsyncCaller(Protocol):
+    """Runs calls that are awaited."""
+
+    def call(self, function: str, /, input: Any = None, *, timeout: float | None = None) -> Awaitable[Any]:  # noqa: A002
+        """Call a function; awaiting gives its result, or raises the `Fault`."""
+        ...
+
+
+class Name:
+    """A function's name, or the part of one before the next dot; calling it calls the function.
+
+    The parameters are given by name. One that is not named, and the only one, is the whole input: a record.
+    """
+
+    __slots__ = ("_caller", "_name")
+
+    def __init__(self, caller: Caller | AsyncCaller, name: str) -> None:
+        self._caller = caller
+        self._name = name
+
+    def __getattr__(self, part: str) -> Name:
+        if part.startswith("__"):
+            raise AttributeError(part)
+        return Name(self._caller, f"{self._name}.{part}")
+
+    def __call__(self, /, *whole: Any, **parameters: Any) -> Any:
+        return self._caller.call(self._name, whole_input(self._name, whole, parameters))
+
+    def __repr__(self) -> str:
+        return f"<function {self._name}>"
+
+
+def whole_input(name: str, whole: tuple[Any, ...], parameters: Mapping[str, Any]) -> Any:
+    """The input that a call's arguments make. Raises `TypeError` where they are neither one record nor all named."""
+    if not whole:
+        return parameters
+    if len(whole) > 1 or parameters:
+        message = f"{name}: give parameters by name, or one whole input"
+        raise TypeError(message)
+    return whole[0]

@@ -1,0 +1,97 @@
+"""The composition root: the only place that names concrete parts and puts them together."""
+
+from __future__ import annotations
+
+import os
+import secrets
+from dataclasses import dataclass
+from itertools import count
+from typing import TYPE_CHECKING
+
+from dragoman.config.environment import worker_environment
+from dragoman.core.clock import SystemClock
+from dragoman.host.host import Host
+from dragoman.host.version import VERSION
+from dragoman.sandbox.spawning import SpawnerConfinement
+from dragoman.telemetry.trace import Tracer
+from dragoman.wire.frame import META_BYTES_MAX
+from dragoman.wire.handshake import Hello, Limits
+from dragoman.workers.runtimes import command
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from dragoman.config.project import Project, Source
+    from dragoman.core.clock import Clock
+    from dragoman.host.journal import Journal
+
+FRAME_BYTES_LEAST = 1024 * 1024
+"""Room for manifests, faults and events where bodies are set to be small."""
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """What one host is made with; everything in it may be replaced by a test."""
+
+    project: Project
+    journal: Callable[[str], Journal]
+    confinement: SpawnerConfinement
+    clock: Clock
+    call_prefix: str
+    next_id: Callable[[], int]
+    tracer: Tracer
+    debug: bool = False
+
+
+def launch_confinement() -> SpawnerConfinement:
+    """Start the spawner, as early as possible: its start then overlaps with everything else."""
+    return SpawnerConfinement.launch(preload=(command.PRELOAD,))
+
+
+def parts(
+    project: Project,
+    journal: Callable[[str], Journal],
+    confinement: SpawnerConfinement | None = None,
+    *,
+    debug: bool = False,
+) -> Parts:
+    """The real parts. `journal` is made for the prefix of this host's call ids."""
+    return Parts(
+        project,
+        journal,
+        confinement or launch_confinement(),
+        SystemClock(),
+        # 32 random bits and a counter: unique among the hosts of a fleet for as long as logs are kept.
+        secrets.token_hex(4),
+        count(1).__next__,
+        Tracer(os.urandom),
+        debug,
+    )
+
+
+def host(with_parts: Parts) -> Host:
+    """A host, not yet started."""
+
+    def hello(source: Source) -> Hello:
+        largest = max(source.pool.body_bytes_max, source.output_bytes_max, FRAME_BYTES_LEAST)
+        return Hello(
+            f"dragoman/{VERSION}",
+            with_parts.call_prefix,
+            source.name,
+            source.pool.concurrency,
+            with_parts.debug,
+            Limits(frame_bytes_max=largest + META_BYTES_MAX),
+        )
+
+    def environment(source: Source) -> Mapping[str, str]:
+        return worker_environment(source.env)
+
+    return Host(
+        with_parts.project,
+        with_parts.confinement,
+        with_parts.clock,
+        with_parts.journal(with_parts.call_prefix),
+        hello,
+        environment,
+        with_parts.next_id,
+    )

@@ -1,0 +1,66 @@
+"""Calls from threads outside the loop, by the shortest way there is.
+
+`DirectService` is what a blocking caller's stack ends at in place of the pool: it runs a call in a lent worker, in the
+calling thread, and only where that cannot be goes through the loop's.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from typing import TYPE_CHECKING
+
+from dragoman.core.service import Pending
+
+if TYPE_CHECKING:
+    from dragoman.core.call import Call
+    from dragoman.core.clock import Clock
+    from dragoman.workers.lease import Lease
+    from dragoman.workers.pool import Pool
+
+RETRY_S = 0.05
+"""Asking the loop for a worker costs as much as a call: after a no it is not asked again for this long."""
+
+
+class DirectService:
+    """A pool as seen from outside its loop. The pending replies it gives are settled already."""
+
+    def __init__(self, pool: Pool, clock: Clock) -> None:
+        self._pool = pool
+        self._clock = clock
+        self._lease: Lease | None = None
+        self._ask_at = 0.0
+
+    def __call__(self, call: Call) -> Pending:
+        """Run the call; blocks until it has an answer, or its stream has begun."""
+        if not call.target.streaming:
+            lease = self._lease
+            if lease is None or lease.worker is None:
+                lease = self._lease = self._borrow()
+            if lease is not None and (pending := lease.call(call)) is not None:
+                return pending
+        return self._through_loop(call)
+
+    def _borrow(self) -> Lease | None:
+        now = self._clock.monotonic()
+        if now < self._ask_at:
+            return None
+        self._ask_at = now + RETRY_S
+
+        async def lend() -> Lease | None:
+            return self._pool.lend()
+
+        return asyncio.run_coroutine_threadsafe(lend(), self._pool.loop).result()
+
+    def _through_loop(self, call: Call) -> Pending:
+        done = threading.Event()
+        answers: list[Pending] = []
+
+        def begin() -> None:
+            pending = self._pool(call)
+            answers.append(pending)
+            pending.then(lambda _: done.set())
+
+        self._pool.loop.call_soon_threadsafe(begin)
+        done.wait()
+        return answers[0]

@@ -1,0 +1,158 @@
+"""One source in service: how its functions are run, by workers or inside the host."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Protocol
+
+from dragoman.contract.function import Contract
+from dragoman.contract.manifest import to_wire
+from dragoman.workers.pool import Pool
+from dragoman.workers.runtimes import command, python
+from dragoman.workers.source import SourceLaunch
+from dragoman.workers.supervisor import Supervisor
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from dragoman.config.project import Source
+    from dragoman.core.clock import Clock
+    from dragoman.core.fault import Fault
+    from dragoman.core.service import Service
+    from dragoman.host.journal import Journal
+    from dragoman.sandbox.confinement import Confinement
+    from dragoman.wire.handshake import Hello
+    from dragoman.workers.outbound import Router
+
+
+class Hosted(Protocol):
+    """A source in service."""
+
+    source: Source
+    service: Service
+
+    @property
+    def contracts(self) -> tuple[Contract, ...]:
+        """What it offers; empty before it first started."""
+        ...
+
+    @property
+    def fault(self) -> Fault | None:
+        """Why it cannot be called now, or `None`."""
+        ...
+
+    async def start(self) -> tuple[Contract, ...]:
+        """Begin. Raises `StartFailed` with the reason."""
+        ...
+
+    async def stop(self, timeout_s: float | None = None) -> None:
+        """Let calls in flight finish for up to `timeout_s` seconds, then end."""
+        ...
+
+
+class PooledSource:
+    """A source whose functions run in workers."""
+
+    def __init__(self, source: Source, confinement: Confinement, clock: Clock, journal: Journal, route: Router) -> None:
+        self.source = source
+        self._confinement = confinement
+        self._clock = clock
+        self._journal = journal
+        self._route = route
+        self.service: Service
+        self.pool: Pool
+        self.supervisor: Supervisor
+
+    def prepare(self, hello: Hello, env: Mapping[str, str]) -> PooledSource:
+        """Build the pool, on the running loop. `env` is the whole environment of its workers."""
+        source = self.source
+        if source.kind == "python":
+            assert source.path is not None
+            launch = python.launch(source.path, source.folder, env, source.limits)
+        else:
+            launch = command.launch(command_settings(source), source.folder, env, source.limits)
+        loop = asyncio.get_running_loop()
+        self.pool = Pool(source.name, source.pool, loop, self._clock, self._route, self._journal)
+        self.supervisor = Supervisor(
+            self.pool, SourceLaunch(source.name, launch, hello), self._confinement, self._journal
+        )
+        self.service = self.pool
+        return self
+
+    @property
+    def contracts(self) -> tuple[Contract, ...]:
+        """What the first worker offered."""
+        return self.supervisor.contracts
+
+    @property
+    def fault(self) -> Fault | None:
+        """Why no worker can be had."""
+        return None if self.pool.workers else self.supervisor.last_fault
+
+    async def start(self) -> tuple[Contract, ...]:
+        """Start the first workers."""
+        return await self.supervisor.start()
+
+    async def stop(self, timeout_s: float | None = None) -> None:
+        """Drain and end the workers."""
+        await self.supervisor.stop(timeout_s)
+
+
+class PoolView:
+    """A pool as the metrics see it."""
+
+    def __init__(self, hosted: PooledSource) -> None:
+        self._hosted = hosted
+        self.source = hosted.source.name
+
+    @property
+    def queue_length(self) -> int:
+        """Calls that wait for a worker."""
+        return len(self._hosted.pool.line)
+
+    @property
+    def workers(self) -> Mapping[str, int]:
+        """Workers by state."""
+        return self._hosted.supervisor.states()
+
+    @property
+    def starts(self) -> int:
+        """Workers started so far."""
+        return self._hosted.supervisor.starts
+
+    @property
+    def restarts(self) -> int:
+        """Workers started in place of others that were gone."""
+        return self._hosted.supervisor.restarts
+
+
+def command_contract(source: Source) -> Contract:
+    """The contract of an executable, as its project declares it."""
+    raw_input = source.stdin == "body"
+    streaming = source.stdout == "jsonl"
+    output = {"text": {"type": "string"}, "bytes": {"type": "string", "contentEncoding": "base64"}}
+    declared = dict(source.output) if source.output is not None else output.get(source.stdout, {})
+    schema = dict(source.input) if source.input is not None else {"type": "object"}
+    return Contract(
+        name=source.name,
+        description=source.description,
+        input=schema,
+        output=declared,
+        streaming=streaming,
+        idempotent=bool(source.idempotent),
+        raw_input=raw_input,
+        raw_output=source.stdout == "bytes",
+    )
+
+
+def command_settings(source: Source) -> dict[str, object]:
+    """What the guest of an executable needs to know."""
+
+    return {
+        "name": source.name,
+        "command": list(source.command),
+        "stdin": source.stdin,
+        "stdout": source.stdout,
+        "contract": to_wire([command_contract(source)])[0],
+        "output_bytes_max": source.output_bytes_max,
+    }

@@ -1,0 +1,86 @@
+"""A host behind HTTP, from the first socket to the last signal."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+from typing import TYPE_CHECKING
+
+from dragoman.host.assemble import host as assemble_host
+from dragoman.host.doors import HostDoors
+from dragoman.ingress.http.lane import CallLane
+from dragoman.ingress.http.server import HttpServer, bind
+from dragoman.telemetry.metrics import Metrics
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from dragoman.core.fault import Fault
+    from dragoman.host.assemble import Parts
+    from dragoman.host.host import Host
+    from dragoman.ingress.http.options import HttpOptions
+    from dragoman.telemetry.log import Log
+
+START_S = 5.0
+"""How long the first answer waits for sources that are slow to start; they are served when they are ready."""
+
+
+class Serving:
+    """One host and its HTTP server."""
+
+    def __init__(self, parts: Parts, options: HttpOptions, log: Log, version: str) -> None:
+        """Take the port. Raises `OSError` where it cannot be had."""
+        self.parts = parts
+        self.options = options
+        self.faults: dict[str, Fault] = {}
+        self._log = log
+        self._sock = bind(options)
+        self._version = version
+        self.host: Host
+        self.server: HttpServer
+
+    async def start(self) -> None:
+        """Start sources and server, on the running loop."""
+        self.host = assemble_host(self.parts)
+        metrics = Metrics(self._version)
+        metrics.pools = self.host.pools
+        doors = HostDoors(self.host, metrics)
+        lane = CallLane(
+            doors.doors,
+            self.options,
+            self.parts.tracer,
+            self.parts.clock,
+            prefix=self.parts.call_prefix,
+            service=self.parts.project.name,
+            next_id=self.parts.next_id,
+            listener=doors.listener(metrics, self._log),
+        )
+        self.server = HttpServer(doors.application(metrics, self._version), lane, self._sock)
+        starting = asyncio.ensure_future(self.host.start())
+        await asyncio.wait((starting,), timeout=START_S)
+        if starting.done():
+            self.faults = starting.result()
+        await self.server.open()
+
+    async def stop(self) -> None:
+        """Refuse new calls, answer those in flight, end everything."""
+        self.host.draining = True
+        await self.server.close()
+        await self.host.stop(0)
+
+
+async def until_signal(on_second: Callable[[], None]) -> int:
+    """Wait for SIGTERM or SIGINT, and return it; another one after that runs `on_second` at once."""
+    loop = asyncio.get_running_loop()
+    first = loop.create_future()
+
+    def received(number: int) -> None:
+        if first.done():
+            on_second()
+            os._exit(128 + number)
+        first.set_result(number)
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, received, number)
+    return await first

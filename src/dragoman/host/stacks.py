@@ -1,0 +1,30 @@
+"""The stack of every function, one list read from the outside in. A layer that is not configured is not in it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from dragoman.policies.bulkhead import bulkhead
+from dragoman.policies.deadline import deadline
+from dragoman.policies.validate import validate
+
+if TYPE_CHECKING:
+    from dragoman.config.project import Source
+    from dragoman.contract.function import Contract
+    from dragoman.core.clock import Clock
+    from dragoman.core.service import Layer, Service
+
+
+def stack(service: Service, source: Source, contract: Contract, clock: Clock) -> Service:
+    """Put the configured layers around a function's innermost service."""
+    layers: list[Layer] = []
+    if source.kind == "command":
+        # The guest of a command trusts its input: nothing wrong may get past here, nor wait in line for it.
+        layers.append(validate(contract.input))
+    if source.mode == "inline":
+        # A pool bounds calls and ends them at their deadline by itself; inside the host these layers do.
+        layers.append(bulkhead(source.pool.queue))
+        layers.append(deadline(clock))
+    for layer in reversed(layers):
+        service = layer(service)
+    return service

@@ -1,0 +1,46 @@
+"""Slow clients: one look a second at every connection, instead of timers for each."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+from dragoman.core.fault import DeadlineExceeded, Started
+from dragoman.ingress.http.protocol import CallProtocol, Phase
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from dragoman.ingress.http.lane import CallLane
+
+TICK_S = 1.0
+HTTP_REQUEST_TIMEOUT = 408
+
+
+async def sweep(connections: Iterable[object], lane: CallLane) -> None:
+    """Close connections that are idle, send too slowly or leave their replies unread. Runs until cancelled."""
+    while True:
+        await asyncio.sleep(TICK_S)
+        now = lane.now()
+        for connection in tuple(connections):
+            if isinstance(connection, CallProtocol):
+                look_at(connection, lane, now)
+
+
+def look_at(connection: CallProtocol, lane: CallLane, now: float) -> None:
+    """Decide about one connection."""
+    options = lane.options
+    quiet_s = now - connection.since
+    if connection.unread_s(now) > options.write_timeout_s:
+        connection.transport.abort()
+    elif connection.phase is Phase.HEAD and quiet_s > options.header_timeout_s:
+        refuse(connection, f"a request's head must come within {options.header_timeout_s:g}s")
+    elif connection.phase is Phase.BODY and quiet_s > options.body_timeout_s:
+        refuse(connection, f"a request's body must come within {options.body_timeout_s:g}s")
+    elif connection.idle and quiet_s > options.keep_alive_s:
+        connection.transport.close()
+
+
+def refuse(connection: CallProtocol, detail: str) -> None:
+    """Answer 408 and close."""
+    connection.refuse("slow", HTTP_REQUEST_TIMEOUT, DeadlineExceeded(detail, started=Started.NO))

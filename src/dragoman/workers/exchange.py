@@ -1,0 +1,56 @@
+"""One call on its way through a pool: waiting in line, in flight in a worker, or settled.
+
+A settled exchange may still be in flight: its caller has an answer (a deadline passed, the caller left) while the
+worker has yet to give the call up. The worker keeps it until the wire says END or FAULT.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Protocol
+
+from dragoman.core.service import Pending
+
+if TYPE_CHECKING:
+    from dragoman.core.call import Call
+    from dragoman.core.fault import Fault
+    from dragoman.workers.stream import ReplyStream
+    from dragoman.workers.worker import Worker
+
+
+class Stopper(Protocol):
+    """Whoever can stop a call: the pool."""
+
+    def stop(self, exchange: Exchange) -> None:
+        """Stop the call, wherever it is, because nobody wants its answer any more."""
+        ...
+
+
+class Exchange(Pending):
+    """A pending reply that knows its call, and the worker that has it (`None` while it waits in line)."""
+
+    __slots__ = ("call", "dispatches", "stopper", "stream", "worker")
+
+    def __init__(self, call: Call, stopper: Stopper) -> None:
+        super().__init__()
+        self.call = call
+        self.stopper = stopper
+        self.worker: Worker | None = None
+        self.stream: ReplyStream | None = None
+        self.dispatches = 0
+
+    @property
+    def over(self) -> bool:
+        """Whether the caller has had its last word: a reply, a fault, or the end of a stream."""
+        return self.done and (self.stream is None or self.stream.ended)
+
+    def cancel(self) -> None:
+        """Stop the call, and its stream if it has begun one. Harmless once it is over."""
+        if not self.over:
+            self.stopper.stop(self)
+
+    def conclude(self, fault: Fault) -> None:
+        """Give the caller a fault: as the whole answer, or as the end of a stream that has begun."""
+        if self.stream is not None:
+            self.stream.end(fault)
+        else:
+            self.fail(fault)

@@ -1,0 +1,129 @@
+"""Calls that a function makes through its host: `ctx.call`, in any language.
+
+They go through the called function's whole stack, as a call from outside would. A streamed reply is gathered into an
+array, since the caller asked for one value.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
+
+from dragoman.core.call import Codec, Reply
+from dragoman.core.fault import OutOfRange, Started
+from dragoman.core.service import Pending, settle
+from dragoman.wire import meta
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from dragoman.core.call import Trace
+    from dragoman.wire.connection import Connection
+    from dragoman.wire.frame import Frame
+
+GATHERED_BYTES_MAX = 16 * 1024 * 1024
+"""A stream gathered for a guest may be this large, as a body from outside may."""
+
+
+@dataclass(frozen=True, slots=True)
+class GuestCall:
+    """What a guest asks for. `remaining_s` is the time it gives, 0 for as long as the function may take."""
+
+    function: str
+    body: bytes
+    codec: Codec
+    reply_codec: Codec
+    remaining_s: float
+    trace: Trace | None
+    depth: int
+
+
+class Router(Protocol):
+    """Finds the stack of any function of the project."""
+
+    def __call__(self, call: GuestCall) -> Pending:
+        """Run the call. A function that is not there, or a chain that is too deep, is a settled fault."""
+        ...
+
+
+class Outbound:
+    """The calls that one worker has in progress through its host."""
+
+    def __init__(self, connection: Connection, send: Callable[[bytes], None], route: Router) -> None:
+        self._connection = connection
+        self._send = send
+        self._route = route
+        self._pending: dict[int, Pending] = {}
+
+    def begin(self, frame: Frame) -> None:
+        """Take a CALL of the guest's."""
+        entries = meta.decode(frame.meta)
+        request = GuestCall(
+            entries.function,
+            frame.body,
+            frame.body_codec,
+            frame.reply_codec,
+            frame.amount / 1000,
+            entries.trace,
+            entries.depth,
+        )
+        pending = self._route(request)
+        self._pending[frame.call] = pending
+        pending.then(lambda settled: self._answer(frame, settled))
+
+    def cancel(self, call_id: int) -> None:
+        """The guest wants no answer any more; it gets CANCELLED."""
+        pending = self._pending.get(call_id)
+        if pending is not None:
+            pending.cancel()
+
+    def close(self) -> None:
+        """The guest is gone: stop everything that it asked for."""
+        pending, self._pending = self._pending, {}
+        for each in pending.values():
+            each.cancel()
+
+    def _answer(self, frame: Frame, settled: Pending) -> None:
+        if frame.call not in self._pending:
+            return
+        if settled.reply is not None and settled.reply.items is not None:
+            gathered = settle(gather(settled.reply, frame.reply_codec))
+            self._pending[frame.call] = gathered
+            gathered.then(lambda done: self._answer(frame, done))
+            return
+        del self._pending[frame.call]
+        if settled.reply is None:
+            assert settled.fault is not None
+            self._send(self._connection.fault(frame.call, settled.fault))
+            return
+        reply = settled.reply
+        try:
+            header = self._connection.end_header(frame.call, reply.codec, len(reply.body), int(reply.run_s * 1e6))
+        except ValueError as error:
+            self._send(self._connection.fault(frame.call, OutOfRange(str(error), started=Started.YES)))
+        else:
+            self._send(header + reply.body)
+
+
+async def gather(reply: Reply, codec: Codec) -> Reply:
+    """All items of a streamed reply as one array. Raises `OutOfRange` past the bound, and the stream's own fault."""
+    stream = reply.items
+    assert stream is not None
+    items: list[bytes] = []
+    size = 0
+    try:
+        async for item in stream:
+            items.append(item)
+            size += len(item)
+            if size > GATHERED_BYTES_MAX:
+                detail = f"the stream is longer than the {GATHERED_BYTES_MAX} bytes that one reply may have"
+                raise OutOfRange(detail, started=Started.YES)
+    finally:
+        await stream.aclose()
+    if codec is Codec.BYTES:
+        body = b"".join(items)
+    elif codec is Codec.MSGPACK:
+        body = b"\xdd" + len(items).to_bytes(4, "big") + b"".join(items)
+    else:
+        body = b"[" + b",".join(items) + b"]"
+    return Reply(body, codec, None, reply.queue_s, reply.run_s)

@@ -1,0 +1,1 @@
+"""How a worker of each language is started."""

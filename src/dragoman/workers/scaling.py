@@ -1,0 +1,27 @@
+"""How many workers a pool should have: decisions only, as functions of what is seen."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from dragoman.workers.options import PoolOptions
+
+WAIT_S = 0.005
+"""A call that has waited this long is a reason for another worker. A start takes ten times longer, so a shorter wait
+would only chase bursts that are over before the worker is up."""
+BACKOFF_FIRST_S = 0.1
+BACKOFF_MAX_S = 30.0
+YOUNG_S = 1.0
+"""A worker that dies before this age counts as a failed start: replacing it at once would spin."""
+
+
+def growth(options: PoolOptions, workers: int, waiting: int) -> int:
+    """How many workers to add: one for every `concurrency` waiting calls, at most as many again as there are."""
+    wanted = -(-waiting // options.concurrency)
+    return max(min(wanted, max(workers, 1), options.workers_max - workers), 0)
+
+
+def backoff_s(failures: int) -> float:
+    """Seconds to wait after so many failed starts in a row: doubling from 0.1 s up to half a minute."""
+    return min(BACKOFF_FIRST_S * 2 ** min(failures - 1, 16), BACKOFF_MAX_S) if failures else 0.0

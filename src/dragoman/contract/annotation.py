@@ -42,7 +42,7 @@ class Field(NamedTuple):
         return self.default is REQUIRED and not self.optional
 
 
-class Unresolved(ValueError):
+class Unresolved(ValueError):  # noqa: N818 - names the condition, as all of our errors do
     """An annotation that names something which does not exist at run time."""
 
 
@@ -57,17 +57,17 @@ def hints_of(target: Any) -> Hints:
         return typing.get_type_hints(target, localns=scope or None, include_extras=True)
     except NameError:
         pass
-    except Exception as error:  # noqa: BLE001 - annotations are code, and may raise anything
+    except Exception as error:  # annotations are code, and may raise anything
         message = f"its annotations cannot be read: {type(error).__name__}: {error}"
         raise Unresolved(message) from error
     known: dict[str, Any] = {"Context": _ContextStandIn, "dragoman": _DragomanStandIn, "typing": typing}
-    known.update({name: getattr(typing, name) for name in typing.__all__})
-    known.update({name: getattr(collections.abc, name) for name in collections.abc.__all__})
+    for module in (typing, collections.abc):
+        known.update({name: value for name, value in vars(module).items() if not name.startswith("_")})
     known.update(vars(sys.modules.get(target.__module__, typing)))
     known.update(getattr(target, "__globals__", {}))
     try:
         return typing.get_type_hints(target, known, scope, include_extras=True)
-    except Exception as error:  # noqa: BLE001 - annotations are code, and may raise anything
+    except Exception as error:  # annotations are code, and may raise anything
         message = (
             f"its annotations cannot be read: {error}; what they name must exist at run time, so import it outside "
             f"of `if TYPE_CHECKING:` and at the top of the module"
@@ -102,12 +102,12 @@ def alias_value(kind: Any) -> Any:
 
 def is_typed_dict(kind: Any) -> bool:
     """Whether a class is a `TypedDict`, of `typing` or of its backport."""
-    return isinstance(kind, type) and issubclass(kind, dict) and hasattr(kind, "__required_keys__")
+    return _is_class_below(kind, dict) and hasattr(kind, "__required_keys__")
 
 
 def is_named_tuple(kind: Any) -> bool:
     """Whether a class is a `NamedTuple`."""
-    return isinstance(kind, type) and issubclass(kind, tuple) and hasattr(kind, "_fields")
+    return _is_class_below(kind, tuple) and hasattr(kind, "_fields")
 
 
 def is_struct(kind: Any) -> bool:
@@ -175,6 +175,10 @@ def strip(kind: Any) -> Any:
             kind = kind.__supertype__
         else:
             return kind
+
+
+def _is_class_below(kind: Any, base: type[Any]) -> bool:
+    return isinstance(kind, type) and issubclass(kind, base)
 
 
 def _is_qualifier(kind: Any) -> bool:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from itertools import islice
 from typing import Any
 
 import jsonschema_rs
@@ -15,7 +16,7 @@ import jsonschema_rs
 from dragoman.contract.codecs.typed import builtins
 from dragoman.contract.function import ContractError
 from dragoman.contract.malformed import Malformed
-from dragoman.contract.nesting import DEPTH_MAX, is_deep
+from dragoman.contract.nesting import DEPTH_MAX, is_deep, kind_of
 from dragoman.contract.pointer import pointer
 from dragoman.core.fault import Breach
 
@@ -35,10 +36,17 @@ _DURATION = re.compile(
 _TIME = re.compile(
     r"(?:[01]\d|2[0-3]):[0-5]\d:(?:[0-5]\d|60)(?:\.\d+)?(?:[Zz]|[+-](?:[01]\d|2[0-3]):[0-5]\d)?", re.ASCII
 )
-_FORMATS = {
-    "duration": lambda text: _DURATION.fullmatch(text) is not None,
-    "time": lambda text: _TIME.fullmatch(text) is not None,
-}
+
+
+def _is_duration(text: str) -> bool:
+    return _DURATION.fullmatch(text) is not None
+
+
+def _is_time(text: str) -> bool:
+    return _TIME.fullmatch(text) is not None
+
+
+_FORMATS = {"duration": _is_duration, "time": _is_time}
 """Wider than RFC 3339, whose durations have no fractions and whose times must say their offset."""
 
 _SIMPLE = {
@@ -61,7 +69,7 @@ _SIMPLE = {
 class Checker:
     """One schema, compiled. Patterns run on a linear-time engine, and references never leave the schema."""
 
-    def __init__(self, schema: dict[str, Any] | bool) -> None:
+    def __init__(self, schema: dict[str, Any]) -> None:
         """Raises `ContractError` for a schema that is none, refers outside itself or uses a look-around pattern."""
         if is_deep(schema):
             message = f"the schema nests more than {DEPTH_MAX} levels deep"
@@ -130,19 +138,23 @@ class Checker:
 
 
 class _Thinner:
-    """A copy of a value with at most `_NODES_MAX` values in it; `untold` are the places whose own errors mean nothing."""
+    """A copy of a value with at most `_NODES_MAX` values in it.
+
+    `untold` are the places whose own errors mean nothing, because something below them was cut.
+    """
 
     def __init__(self) -> None:
         self._left = _NODES_MAX
         self.untold: set[tuple[str | int, ...]] = set()
 
     def cut(self, value: Any, path: tuple[str | int, ...]) -> Any:
-        if type(value) is list or type(value) is tuple:
+        kind = kind_of(value)
+        if kind is list or kind is tuple:
             kept = value[: self._share(len(value), path)]
             return [self.cut(member, (*path, index)) for index, member in enumerate(kept)]
-        if type(value) is dict:
+        if kind is dict:
             share = self._share(len(value), path)
-            return {key: self.cut(member, (*path, key)) for (key, member), _ in zip(value.items(), range(share))}
+            return {key: self.cut(member, (*path, key)) for key, member in islice(value.items(), share)}
         return value
 
     def _share(self, members: int, path: tuple[str | int, ...]) -> int:
@@ -171,7 +183,7 @@ def _told(error: Any, depth: int) -> Iterable[Breach]:
 
 def _likeliest(error: Any) -> list[Any]:
     """The one branch of a choice that the value was meant for: the only one that its type fits."""
-    context = getattr(error.kind, "context", None) or []
+    context: list[list[Any]] = getattr(error.kind, "context", [])
     here = error.instance_path
     fitting = [
         branch
@@ -184,7 +196,7 @@ def _likeliest(error: Any) -> list[Any]:
 def _message(name: str, facts: dict[str, Any], error: Any) -> str:
     if name == "type":
         return f"must be {_either(facts.get('types', []))}"
-    if name == "anyOf" or name == "oneOf":
+    if name in {"anyOf", "oneOf"}:
         types = [
             kind
             for branch in getattr(error.kind, "context", [])

@@ -13,6 +13,7 @@ import typing
 from collections.abc import Callable
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
+from functools import partial
 from pathlib import PurePath
 from typing import Any, Literal, TypeVar, get_args, get_origin
 from uuid import UUID
@@ -28,12 +29,13 @@ from dragoman.contract.annotation import (
 )
 from dragoman.contract.codecs.typed import Meta, convert, json_decoder
 from dragoman.contract.malformed import Malformed
+from dragoman.contract.nesting import kind_of
 from dragoman.contract.plain import type_name
 
 _ACCEPT = "__dragoman_accept__"
 _PARTICULAR = (datetime, date, time, timedelta, UUID, Decimal)
-_SEQUENCES = (collections.abc.Iterable, collections.deque)
-_TEXT_LIKE = (str, int, float)
+_SEQUENCES: tuple[Any, ...] = (collections.abc.Iterable, collections.deque)
+_BASES: tuple[Any, ...] = (str, int, float)
 
 
 def decodable(kind: Any) -> Any:
@@ -42,21 +44,28 @@ def decodable(kind: Any) -> Any:
 
 
 def decode_hook(kind: Any, value: Any) -> Any:
-    """Build what the decoder does not know from the plain value that came. Raises `ValueError` where it does not fit."""
+    """Build what the decoder does not know from the plain value that came. Raises `ValueError` for a misfit."""
     if (accept := getattr(kind, _ACCEPT, None)) is not None:
         return accept(value)
-    origin = get_origin(kind) or kind
+    origin: Any = get_origin(kind) or kind
     if origin is object:
         return value
     if is_model(origin):
         return origin.model_validate(value)
     if origin in _SEQUENCES:
-        items = _nested(value, list[get_args(kind) or (Any,)])  # pyright: ignore[reportInvalidTypeArguments] - built at run time
+        items = _nested(value, list[get_args(kind) or (Any,)])
         return items if origin is collections.abc.Iterable else origin(items)
+    if origin is collections.defaultdict or origin is collections.OrderedDict:
+        members = _nested(value, _refill(kind, dict, get_args(kind)) if get_args(kind) else dict)
+        return collections.OrderedDict(members) if origin is collections.OrderedDict else _defaulted(members)
     if isinstance(origin, type):
         return _instance(origin, value)
     message = f"cannot be read as {type_name(kind)}"
     raise ValueError(message)
+
+
+def _defaulted(members: dict[Any, Any]) -> dict[Any, Any]:
+    return collections.defaultdict(None, members)
 
 
 def _instance(kind: Any, value: Any) -> Any:
@@ -65,16 +74,14 @@ def _instance(kind: Any, value: Any) -> Any:
             return kind(value)
         message = f"Expected `str`, got `{type(value).__name__}`"
         raise ValueError(message)
-    for plain in _TEXT_LIKE:
+    for plain in _BASES:
         if issubclass(kind, plain):
             return kind(_nested(value, plain))
-    if issubclass(kind, dict):
-        return kind(_nested(value, dict))
     message = f"cannot be read as {type_name(kind)}"
     raise ValueError(message)
 
 
-def _rewrite(kind: Any, aliases: dict[Any, Any]) -> Any:  # noqa: PLR0911 - one return per way to write a type
+def _rewrite(kind: Any, aliases: dict[Any, Any]) -> Any:  # noqa: C901, PLR0911 - one return per way to write a type
     if is_alias(kind):
         return _rewrite_alias(kind, aliases)
     if hasattr(kind, "__supertype__"):
@@ -94,7 +101,7 @@ def _rewrite(kind: Any, aliases: dict[Any, Any]) -> Any:  # noqa: PLR0911 - one 
     if origin is typing.Annotated:
         metas = tuple(item for item in kind.__metadata__ if isinstance(item, Meta))
         inner = _rewrite(arguments[0], aliases)
-        return typing.Annotated[(inner, *metas)] if metas else inner  # pyright: ignore[reportInvalidTypeArguments] - built at run time
+        return _annotated(inner, metas) if metas else inner
     if is_union(kind):
         return _union([_rewrite(member, aliases) for member in arguments])
     if origin is Literal:
@@ -107,12 +114,22 @@ def _rewrite(kind: Any, aliases: dict[Any, Any]) -> Any:  # noqa: PLR0911 - one 
     return strip(kind) if strip(kind) is not kind else kind
 
 
+def _annotated(kind: Any, metas: tuple[Meta, ...]) -> Any:
+    """Keep msgspec's own constraints where the decoder can enforce them; on a union, the schema does."""
+    constrained = typing.Annotated[(kind, *metas)]
+    return kind if is_union(kind) or hasattr(kind, _ACCEPT) else constrained
+
+
 def _is_container(origin: Any) -> bool:
     return isinstance(origin, type) and (origin.__module__ in {"builtins", "collections", "collections.abc"})
 
 
 def _refill(kind: Any, origin: Any, arguments: tuple[Any, ...]) -> Any:
-    return kind if arguments == get_args(kind) else origin[arguments if len(arguments) > 1 else arguments[0]]
+    return (
+        kind
+        if origin is get_origin(kind) and arguments == get_args(kind)
+        else origin[arguments if len(arguments) > 1 else next(iter(arguments))]
+    )
 
 
 def _rewrite_alias(kind: Any, aliases: dict[Any, Any]) -> Any:
@@ -125,7 +142,7 @@ def _rewrite_alias(kind: Any, aliases: dict[Any, Any]) -> Any:
     opened = _rewrite(alias_value(kind), aliases)
     stand_in = aliases.pop(kind)
     if stand_in is not None:
-        setattr(stand_in, _ACCEPT, staticmethod(lambda value: _nested(value, opened)))
+        setattr(stand_in, _ACCEPT, partial(_nested, kind=opened))
     return opened
 
 
@@ -147,7 +164,7 @@ def _choice(members: list[Any]) -> Any:
 
     def accept(value: Any) -> Any:
         candidates = ordered
-        if type(value) is dict:
+        if kind_of(value) is dict:
             keys = frozenset[Any](value)
             candidates = sorted(ordered, key=lambda member: len(keys - records.get(id(member), keys)))
         for member in candidates:

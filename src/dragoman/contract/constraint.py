@@ -33,7 +33,7 @@ class Constraint(NamedTuple):
     foreign: bool
 
 
-class Unenforceable(ValueError):
+class Unenforceable(ValueError):  # noqa: N818 - names the condition, as all of our errors do
     """A constraint that no schema can say."""
 
 
@@ -55,7 +55,7 @@ def read(metadata: tuple[Any, ...], schema: dict[str, Any], types: frozenset[str
                 keywords.setdefault("description", text)
             continue
         bounds = _bounds(item, schema, types, exact=ours)
-        foreign = foreign or (bool(bounds) and not ours)
+        foreign = foreign or (bool(bounds) and (not ours or "anyOf" in schema))
         keywords.update(bounds)
         keywords.update(_notes(item))
     return Constraint(keywords, foreign)
@@ -104,4 +104,4 @@ def _length(bound: int, side: int, schema: dict[str, Any], types: frozenset[str]
 def _notes(item: Any) -> dict[str, Any]:
     notes = {name: value for name in _NOTES if (value := getattr(item, name, None)) is not None}
     extra = getattr(item, "extra_json_schema", None)
-    return {**notes, **extra} if isinstance(extra, dict) else notes  # pyright: ignore[reportUnknownVariableType] - a schema is any JSON
+    return {**notes, **extra} if isinstance(extra, dict) else notes

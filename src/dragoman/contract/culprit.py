@@ -52,10 +52,11 @@ def _fails(value: Any, encode: Callable[[Any], object]) -> bool:
 
 def _members(value: Any) -> Iterator[tuple[object, Any]]:
     if isinstance(value, dict):
-        yield from value.items()  # pyright: ignore[reportUnknownMemberType] - any mapping of a user's
+        yield from value.items()
     elif isinstance(value, (list, tuple, set, frozenset)):
         yield from enumerate(value)  # pyright: ignore[reportUnknownArgumentType] - any container of a user's
     else:
-        names = getattr(type(value), "__struct_fields__", None) or getattr(type(value), "__dataclass_fields__", ())
+        kind: Any = type(value)  # pyright: ignore[reportUnknownVariableType] - a class of a user's
+        names = getattr(kind, "__struct_fields__", None) or getattr(kind, "__dataclass_fields__", ())
         for name in names:
             yield name, getattr(value, name, None)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 
-class Malformed(ValueError):
+class Malformed(ValueError):  # noqa: N818 - names the condition, as all of our errors do
     """A body that is not what its codec says, or a value that the codec has no way to write.
 
     `path` is a JSON Pointer to the place where it is known; empty for the whole.

@@ -7,6 +7,7 @@ from dataclasses import dataclass, fields
 from typing import Any, TypeVar, overload
 
 from dragoman.contract.function import check_name, check_version
+from dragoman.contract.nesting import kind_of
 
 F = TypeVar("F", bound=Callable[..., Any])
 _ATTRIBUTE = "__dragoman_function__"
@@ -24,7 +25,7 @@ class Marker:
     def __post_init__(self) -> None:
         """Raises `TypeError` for an option of the wrong type, `ContractError` for a bad name or version."""
         for option in fields(self):
-            wanted = type(option.default)
+            wanted = kind_of(option.default)
             if type(getattr(self, option.name)) is not wanted:
                 message = f"@function({option.name}=…) takes a {wanted.__name__}, not {getattr(self, option.name)!r}"
                 raise TypeError(message)

@@ -6,6 +6,7 @@ bounded here, by a walk that keeps its own stack. Lists without containers are p
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from dragoman.contract.malformed import Malformed
@@ -13,23 +14,26 @@ from dragoman.contract.malformed import Malformed
 DEPTH_MAX = 500
 """Levels of arrays and objects: ten times what real data has, a twentieth of what the native validator survives."""
 
-_NESTED = frozenset({list, dict, tuple})
+CONTAINERS: frozenset[type[Any]] = frozenset({list, dict, tuple})
+"""What holds other values in a decoded one."""
+
+kind_of: Callable[[Any], Any] = type
+"""The exact class of a value, as a value that nobody narrows a type by."""
 
 
 def is_deep(value: Any) -> bool:
     """True when `value` nests past `DEPTH_MAX`, which includes a value that contains itself."""
-    if type(value) is dict and _NESTED.isdisjoint(map(type, value.values())):
+    kind = kind_of(value)
+    if kind is dict and CONTAINERS.isdisjoint(map(type, value.values())):
         return False
-    level: list[Any] = [value] if type(value) in _NESTED else []
+    level: list[Any] = [value] if kind in CONTAINERS else []
     for _ in range(DEPTH_MAX):
         nested: dict[int, Any] = {}
         for container in level:
-            members: Any = container.values() if type(container) is dict else container
-            if _NESTED.isdisjoint(map(type, members)):
+            members: Any = container.values() if kind_of(container) is dict else container
+            if CONTAINERS.isdisjoint(map(type, members)):
                 continue
-            for member in members:
-                if type(member) in _NESTED:
-                    nested[id(member)] = member
+            nested.update((id(member), member) for member in members if type(member) in CONTAINERS)
         if not nested:
             return False
         level = list(nested.values())
@@ -50,12 +54,13 @@ def count_pairs(value: Any) -> tuple[int, bool]:
     stack: list[Any] = [value]
     while stack:
         container = stack.pop()
-        if type(container) is dict:
+        kind = kind_of(container)
+        if kind is dict:
             textual = textual and all(type(key) is str for key in container)
             pairs += len(container)
             container = container.values()
-        elif type(container) not in _NESTED:
+        elif kind not in CONTAINERS:
             continue
-        if not _NESTED.isdisjoint(map(type, container)):
-            stack.extend(member for member in container if type(member) in _NESTED)
+        if not CONTAINERS.isdisjoint(map(type, container)):
+            stack.extend(member for member in container if type(member) in CONTAINERS)
     return pairs, textual

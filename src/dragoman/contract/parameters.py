@@ -115,4 +115,4 @@ def whole(function: Callable[..., Any], parameters: Parameters) -> Plan:
         return lambda value, given: function(value, **{context: given})
     if at == 0:
         return lambda value, given: function(given, value)
-    return lambda value, given: function(value, given)
+    return function

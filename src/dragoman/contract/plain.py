@@ -6,18 +6,22 @@ By the look of the object and never by importing its package, so that nobody pay
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterator, Mapping, Sequence, Set
-from datetime import date, datetime
+from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Set as AbstractSet
+from datetime import date, datetime, timedelta
 from os import PathLike, fspath
-from typing import Any
+from typing import Any, cast
 
 _BUILTIN = frozenset({bool, type(None), list, tuple, dict, set, frozenset})
 """What every codec writes by itself: one of these is asked about only where it stands as a key."""
 
-_VIEWS = (Sequence, Set, deque, Iterator)
+_MISSING = frozenset({"NAType", "NaTType"})
+"""The classes of what pandas puts where a value is missing."""
+
+_VIEWS = (Sequence, AbstractSet, deque, Iterator)
 
 
-def plain(value: Any) -> Any:
+def plain(value: Any) -> Any:  # noqa: C901, PLR0911 - a flat list of the kinds of value, one line each
     """Turn one value into something plainer. Raises `TypeError` where there is no honest way to."""
     if type(value) in _BUILTIN:
         message = f"{type_name(type(value))} cannot be the key of an object"
@@ -26,6 +30,11 @@ def plain(value: Any) -> Any:
         return _builtin(value)
     if isinstance(value, date):
         return _moment(value)
+    if isinstance(value, timedelta):
+        return timedelta(days=value.days, seconds=value.seconds, microseconds=value.microseconds)
+    if type(value).__name__ in _MISSING:
+        return None
+    value = _exact(value)
     for method in ("tolist", "item"):
         if callable(convert := getattr(value, method, None)):
             return _unlike(value, convert())
@@ -34,7 +43,7 @@ def plain(value: Any) -> Any:
     if callable(records := getattr(value, "to_dict", None)) and hasattr(value, "to_numpy"):
         return records("records")
     if isinstance(value, PathLike):
-        return fspath(value)  # pyright: ignore[reportUnknownVariableType] - a path of text or bytes, both plain
+        return fspath(cast("PathLike[str]", value))
     if isinstance(value, Mapping):
         return dict(value)  # pyright: ignore[reportUnknownArgumentType, reportUnknownVariableType] - any mapping
     if isinstance(value, _VIEWS):
@@ -64,13 +73,21 @@ def _builtin(value: str | float) -> str | int | float:
 
 
 def _moment(value: date) -> date | None:
-    if value != value:  # noqa: PLR0124 - pandas.NaT is a datetime that does not equal itself
+    if type(value).__name__ in _MISSING:
         return None
     if isinstance(value, datetime):
-        return datetime(  # noqa: DTZ001 - the time zone is the value's own, or none
+        return datetime(  # the time zone is the value's own, or none
             *value.timetuple()[:6], value.microsecond, tzinfo=value.tzinfo, fold=value.fold
         )
     return date(value.year, value.month, value.day)
+
+
+def _exact(value: Any) -> Any:
+    """Give numpy's moments in microseconds: in nanoseconds they would become bare numbers."""
+    kind = getattr(getattr(value, "dtype", None), "kind", "")
+    if kind in {"M", "m"} and type(value).__module__ == "numpy":
+        return value.astype("datetime64[us]" if kind == "M" else "timedelta64[us]")
+    return value
 
 
 def _unlike(value: Any, converted: Any) -> Any:

@@ -12,6 +12,7 @@ from urllib.parse import unquote_plus
 
 from dragoman.contract.codecs import json
 from dragoman.contract.malformed import Malformed
+from dragoman.contract.nesting import kind_of
 from dragoman.contract.pointer import pointer
 from dragoman.core.fault import Breach, InvalidArgument
 
@@ -25,7 +26,7 @@ _ORDER = ("null", "boolean", "integer", "number", "string", "array", "object")
 _ALL = frozenset(_ORDER)
 
 
-class _Unfit(ValueError):
+class _Unfit(ValueError):  # noqa: N818 - names the condition, as all of our errors do
     """Text that is nothing that the schema allows."""
 
 
@@ -158,10 +159,11 @@ def _kinds(member: Any, schema: dict[str, Any], depth: int) -> frozenset[str]:
 
 
 def _kind_of(value: Any) -> str:
+    kind = kind_of(value)
     if value is None:
         return "null"
-    names = {bool: "boolean", int: "integer", float: "number", str: "string", list: "array"}
-    return names.get(type(value), "object")
+    names: dict[Any, str] = {bool: "boolean", int: "integer", float: "number", str: "string", list: "array"}
+    return names.get(kind, "object")
 
 
 def _items(member: Any, schema: dict[str, Any]) -> Any:

@@ -7,15 +7,17 @@ body is read again, slowly: against the whole schema, for all breaches; and if t
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from dragoman.contract.check import Checker
 from dragoman.contract.codec import decode
 from dragoman.contract.codecs.typed import convert
 from dragoman.contract.malformed import Malformed
 from dragoman.contract.pointer import pointer, split_location
-from dragoman.core.call import Codec
 from dragoman.core.fault import Breach, InvalidArgument
+
+if TYPE_CHECKING:
+    from dragoman.core.call import Codec
 
 _MESSAGE_CHARACTERS_MAX = 300
 

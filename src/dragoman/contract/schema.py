@@ -39,6 +39,7 @@ from dragoman.contract.malformed import Malformed
 from dragoman.contract.plain import type_name
 
 Schema = dict[str, Any]
+_DEFINITIONS = "#/$defs/"
 
 _BYTES: Schema = {"type": "string", "contentEncoding": "base64"}
 _SIMPLE: dict[Any, Schema] = {
@@ -83,7 +84,7 @@ _HINTS = {
 }
 
 
-class Unsupported(ValueError):
+class Unsupported(ValueError):  # noqa: N818 - names the condition, as all of our errors do
     """A type that cannot be part of a contract; `kind` is the type, `where` the way to it, `why` the rest."""
 
     def __init__(self, kind: Any, why: str) -> None:
@@ -117,12 +118,19 @@ class SchemaBuilder:
 
     def complete(self, schema: Schema) -> Schema:
         """Give a schema the definitions that it refers to, so that it stands alone."""
-        return {**schema, "$defs": copy.deepcopy(self.definitions)} if self.definitions else schema
+        needed: dict[str, Schema] = {}
+        waiting = _references(schema)
+        while waiting:
+            name = waiting.pop()
+            if name not in needed:
+                needed[name] = copy.deepcopy(self.definitions[name])
+                waiting |= _references(needed[name])
+        return {**schema, "$defs": {name: needed[name] for name in sorted(needed)}} if needed else schema
 
     def inline(self, schema: Schema) -> Schema:
         """Replace a schema that only refers to a definition by what it refers to."""
         reference = schema.get("$ref", "")
-        return dict(self.definitions[reference.removeprefix("#/$defs/")]) if reference else schema
+        return dict(self.definitions[reference.removeprefix(_DEFINITIONS)]) if reference else schema
 
     def _build(self, kind: Any) -> Schema:  # noqa: PLR0911 - one return per way to write a type
         if is_alias(kind):
@@ -132,7 +140,7 @@ class SchemaBuilder:
         if isinstance(kind, TypeVar):
             members = kind.__constraints__
             return self._any_of(members) if members else self._build(kind.__bound__ or Any)
-        if isinstance(kind, collections.abc.Hashable) and kind in _SIMPLE:
+        if kind in _SIMPLE:
             self.stricter = self.stricter or kind in _STRICTER_THAN_DECODER
             return dict(_SIMPLE[kind])
         origin = get_origin(kind)
@@ -146,7 +154,7 @@ class SchemaBuilder:
             return self._build(strip(kind))
         return self._class(kind, origin or kind)
 
-    def _class(self, kind: Any, origin: Any) -> Schema:  # noqa: PLR0911 - one return per kind of class
+    def _class(self, kind: Any, origin: Any) -> Schema:  # noqa: C901, PLR0911 - one return per kind of class
         if origin in _ARRAYS:
             return self._array(get_args(kind))
         if origin in _OBJECTS:
@@ -177,7 +185,7 @@ class SchemaBuilder:
             self._names[kind] = name
             self.definitions[name] = {}
             self.definitions[name] = build()
-        return {"$ref": f"#/$defs/{self._names[kind]}"}
+        return {"$ref": f"{_DEFINITIONS}{self._names[kind]}"}
 
     def _any_of(self, members: tuple[Any, ...]) -> Schema:
         schemas: list[Schema] = []
@@ -201,7 +209,7 @@ class SchemaBuilder:
     def _types(self, schema: Schema) -> frozenset[str]:
         """The JSON types that a schema allows."""
         if "$ref" in schema:
-            schema = self.definitions[schema["$ref"].removeprefix("#/$defs/")]
+            schema = self.definitions[schema["$ref"].removeprefix(_DEFINITIONS)]
         if "anyOf" in schema:
             return frozenset[str]().union(*map(self._types, schema["anyOf"]))
         return frozenset({schema["type"]}) if isinstance(schema.get("type"), str) else frozenset()
@@ -290,6 +298,7 @@ class SchemaBuilder:
         return annotate(schema, field.default, description)
 
     def _model(self, kind: Any) -> Schema:
+        self.stricter = True  # pydantic reads "5" as a number; its schema does not
         mode = "serialization" if self._output else "validation"
         schema: Schema = kind.model_json_schema(mode=mode, ref_template="#/$defs/{model}")
         definitions: dict[str, Schema] = schema.pop("$defs", {})
@@ -298,7 +307,7 @@ class SchemaBuilder:
             self.definitions[renamed[name]] = _repoint(part, renamed)
         schema = _repoint(schema, renamed)
         reference = schema.get("$ref", "")
-        return dict(self.definitions[reference.removeprefix("#/$defs/")]) if reference else schema
+        return dict(self.definitions[reference.removeprefix(_DEFINITIONS)]) if reference else schema
 
     def _free(self, wanted: str, part: Schema) -> str:
         name, count = wanted, 2
@@ -321,6 +330,16 @@ def annotate(schema: Schema, default: Any, description: str) -> Schema:
         if plain == plain and plain not in {float("inf"), float("-inf")} if isinstance(plain, float) else True:  # noqa: PLR0124 - NaN
             schema["default"] = plain
     return schema
+
+
+def _references(part: Any) -> set[str]:
+    """The names of the definitions that a schema refers to."""
+    if isinstance(part, dict):
+        view: Schema = part  # pyright: ignore[reportUnknownVariableType] - a schema is any JSON
+        reference = view.get("$ref")
+        found = {reference.removeprefix(_DEFINITIONS)} if isinstance(reference, str) else set[str]()
+        return found.union(*(_references(member) for member in view.values()))
+    return set[str]().union(*(_references(member) for member in part)) if isinstance(part, list) else set()  # pyright: ignore[reportUnknownVariableType] - a schema is any JSON
 
 
 def _fixed(members: list[Schema], required: int, *, closed: bool = True) -> Schema:
@@ -356,7 +375,7 @@ def _repoint(part: Any, renamed: Mapping[str, str]) -> Any:
     if isinstance(part, dict):
         view: Schema = part  # pyright: ignore[reportUnknownVariableType] - a schema is any JSON
         return {
-            key: f"#/$defs/{renamed.get(value.removeprefix('#/$defs/'), value.removeprefix('#/$defs/'))}"
+            key: f"{_DEFINITIONS}{renamed.get(value.removeprefix(_DEFINITIONS), value.removeprefix(_DEFINITIONS))}"
             if key == "$ref" and isinstance(value, str)
             else _repoint(value, renamed)
             for key, value in view.items()

@@ -28,13 +28,13 @@ from dragoman.contract.function import Contract, ContractError
 from dragoman.contract.malformed import Malformed
 from dragoman.contract.marker import Marker, marker_of
 from dragoman.contract.offering import is_offered, reason_not_offered
-from dragoman.contract.parameters import Parameters
 from dragoman.contract.plain import rows, type_name
 from dragoman.contract.schema import Schema, SchemaBuilder, Unsupported, annotate
 from dragoman.core.call import Codec
 from dragoman.core.fault import Breach, Fault, InvalidArgument, Started, Unimplemented, Unknown
 
 if TYPE_CHECKING:
+    from dragoman.contract.parameters import Parameters
     from dragoman.contract.refusal import Patient
 
 __all__ = ["Binding", "bind", "is_offered", "reason_not_offered"]
@@ -257,6 +257,12 @@ def _takes_whole(found: Parameters) -> bool:
     return len(found.inputs) == 1 and found.inputs[0].default is REQUIRED and is_record(strip(found.inputs[0].kind))
 
 
+def _takes_more(kind: Any) -> bool:
+    """Whether a pydantic model says itself that it takes keys which are not in its schema."""
+    config: dict[str, Any] = getattr(kind, "model_config", {}) if is_model(kind) else {}
+    return config.get("extra") == "allow" or bool(config.get("populate_by_name") or config.get("validate_by_name"))
+
+
 def _known_keys(kind: Any) -> frozenset[str] | None:
     """The keys of a record whose decoder lets unknown ones pass; None where it does not, or where the model decides."""
     bare = strip(kind)
@@ -271,7 +277,7 @@ def _known_keys(kind: Any) -> frozenset[str] | None:
 def _input_schema(name: str, found: Parameters, builder: SchemaBuilder, said: docstring.Documented) -> Schema:
     if _takes_whole(found):
         schema = builder.inline(_parameter_schema(name, found.inputs[0], builder))
-        if not is_model(strip(found.inputs[0].kind)):
+        if not _takes_more(strip(found.inputs[0].kind)):
             schema["additionalProperties"] = False
         return builder.complete(schema)
     properties = {
@@ -316,7 +322,7 @@ def _decodable(name: str, parameter: parameters.Parameter) -> Any:
     except (TypeError, ValueError, RecursionError, NameError) as error:
         message = (
             f"function {name}: parameter `{parameter.name}`: type {type_name(parameter.kind)} cannot be decoded: "
-            f"{' '.join(str(error).split())}; where members of a union look alike, tag them with a Literal or a Struct tag"
+            f"{' '.join(str(error).split())}; tag the members of a union that look alike with a Literal or a Struct tag"
         )
         raise ContractError(message) from None
     return kind

@@ -9,7 +9,7 @@ import msgspec
 
 from dragoman.contract.culprit import locate, nonfinite
 from dragoman.contract.malformed import Malformed
-from dragoman.contract.nesting import DEPTH_MAX, check_depth, count_pairs
+from dragoman.contract.nesting import CONTAINERS, DEPTH_MAX, check_depth, count_pairs
 from dragoman.contract.plain import plain, type_name
 
 _decode = msgspec.json.Decoder(strict=True).decode
@@ -29,7 +29,7 @@ def decode(body: bytes | memoryview) -> Any:
     except ValueError as error:
         message = f"not valid JSON: {error}"
         raise Malformed(message) from None
-    if type(value) is dict or type(value) is list:
+    if type(value) in CONTAINERS:
         _check(bytes(body), value)
     return value
 
@@ -38,7 +38,7 @@ def encode(value: Any) -> bytes:
     """Encode a value as JSON. Raises `Malformed`, with the place, for what JSON cannot say."""
     try:
         body = _encode(value)
-    except Exception as error:  # noqa: BLE001 - hooks run the user's own objects, which may raise anything
+    except Exception as error:  # hooks run the user's own objects, which may raise anything
         raise refusal(value, error, _encode) from error
     if b"null" in body and (path := _nonfinite_at(value)) is not None:
         message = (
@@ -61,12 +61,12 @@ def refusal(value: Any, error: Exception, encoder: Any) -> Malformed:
     return Malformed(f"a value of type {kind} cannot be written: {error}"[:500], path)
 
 
-def _check(body: bytes, value: Any) -> None:
+def _check(body: bytes, value: dict[str, Any] | list[Any]) -> None:
     """Refuse depth, and keys that were given twice: the decoder keeps the last, so fewer pairs than colons are left."""
     if body.count(b"[") + body.count(b"{") > DEPTH_MAX:
         check_depth(value)
     colons = body.count(b":")
-    if colons == 0 or (type(value) is dict and colons == len(value)):
+    if colons == 0 or (isinstance(value, dict) and colons == len(value)):
         return
     pairs, _ = count_pairs(value)
     if pairs != colons and pairs != _STRING.sub(b"", body).count(b":"):

@@ -12,7 +12,7 @@ import msgspec
 
 from dragoman.contract.codecs.json import refusal
 from dragoman.contract.malformed import Malformed
-from dragoman.contract.nesting import DEPTH_MAX, check_depth, count_pairs
+from dragoman.contract.nesting import CONTAINERS, DEPTH_MAX, check_depth, count_pairs
 from dragoman.contract.plain import plain
 
 
@@ -36,7 +36,7 @@ def decode(body: bytes | memoryview) -> Any:
     except (ValueError, OverflowError, TypeError) as error:
         message = f"not valid MessagePack: {error}"
         raise Malformed(message) from None
-    if type(value) is dict or type(value) is list:
+    if type(value) in CONTAINERS:
         check_depth(value)
         pairs, textual = count_pairs(value)
         if not textual:
@@ -48,7 +48,7 @@ def encode(value: Any) -> bytes:
     """Encode a value as MessagePack. Raises `Malformed`, with the place, for what it cannot say."""
     try:
         return _encode(value)
-    except Exception as error:  # noqa: BLE001 - hooks run the user's own objects, which may raise anything
+    except Exception as error:  # hooks run the user's own objects, which may raise anything
         raise refusal(value, error, _encode) from error
 
 

@@ -91,7 +91,7 @@ def builtins(value: Any) -> Any:
     """Turn a value into what JSON knows: dates, ids and bytes become text, records objects. Raises `Malformed`."""
     try:
         return msgspec.to_builtins(value, enc_hook=plain, str_keys=True)
-    except Exception as error:  # noqa: BLE001 - hooks run the user's own objects, which may raise anything
+    except Exception as error:  # hooks run the user's own objects, which may raise anything
         message = f"has no form in JSON: {error}"
         raise Malformed(message) from error
 

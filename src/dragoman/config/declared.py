@@ -85,11 +85,12 @@ def parse_schema(text: bytes, *, output: bool) -> Schema:
         msg = f"is not JSON: {error}"
         raise Refused(msg) from None
     if not isinstance(value, dict):
-        raise wrong("a JSON Schema object", cast("object", value))
+        message = f"is no JSON Schema: it holds {shown(value)}"
+        raise Refused(message)
     schema = cast("Schema", value)
     _check_plain(schema, (), 0)
     if not output and schema.get("type") != "object":
-        msg = 'the input of a function is a JSON object: the schema\'s "type" must be "object"'
+        msg = 'does not say "type": "object", which the input of a function always is'
         raise Refused(msg)
     return schema
 
@@ -132,7 +133,8 @@ def check_schema(schema: Schema) -> None:
     try:
         checker = Checker(schema)
     except ContractError as error:
-        raise Refused(str(error)) from None
+        message = f"is {error}"
+        raise Refused(message) from None
     properties: object = schema.get("properties")
     for name, member in cast("dict[str, Any]", properties if isinstance(properties, dict) else {}).items():
         if not isinstance(member, dict) or "default" not in member:

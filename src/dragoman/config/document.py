@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import tomllib
 from collections.abc import Iterable, Mapping
@@ -142,7 +143,7 @@ def dotted(path: KeyPath) -> str:
             text += f"[{part}]"
             continue
         short = part if len(part) <= KEY_CHARS_MAX else part[:KEY_CHARS_MAX] + "…"
-        key = short if BARE_KEY.fullmatch(short) else '"' + short.replace("\\", "\\\\").replace('"', '\\"') + '"'
+        key = short if BARE_KEY.fullmatch(short) else json.dumps(short, ensure_ascii=False)
         text += f".{key}" if text else key
     return text
 

@@ -10,6 +10,7 @@ from typing import Any
 
 from dragoman.config import settings
 from dragoman.config.document import FILE_BYTES_MAX, Document, Values, dotted
+from dragoman.config.files import read_file
 from dragoman.config.problem import ConfigError, Problem, Refused, did_you_mean
 from dragoman.config.project import FunctionSettings, Project, Source
 from dragoman.config.sources import SourceReader, bare
@@ -51,11 +52,9 @@ def load(paths: Sequence[str | Path] = ()) -> Project:
 def read_project(file: Path) -> Project:
     """Read a project file. Raises `ConfigError`."""
     try:
-        with file.open("rb") as stream:
-            content = stream.read(FILE_BYTES_MAX + 1)
-    except (OSError, ValueError) as error:
-        reason = error.strerror if isinstance(error, OSError) else str(error)
-        raise ConfigError.of(file, f"cannot be read: {reason}") from None
+        content = read_file(file, FILE_BYTES_MAX)
+    except Refused as refusal:
+        raise ConfigError.of(file, refusal.message) from None
     return parse_project(file, content)
 
 
@@ -180,6 +179,8 @@ def _loose(paths: Iterable[Path]) -> Project:
     for path in paths:
         try:
             name = _name(path)
+            if path in origins.values():
+                raise Refused("is named twice")  # noqa: TRY301 - one way out for every reason
             if name in sources:
                 message = f"is called {name!r} like {origins[name]}; give them names in a {FILE_NAME}"
                 raise Refused(message)  # noqa: TRY301 - one way out for every reason

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias, cast
 from dragoman.config import settings
 from dragoman.config.declared import SchemaFile, check_schema, object_schema, parse_schema
 from dragoman.config.document import Document, Value, Values
+from dragoman.config.files import read_file
 from dragoman.config.languages import check_executable, recognise
 from dragoman.config.problem import Refused, did_you_mean
 from dragoman.config.project import Source
@@ -245,16 +246,11 @@ class SourceReader:
             return value.value
         file = self._folder / value.value.name
         try:
-            with file.open("rb") as stream:
-                content = stream.read(SCHEMA_BYTES_MAX + 1)
-            if len(content) > SCHEMA_BYTES_MAX:
-                raise Refused("holds more than 256KB")  # noqa: TRY301 - refused here like every other reason below
+            content = read_file(file, SCHEMA_BYTES_MAX)
             schema = parse_schema(content, output=output)
             check_schema(schema)
-        except OSError as error:
-            self._document.refuse(value.path, f"{file} cannot be read: {error.strerror}")
         except Refused as refusal:
-            self._document.refuse(value.path, f"{file}: {refusal.message}")
+            self._document.refuse(value.path, f"{file} {refusal.message}")
         else:
             return schema
         return {}

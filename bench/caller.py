@@ -16,7 +16,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from bench.peers import standard
-from bench.servers import ROOT, dragoman, fastapi, raw_asgi
+from bench.servers import ROOT, dragoman, fastapi, gateway, raw_asgi
 from bench.system import Usage
 from bench.workload import BLOB, SMALL, TEXT
 
@@ -46,6 +46,7 @@ CONTESTANTS: dict[str, tuple[Any, Any]] = {
     "blob.http": (partial(_late, "bench.peers.http_body", "http_body", dragoman, BLOB), BLOB),
     "blob.fastapi": (partial(_late, "bench.peers.http_body", "http_body", fastapi, BLOB), BLOB),
     "blob.raw_asgi": (partial(_late, "bench.peers.http_body", "http_body", raw_asgi, BLOB), BLOB),
+    "blob.gateway": (partial(_late, "bench.peers.http_body", "http_body", gateway, BLOB), BLOB),
     "blob.ping": (partial(_late, "bench.peers.ping_pong", "ping_pong", BLOB), BLOB),
     "blob.grpc": (partial(_late, "bench.peers.grpc_unix", "grpc_unix", BLOB), BLOB),
     "blob.pool": (partial(standard.pool, BLOB), BLOB),

@@ -64,7 +64,7 @@ def raw_asgi(port: int) -> list[str]:
 def gateway(port: int) -> list[str]:
     """The Go gateway before Dragoman's own Python worker."""
     worker = [sys.executable, "-m", "dragoman.guest"]
-    return [build_gateway(), "-listen", f"127.0.0.1:{port}", "-source", FUNCTIONS, "--", *worker]
+    return [build_gateway(), "-listen", f"127.0.0.1:{port}", "-source", str(ROOT / FUNCTIONS), "--", *worker]
 
 
 def gateway_bare(port: int) -> list[str]:

@@ -17,6 +17,7 @@ NAMES = {
     "Dragoman, HTTP": "blob.http",
     "FastAPI, HTTP, no worker": "blob.fastapi",
     "uvicorn raw ASGI, HTTP, no worker": "blob.raw_asgi",
+    "Go gateway, HTTP, same worker": "blob.gateway",
     "UNIX socket ping-pong": "blob.ping",
     "grpcio, UNIX socket": "blob.grpc",
     "multiprocessing.Pool(1).apply": "blob.pool",

@@ -18,13 +18,14 @@ from bench.workload import ADD, BLOB, PRICE, Request
 if TYPE_CHECKING:
     from bench.servers import Command
 
-PEERS: list[Command] = [servers.fastapi, servers.raw_asgi, servers.gateway_bare]
+GATEWAYS = (servers.gateway, servers.gateway_bare)
+PEERS: list[Command] = [servers.fastapi, servers.raw_asgi, *GATEWAYS]
 
 
 def needs(peer: Command) -> None:
     if peer is servers.fastapi:
         pytest.importorskip("fastapi")  # of the bench group, which `make test` does not install
-    if peer is servers.gateway_bare:
+    if peer in GATEWAYS:
         try:
             servers.build_gateway()
         except Missing as missing:

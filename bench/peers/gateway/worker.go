@@ -50,7 +50,7 @@ func startWorker(command []string, source string) (*worker, error) {
 		return nil, err
 	}
 	process := exec.Command(command[0], command[1:]...)
-	process.Env = append(os.Environ(), "DRAGOMAN_WIRE_FD=3")
+	process.Env = append(os.Environ(), "DRAGOMAN_WIRE_FD=3", "DRAGOMAN_SOURCE="+source)
 	process.ExtraFiles = []*os.File{theirs}
 	process.Stderr = os.Stderr
 	err = process.Start()
@@ -66,7 +66,7 @@ func startWorker(command []string, source string) (*worker, error) {
 		waiting:  make(map[uint64]chan frame, inFlightMax),
 	}
 	incoming := bufio.NewReaderSize(socket, 64<<10)
-	if err := w.greet(incoming, source); err != nil {
+	if err := w.greet(incoming); err != nil {
 		process.Process.Kill()
 		return nil, fmt.Errorf("handshake: %w", err)
 	}
@@ -76,8 +76,8 @@ func startWorker(command []string, source string) (*worker, error) {
 }
 
 // greet says HELLO and learns the functions, in the order of their indices, from READY.
-func (w *worker) greet(incoming *bufio.Reader, source string) error {
-	hello := frame{kind: kindHello, codec: codecJSON, body: helloBody(source)}
+func (w *worker) greet(incoming *bufio.Reader) error {
+	hello := frame{kind: kindHello, codec: codecJSON, body: helloBody()}
 	w.socket.SetDeadline(time.Now().Add(30 * time.Second))
 	defer w.socket.SetDeadline(time.Time{})
 	if _, err := w.socket.Write(append(hello.appendHeader(nil), hello.body...)); err != nil {

@@ -10,7 +10,7 @@ import asyncio
 import threading
 from typing import TYPE_CHECKING
 
-from dragoman.core.service import Pending
+from dragoman.core.service import Pending, Service, settle
 
 if TYPE_CHECKING:
     from dragoman.core.call import Call
@@ -29,6 +29,7 @@ class DirectService:
         self._pool = pool
         self._clock = clock
         self._lease: Lease | None = None
+        self._elsewhere = ThroughLoop(pool, pool.loop)
         self._ask_at = 0.0
 
     def __call__(self, call: Call) -> Pending:
@@ -39,7 +40,7 @@ class DirectService:
                 lease = self._lease = self._borrow()
             if lease is not None and (pending := lease.call(call)) is not None:
                 return pending
-        return self._through_loop(call)
+        return self._elsewhere(call)
 
     def _borrow(self) -> Lease | None:
         now = self._clock.monotonic()
@@ -52,15 +53,28 @@ class DirectService:
 
         return asyncio.run_coroutine_threadsafe(lend(), self._pool.loop).result()
 
-    def _through_loop(self, call: Call) -> Pending:
+
+class ThroughLoop:
+    """Any service, run on its loop for a thread that waits."""
+
+    def __init__(self, service: Service, loop: asyncio.AbstractEventLoop) -> None:
+        self._service = service
+        self._loop = loop
+
+    def __call__(self, call: Call) -> Pending:
+        """Run the call; blocks until it has an answer, or its stream has begun. A waiter that is interrupted cancels it."""
         done = threading.Event()
         answers: list[Pending] = []
 
         def begin() -> None:
-            pending = self._pool(call)
+            pending = settle(self._service(call))
             answers.append(pending)
             pending.then(lambda _: done.set())
 
-        self._pool.loop.call_soon_threadsafe(begin)
-        done.wait()
+        self._loop.call_soon_threadsafe(begin)
+        try:
+            done.wait()
+        except BaseException:
+            self._loop.call_soon_threadsafe(lambda: answers[0].cancel())
+            raise
         return answers[0]

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from dragoman.ingress.http.catalogue import FunctionEntry
 from dragoman.ingress.http.doors import Door, Doors
 
 if TYPE_CHECKING:
@@ -22,7 +23,6 @@ class HostDoors:
 
     def __init__(self, host: Host, metrics: Metrics) -> None:
         self.doors = Doors(host.registry.missing)
-        self._host = host
         self._metrics = metrics
         host.registry.on_change.append(self._changed)
         self._changed(host.registry.entries)
@@ -36,18 +36,38 @@ class HostDoors:
             }
         )
 
-    def listener(self, metrics: Metrics, log: Log) -> Listener:
-        """What the lane tells of refusals and faults."""
-        return Listener(metrics, log)
 
-    def application(self, metrics: Metrics, version: str) -> Any:
-        """The ASGI application for everything that is not a call."""
+class HostCatalogue:
+    """The host's functions as its pages list them."""
 
-        async def app(scope: Any, receive: Any, send: Any) -> None:
-            await send({"type": "http.response.start", "status": 404, "headers": []})
-            await send({"type": "http.response.body", "body": b""})
+    def __init__(self, host: Host) -> None:
+        self._host = host
+        self._made: tuple[int, dict[str, FunctionEntry]] = (-1, {})
 
-        return app
+    @property
+    def service(self) -> str:
+        """The project's name."""
+        return self._host.project.name
+
+    @property
+    def version(self) -> int:
+        """Changes whenever the functions do."""
+        return self._host.registry.version
+
+    def functions(self) -> Mapping[str, FunctionEntry]:
+        """The functions by full name, sorted."""
+        version, made = self._made
+        if version != self.version:
+            entries = sorted(self._host.registry.entries.items())
+            made = {name: shown(name, entry) for name, entry in entries}
+            self._made = (self.version, made)
+        return made
+
+
+def shown(name: str, entry: Entry) -> FunctionEntry:
+    """One function as the pages show it."""
+    source = entry.source
+    return FunctionEntry(name, entry.contract, source.name, source.language, source.mode, entry.target.timeout_s)
 
 
 class Listener:

@@ -1,63 +1,140 @@
 """`dragoman.open`: a project hosted inside the caller's own process, no server needed.
 
-Blocking callers get a loop in a thread of its own, and mostly do without it: their calls go straight to a worker
-(`DirectService`). Async callers get the host on the loop they are on.
+Async callers get the host on the loop they are on, blocking ones get one in a thread of its own (`host.blocking`).
 """
 
 from __future__ import annotations
 
-import asyncio
-import atexit
-import threading
-from collections.abc import AsyncIterator, Iterator, Mapping
-from typing import TYPE_CHECKING, Any, Self
-
-import uvloop
+from typing import TYPE_CHECKING, Any
 
 from dragoman.client.face import Name
+from dragoman.client.value import decode_reply, encode_input, gathered
 from dragoman.config.load import load
-from dragoman.contract import codec
-from dragoman.core.call import Codec, Reply
-from dragoman.core.fault import Fault
-from dragoman.core.service import settle
+from dragoman.core.fault import Fault, StartFailed, Unimplemented
 from dragoman.host.assemble import host as assemble_host
 from dragoman.host.assemble import launch_confinement, parts
-from dragoman.host.direct import DirectService
-from dragoman.host.hosted import PooledSource
+from dragoman.host.blocking import BlockingProject
 from dragoman.host.journal import SilentJournal
 
 if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator, Mapping
     from pathlib import Path
     from types import TracebackType
 
+    from dragoman.contract.function import Contract
     from dragoman.core.call import Call
-    from dragoman.core.service import Service
+    from dragoman.host.assemble import Parts
     from dragoman.host.host import Host
-    from dragoman.host.registry import Entry
-
-STOP_S = 5.0
-"""How long closing waits for calls in flight of other threads."""
 
 
 def open_project(*paths: str | Path) -> Opened:
-    """Host a project, or single sources, in this process.
+    """Host a project, or single sources, in this process: `dragoman.open("shop/")`.
 
-    Give a project's folder, its `dragoman.toml` or source files. Use the result in `with` or `async with`; without
-    either, it starts at its first call and ends with the process. Raises `ConfigError` for a project that is not right.
+    Give a project's folder, its `dragoman.toml`, or source files; nothing stands for the current folder. Use the result
+    in `with` for blocking calls or in `async with` for calls to await. Raises `ConfigError` for a project that is not
+    right; entering raises `StartFailed` where no source can start.
     """
-    return Opened(paths)
+    confinement = launch_confinement()
+    try:
+        return Opened(parts(load(paths), lambda _: SilentJournal(), confinement))
+    except BaseException:
+        confinement.close()
+        raise
 
 
 class Opened:
-    """A project hosted in this process. `with` gives blocking calls, `async with` calls to await."""
+    """A project that is about to be hosted here."""
 
-    def __init__(self, paths: tuple[str | Path, ...]) -> None:
-        self._confinement = launch_confinement()
-        try:
-            self._parts = parts(load(paths), lambda _: SilentJournal(), self._confinement)
-        except BaseException:
-            self._confinement.close()
-            raise
+    def __init__(self, with_parts: Parts) -> None:
+        self._parts = with_parts
+        self._blocking: BlockingProject | None = None
         self._host: Host | None = None
 
-    # Blocking
+    def __enter__(self) -> BlockingProject:
+        """Start it in a thread of its own, for blocking calls from any thread."""
+        self._blocking = BlockingProject(self._parts)
+        try:
+            self._blocking.start()
+        except BaseException:
+            self._blocking.close()
+            raise
+        return self._blocking
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        if self._blocking is not None:
+            self._blocking.close()
+
+    async def __aenter__(self) -> AsyncProject:
+        """Start it on the running loop."""
+        self._host = assemble_host(self._parts)
+        try:
+            check_started(await self._host.start(), self._host)
+        except BaseException:
+            await self._host.stop(0)
+            raise
+        return AsyncProject(self._host)
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        if self._host is not None:
+            await self._host.stop(0)
+
+
+def check_started(faults: Mapping[str, Fault], host: Host) -> None:
+    """Raise `StartFailed` where nothing could be started; one broken source leaves the others in service."""
+    if faults and len(faults) == len(host.project.sources):
+        raise StartFailed("; ".join(fault.detail for fault in faults.values()))
+
+
+class AsyncProject:
+    """A project hosted on the running loop: `await shop.stats.correlation(data=rows)`."""
+
+    def __init__(self, host: Host) -> None:
+        self._host = host
+
+    def __getattr__(self, name: str) -> Name:
+        if name.startswith("_"):
+            raise AttributeError(name)
+        return Name(self, name)
+
+    @property
+    def functions(self) -> dict[str, Contract]:
+        """The functions by full name, with what they promise."""
+        return {name: entry.contract for name, entry in self._host.registry.entries.items()}
+
+    async def call(self, function: str, /, input: Any = None, *, timeout: float | None = None) -> Any:  # noqa: A002, ASYNC109 - the public words; the deadline is the host's to keep
+        """Call a function by its full name; its result. `timeout`, in seconds, may only shorten the function's own.
+
+        A streaming function's items come as a list. Raises the call's `Fault`.
+        """
+        call = self._prepare(function, input, timeout)
+        reply = await self._host.registry.find(function).service(call)
+        if reply.items is not None:
+            return await gathered(reply)
+        return decode_reply(reply)
+
+    async def stream(
+        self,
+        function: str,
+        /,
+        input: Any = None,  # noqa: A002 - the public word
+        *,
+        timeout: float | None = None,  # noqa: ASYNC109 - the deadline is the host's to keep
+    ) -> AsyncGenerator[Any]:
+        """Call a streaming function and iterate over its items as they come. Raises the call's `Fault`."""
+        call = self._prepare(function, input, timeout)
+        reply = await self._host.registry.find(function).service(call)
+        if reply.items is None:
+            raise Unimplemented(f"{function} does not stream; call it", function=function)
+        try:
+            async for item in reply.items:
+                yield decode_reply(reply, item)
+        finally:
+            await reply.items.aclose()
+
+    def _prepare(self, function: str, value: Any, timeout_s: float | None) -> Call:
+        body, codec = encode_input(value)
+        return self._host.call(function, body, codec, codec, timeout_s=timeout_s)

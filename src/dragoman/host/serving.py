@@ -8,8 +8,9 @@ import signal
 from typing import TYPE_CHECKING
 
 from dragoman.host.assemble import host as assemble_host
-from dragoman.host.doors import HostDoors
+from dragoman.host.doors import HostCatalogue, HostDoors, Listener
 from dragoman.ingress.http.lane import CallLane
+from dragoman.ingress.http.routes import build
 from dragoman.ingress.http.server import HttpServer, bind
 from dragoman.telemetry.metrics import Metrics
 
@@ -54,9 +55,9 @@ class Serving:
             prefix=self.parts.call_prefix,
             service=self.parts.project.name,
             next_id=self.parts.next_id,
-            listener=doors.listener(metrics, self._log),
+            listener=Listener(metrics, self._log),
         )
-        self.server = HttpServer(doors.application(metrics, self._version), lane, self._sock)
+        self.server = HttpServer(build(HostCatalogue(self.host), metrics, self.host), lane, self._sock)
         starting = asyncio.ensure_future(self.host.start())
         await asyncio.wait((starting,), timeout=START_S)
         if starting.done():

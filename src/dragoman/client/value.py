@@ -1,0 +1,54 @@
+"""Values to bodies and back, as Python callers give and get them.
+
+MessagePack travels, since it takes bytes as they are; JSON where an integer is larger than MessagePack holds.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from dragoman.contract import codec
+from dragoman.core.call import Codec
+from dragoman.core.fault import InvalidArgument, OutOfRange, Started
+
+if TYPE_CHECKING:
+    from dragoman.core.call import Reply
+
+GATHERED_BYTES_MAX = 256 * 1024 * 1024
+"""A stream that is asked for as one list ends here; iterate over it instead."""
+
+
+def encode_input(value: Any) -> tuple[bytes, Codec]:
+    """The body for an input, `None` for none. Raises `InvalidArgument` where it cannot travel."""
+    if value is None:
+        value = {}
+    try:
+        return codec.encode(value, Codec.MSGPACK), Codec.MSGPACK
+    except (ValueError, TypeError, OverflowError):
+        pass
+    try:
+        return codec.encode(value, Codec.JSON), Codec.JSON
+    except (ValueError, TypeError, OverflowError) as error:
+        raise InvalidArgument(f"the input cannot be sent: {error}") from None
+
+
+def decode_reply(reply: Reply, item: bytes | None = None) -> Any:
+    """The value of a reply, or of one item of its stream."""
+    body = reply.body if item is None else item
+    return body if reply.codec is Codec.BYTES else codec.decode(body, reply.codec)
+
+
+async def gathered(reply: Reply) -> list[Any]:
+    """All items of a streamed reply. Raises its fault, or `OutOfRange` past the bound."""
+    assert reply.items is not None
+    values: list[Any] = []
+    size = 0
+    try:
+        async for item in reply.items:
+            size += len(item)
+            if size > GATHERED_BYTES_MAX:
+                raise OutOfRange("the stream is too long for one list; iterate over it", started=Started.YES)
+            values.append(decode_reply(reply, item))
+    finally:
+        await reply.items.aclose()
+    return values

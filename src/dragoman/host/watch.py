@@ -1,0 +1,59 @@
+"""`--watch`: a source that changes on disk is reloaded without losing a call; a broken change keeps the old version."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from watchfiles import awatch
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+    from pathlib import Path
+
+    from dragoman.core.fault import Fault
+    from dragoman.host.host import Host
+
+DEBOUNCE_MS = 200
+"""Editors save in several steps; a checkout changes many files. One reload is enough for what belongs together."""
+SETTLE_MS = 50
+IGNORED = frozenset({"__pycache__", ".git", ".venv", "node_modules", ".mypy_cache", ".ruff_cache", ".pytest_cache"})
+
+
+async def watch(host: Host, tell: Callable[[str, Fault | None], None]) -> None:
+    """Reload what changes, until cancelled; `tell(source, why it is broken or None)` after each reload."""
+    folders = sorted({str(folder) for folder in watched(host)})
+    if not folders:
+        return
+    async for changes in awatch(*folders, debounce=DEBOUNCE_MS, step=SETTLE_MS, watch_filter=interesting):
+        for name in touched(host, {path for _, path in changes}):
+            tell(name, await host.reload(name))
+
+
+def watched(host: Host) -> Iterable[Path]:
+    """The folders that hold sources."""
+    for source in host.project.sources.values():
+        yield source.path.parent if source.path is not None else source.folder
+
+
+def interesting(_: object, path: str) -> bool:
+    """Whether a changed path can matter to a source."""
+    return not IGNORED.intersection(path.split("/")) and not path.endswith((".pyc", "~", ".swp", ".tmp"))
+
+
+def touched(host: Host, paths: set[str]) -> list[str]:
+    """The sources that changed paths belong to.
+
+    A Python source may import any Python file beside or below it; a command may run or read any file of its folder
+    that its argument list names.
+    """
+    names: list[str] = []
+    for name, source in host.project.sources.items():
+        if source.path is not None:
+            root = str(source.path.parent) + "/"
+            hit = any(path == str(source.path) or (path.startswith(root) and path.endswith(".py")) for path in paths)
+        else:
+            named = {str((source.folder / part).resolve()) for part in source.command if "{" not in part}
+            hit = bool(named & paths)
+        if hit:
+            names.append(name)
+    return names

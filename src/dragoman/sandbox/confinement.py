@@ -30,8 +30,10 @@ class Limits:
 class Launch:
     """How to start a worker: a program (`argv`), or a trusted Python entry run in a forked keeper (`entry`).
 
-    `entry` is `"package.module:function"`, called with the wire's descriptor number; it serves the `exec` mode, which
-    then pays for no interpreter start. `env` is the worker's whole environment: nothing is inherited.
+    `entry` is `"package.module:function"`, called with the wire's descriptor number and a function that kills every
+    process it has left behind (True when all are gone); it serves the `exec` mode, which then pays for no interpreter
+    start. `env` is the worker's whole environment: nothing is inherited. `fds` are further descriptors to hand over:
+    the key names the environment variable that tells the worker the number.
     """
 
     argv: tuple[str, ...] = ()
@@ -39,6 +41,7 @@ class Launch:
     env: Mapping[str, str] = field(default_factory=dict[str, str])
     cwd: str = "/"
     limits: Limits = Limits()
+    fds: Mapping[str, int] = field(default_factory=dict[str, int])
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +56,10 @@ class Exit:
 
 
 class Process(Protocol):
-    """A started child and everything that it starts."""
+    """A started child and everything that it starts.
+
+    `stdout_fd` and `stderr_fd` are the read ends of its pipes, non-blocking; they are the caller's to close.
+    """
 
     pid: int
     stdout_fd: int

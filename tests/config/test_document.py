@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from dragoman.config.document import FILE_BYTES_MAX, Document, dotted
+from dragoman.config.document import FILE_BYTES_MAX, PROBLEMS_MAX, Document, dotted
 from dragoman.config.kinds import Whole
 from dragoman.config.problem import ConfigError
 from dragoman.config.settings import Setting
@@ -76,6 +76,13 @@ def test_everything_wrong_is_noted_with_its_line_and_what_is_right_is_kept() -> 
     ]
     with pytest.raises(ConfigError):
         document.finish()
+
+
+def test_a_file_that_is_wrong_all_over_is_given_up_on() -> None:
+    document = parse("[t]\n" + "\n".join(f"k{number} = 1" for number in range(50_000)))
+    with pytest.raises(ConfigError) as error:
+        document.read(("t",), KNOWN)
+    assert len(error.value.problems) == PROBLEMS_MAX
 
 
 def test_a_quoted_key_with_a_dot_is_not_the_key_of_an_inner_table() -> None:

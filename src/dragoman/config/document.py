@@ -23,6 +23,9 @@ if TYPE_CHECKING:
 FILE_BYTES_MAX = 1024 * 1024
 """Thousands of sources fit; anything larger is not a project file."""
 
+PROBLEMS_MAX = 1000
+"""Here reading stops: nobody mends more at a time, and each costs a search for the nearest known key."""
+
 BOTH_ENDS = {"workers": ("min", "max")}
 """Tables that a whole number may stand for, and the keys that it then sets: `workers = 4`."""
 
@@ -78,8 +81,10 @@ class Document:
         return f"{dotted(path)} (line {self.positions.line(path)})"
 
     def refuse(self, path: KeyPath, message: str) -> None:
-        """Note a problem with the value of a key."""
+        """Note a problem with the value of a key. Raises `ConfigError` where that is one too many."""
         self.problems.append(Problem(str(self.file), self.positions.line(path), dotted(path), message))
+        if len(self.problems) >= PROBLEMS_MAX:
+            self.finish()
 
     def finish(self) -> None:
         """Raise `ConfigError` where anything was refused."""

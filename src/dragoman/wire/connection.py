@@ -219,7 +219,8 @@ class Connection:
                 if not self._pings or self._pings.popleft() != frame.body:
                     raise ProtocolFault(Reason.PONG, "a PONG that echoes no PING")
             case Step.BYE:
-                if self._made_live:
+                # A guest's call may have crossed the BYE of its host; a host's cannot have crossed its guest's.
+                if self._made_live and self.role is Role.HOST:
                     raise ProtocolFault(Reason.STATE, f"BYE with {len(self._made_live)} calls unanswered")
                 self._forget()
             case Step.FAILURE:
@@ -316,7 +317,7 @@ class Connection:
         return self._send(Step.DRAIN, Frame(Kind.DRAIN))
 
     def bye(self) -> bytes:
-        """BYE, the last frame of this side, which must owe no answer any more."""
+        """BYE, the last frame of this side, which must owe no answer any more; from a guest, only after a DRAIN."""
         if self._taken_live:
             message = f"BYE while {len(self._taken_live)} calls wait for their answer"
             raise IllegalTransition(message)

@@ -116,7 +116,7 @@ FLAGS_OF: dict[int, int] = {
     Kind.FAULT: int(Flag.CHECKSUM | Flag.UNSTARTED),
     Kind.CANCEL: int(Flag.CHECKSUM | Flag.UNSTARTED),
 }
-"""The flags that each kind may carry in this version; plain integers, since `~` of an `IntFlag` forgets unknown bits."""
+"""The flags that each kind may carry; plain integers, since `~` of an `IntFlag` forgets the bits it does not know."""
 
 _BODIES = tuple(int(codec) for codec in Codec)
 CODECS_OF: dict[int, tuple[int, ...]] = {

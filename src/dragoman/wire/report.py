@@ -12,27 +12,41 @@ from typing import TYPE_CHECKING, Any, cast
 from dragoman.core.fault import Breach, Code, Fault, Started
 from dragoman.wire.document import dump, items, load, number, section, text
 from dragoman.wire.fault import ProtocolFault, Reason
+from dragoman.wire.frame import REPORT_BYTES_MAX
 
 if TYPE_CHECKING:
     from dragoman.core.event import Event
 
 TEXT_CHARS_MAX = 64 * 1024
-"""A detail, traceback or log line is cut here, head kept: past it nobody reads, and the frame's bound is near."""
+"""A traceback or log line is cut here: past it nobody reads, and even escaped sixfold it fits the frame."""
+DETAIL_CHARS_MAX = 16 * 1024
+"""A detail is cut here: an exception's message may hold a whole data set, and a caller reads the first page."""
 ERRORS_MAX = 1000
-"""Breaches named in one fault; with paths and messages cut as below they fit the frame."""
+"""Breaches named in one fault; fewer where they would not fit the frame."""
 BREACH_CHARS_MAX = 200
 
 
 def dump_fault(fault: Fault) -> bytes:
-    """The body of FAULT; long texts are cut so that it fits its frame."""
-    body: dict[str, Any] = {"code": fault.code.value, "detail": _cut(fault.detail), "started": fault.started.value}
-    if fault.errors:
-        errors = [(_cut(path, BREACH_CHARS_MAX), _cut(message, BREACH_CHARS_MAX)) for path, message in fault.errors]
-        body["errors"] = [{"path": path, "message": message} for path, message in errors[:ERRORS_MAX]]
+    """The body of FAULT. Whatever user code put into the fault, this makes a body that fits its frame."""
+    body: dict[str, Any] = {
+        "code": fault.code.value,
+        "detail": _cut(fault.detail, DETAIL_CHARS_MAX),
+        "started": fault.started.value,
+    }
     if fault.traceback:
         body["traceback"] = _cut(fault.traceback, keep_end=True)
-    if fault.retry_after_s is not None and math.isfinite(fault.retry_after_s):
-        body["retry_after_s"] = fault.retry_after_s
+    retry_after_s: object = fault.retry_after_s
+    if isinstance(retry_after_s, int | float) and math.isfinite(retry_after_s):
+        body["retry_after_s"] = retry_after_s
+    errors = [
+        {"path": _cut(path, BREACH_CHARS_MAX), "message": _cut(message, BREACH_CHARS_MAX)}
+        for path, message in fault.errors[:ERRORS_MAX]
+    ]
+    while errors:
+        data = dump(body | {"errors": errors})
+        if len(data) <= REPORT_BYTES_MAX:
+            return data
+        errors = errors[: len(errors) // 2]
     return dump(body)
 
 
@@ -68,8 +82,13 @@ def _breach(entry: object) -> Breach:
 
 
 def dump_log(message: str, level: str = "info", stream: str = "log", fields: dict[str, Any] | None = None) -> bytes:
-    """The body of an EVENT that is a log line. Raises `TypeError` or `ValueError` where `fields` are not JSON."""
-    return dump({"log": {"message": _cut(message), "level": level, "stream": stream, "fields": fields or {}}})
+    """The body of an EVENT that is a log line; fields too large for the frame are left out.
+
+    Raises `TypeError` or `ValueError` where `fields` are not JSON.
+    """
+    log: dict[str, Any] = {"message": _cut(message), "level": level, "stream": stream}
+    data = dump({"log": log | {"fields": fields or {}}})
+    return data if len(data) <= REPORT_BYTES_MAX else dump({"log": log})
 
 
 def dump_progress(share: float, message: str = "") -> bytes:

@@ -106,8 +106,10 @@ _HOST_SAYS = (*_REPLIES, *_FROM_CALLER, Step.REVOKE, Step.PING, Step.PONG)
 _GUEST_SAYS = (*_REPLIES, *_FROM_CALLER, Step.EVENT, Step.PING, Step.PONG)
 _ALL_FROM_GUEST = (Step.CALL, *_GUEST_SAYS, Step.DRAIN)
 _ALL_FROM_HOST = (Step.CALL, *_HOST_SAYS, Step.DRAIN)
-_ENDS_RECEIVED: Moves = {Step.BYE: Phase.CLOSED, Step.FAILURE: Phase.CLOSED}
-_ENDS_SENT: Moves = {Step.BYE: Phase.LEFT, Step.FAILURE: Phase.LEFT}
+_FAILS_RECEIVED: Moves = {Step.FAILURE: Phase.CLOSED}
+_FAILS_SENT: Moves = {Step.FAILURE: Phase.LEFT}
+_ENDS_RECEIVED: Moves = {Step.BYE: Phase.CLOSED, **_FAILS_RECEIVED}
+_ENDS_SENT: Moves = {Step.BYE: Phase.LEFT, **_FAILS_SENT}
 
 HOST: dict[Phase, dict[Way, Moves]] = {
     Phase.START: {
@@ -121,7 +123,12 @@ HOST: dict[Phase, dict[Way, Moves]] = {
     },
     Phase.OPEN: {
         Way.SEND: {**_stay(Phase.OPEN, Step.CALL, *_HOST_SAYS), Step.DRAIN: Phase.DRAINING, **_ENDS_SENT},
-        Way.RECEIVE: {**_stay(Phase.OPEN, Step.CALL, *_GUEST_SAYS), Step.DRAIN: Phase.DRAINING, **_ENDS_RECEIVED},
+        # A guest says BYE only once it has the host's DRAIN: until then a CALL may be on its way to it.
+        Way.RECEIVE: {**_stay(Phase.OPEN, Step.CALL, *_GUEST_SAYS), Step.DRAIN: Phase.REFUSING, **_FAILS_RECEIVED},
+    },
+    Phase.REFUSING: {
+        Way.SEND: {**_stay(Phase.REFUSING, *_HOST_SAYS), Step.DRAIN: Phase.DRAINING, **_ENDS_SENT},
+        Way.RECEIVE: {**_stay(Phase.REFUSING, *_ALL_FROM_GUEST), **_FAILS_RECEIVED},
     },
     Phase.DRAINING: {
         Way.SEND: {**_stay(Phase.DRAINING, *_HOST_SAYS, Step.DRAIN), **_ENDS_SENT},
@@ -131,10 +138,10 @@ HOST: dict[Phase, dict[Way, Moves]] = {
     Phase.LEFT: {
         Way.SEND: {},
         # Frames that were on their way when this side left are read and dropped.
-        Way.RECEIVE: {**_stay(Phase.LEFT, Step.READY, *_ALL_FROM_GUEST), **_ENDS_RECEIVED},
+        Way.RECEIVE: _stay(Phase.LEFT, Step.READY, *_ALL_FROM_GUEST, Step.BYE, Step.FAILURE),
     },
     Phase.CLOSED: {
-        Way.SEND: {Step.BYE: Phase.CLOSED},
+        Way.SEND: {Step.BYE: Phase.LEFT},
         Way.RECEIVE: {},
     },
 }
@@ -149,11 +156,11 @@ GUEST: dict[Phase, dict[Way, Moves]] = {
         Way.RECEIVE: {Step.FAILURE: Phase.CLOSED},
     },
     Phase.OPEN: {
-        Way.SEND: {**_stay(Phase.OPEN, Step.CALL, *_GUEST_SAYS), Step.DRAIN: Phase.REFUSING, **_ENDS_SENT},
+        Way.SEND: {**_stay(Phase.OPEN, Step.CALL, *_GUEST_SAYS), Step.DRAIN: Phase.REFUSING, **_FAILS_SENT},
         Way.RECEIVE: {**_stay(Phase.OPEN, Step.CALL, *_HOST_SAYS), Step.DRAIN: Phase.DRAINING, **_ENDS_RECEIVED},
     },
     Phase.REFUSING: {
-        Way.SEND: {**_stay(Phase.REFUSING, Step.CALL, *_GUEST_SAYS), **_ENDS_SENT},
+        Way.SEND: {**_stay(Phase.REFUSING, Step.CALL, *_GUEST_SAYS), **_FAILS_SENT},
         # A CALL may have crossed this side's DRAIN: it is answered UNAVAILABLE, started "no".
         Way.RECEIVE: {
             **_stay(Phase.REFUSING, Step.CALL, *_HOST_SAYS),
@@ -167,10 +174,10 @@ GUEST: dict[Phase, dict[Way, Moves]] = {
     },
     Phase.LEFT: {
         Way.SEND: {},
-        Way.RECEIVE: {**_stay(Phase.LEFT, *_ALL_FROM_HOST), **_ENDS_RECEIVED},
+        Way.RECEIVE: _stay(Phase.LEFT, *_ALL_FROM_HOST, Step.BYE, Step.FAILURE),
     },
     Phase.CLOSED: {
-        Way.SEND: {Step.BYE: Phase.CLOSED},
+        Way.SEND: {Step.BYE: Phase.LEFT},
         Way.RECEIVE: {},
     },
 }

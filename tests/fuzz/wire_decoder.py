@@ -1,0 +1,131 @@
+"""Fuzz target of the wire: whatever bytes come, frames or a `ProtocolFault` come out, and memory follows the input.
+
+`python tests/fuzz/wire_decoder.py --seconds 5` mutates the vectors at random, from a seed that it prints; where
+atheris is installed, `--atheris [its own options]` lets coverage guide it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import random
+import sys
+import time
+from pathlib import Path
+
+from dragoman.wire import meta
+from dragoman.wire.connection import Connection
+from dragoman.wire.decoder import Decoder
+from dragoman.wire.fault import ProtocolFault
+from dragoman.wire.frame import Frame, Kind
+from dragoman.wire.handshake import Hello, Limits, Ready
+from dragoman.wire.report import load_event, load_fault
+from dragoman.wire.state import Role
+
+VECTORS = Path(__file__).parents[2] / "proto" / "vectors"
+
+
+def corpus() -> list[bytes]:
+    """What each side says in each conversation, without the handshake, and every single frame."""
+    seeds: list[bytes] = []
+    for path in sorted(VECTORS.glob("conversations/*.json")):
+        steps = json.loads(path.read_text("utf-8"))["steps"]
+        seeds += [b"".join(bytes.fromhex(step["hex"]) for step in steps if step["from"] == side) for side in Role]
+    for path in sorted(VECTORS.glob("frames/*.json")):
+        cases = json.loads(path.read_text("utf-8"))["cases"]
+        seeds += [bytes.fromhex(case["hex"]) for case in cases if "hex" in case]
+    return [seed for seed in seeds if seed]
+
+
+def connections() -> list[Connection]:
+    """Both ends in the phases and with the calls that matter."""
+    host, guest = Connection(Role.HOST), Connection(Role.GUEST)
+    guest.receive(host.hello(Hello("fuzz", limits=Limits(credit_bytes=1000, calls_max=4))))
+    host.receive(guest.ready(Ready("fuzz", features=("revoke",))))
+    for call in (1, 2):
+        guest.receive(host.call(call, 0, 1, b"{}"))
+    guest.receive(host.stream_header(3, 0, 1, 2) + b"{}")
+    greeting = Connection(Role.HOST)
+    greeting.hello(Hello("fuzz"))
+    return [host, guest, greeting, Connection(Role.GUEST)]
+
+
+def read_bodies(frames: list[Frame]) -> None:
+    """Read what a host or guest reads of each frame."""
+    for frame in frames:
+        if frame.kind == Kind.FAULT:
+            load_fault(frame.body)
+        elif frame.kind == Kind.EVENT:
+            load_event(frame.body)
+        elif frame.kind == Kind.CALL:
+            meta.decode(frame.meta)
+
+
+def run_once(data: bytes) -> None:
+    """Feed one input to everything that decodes. Raises where a bug is."""
+    piece_bytes = data[0] + 1 if data else 1
+    for end in (Decoder(), Decoder(70_000), *connections()):
+        feed = end.receive if isinstance(end, Connection) else end.feed
+        try:
+            for at in range(0, len(data), piece_bytes):
+                read_bodies(feed(data[at : at + piece_bytes]))
+            if isinstance(end, Connection):
+                end.eof()
+        except ProtocolFault:
+            continue
+
+
+def mutate(chance: random.Random, seeds: list[bytes]) -> bytes:
+    """One seed, bent: bytes changed, cut, doubled, or spliced with another seed."""
+    data = bytearray(chance.choice(seeds))
+    for _ in range(chance.randint(0, 4)):
+        at = chance.randrange(len(data) + 1)
+        match chance.randrange(5):
+            case 0:
+                data[at : at + 1] = bytes((chance.randrange(256),))
+            case 1:
+                del data[at : at + chance.randint(1, 40)]
+            case 2:
+                data[at:at] = data[at : at + chance.randint(1, 80)]
+            case 3:
+                data[at:] = chance.choice(seeds)
+            case _:
+                data[at : at + 4] = chance.choice((b"\0\0\0\0", b"\xff\xff\xff\xff", b"\xff\xff\xff\x7f", b"\1\0\0\0"))
+    return bytes(data)
+
+
+def run_random(seconds: float, seed: int) -> int:
+    """Mutate for some time; return how many inputs were run. On a bug, the input is on stderr."""
+    chance = random.Random(seed)
+    seeds = corpus()
+    until = time.monotonic() + seconds
+    count = 0
+    while time.monotonic() < until:
+        data = mutate(chance, seeds)
+        count += 1
+        try:
+            run_once(data)
+        except BaseException:
+            sys.stderr.write(f"seed {seed}, input {count}: {data.hex()}\n")
+            raise
+    return count
+
+
+def main(arguments: list[str]) -> None:
+    """Run under atheris if asked, else the random mutations."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--seconds", type=float, default=5.0)
+    parser.add_argument("--seed", type=int, default=time.time_ns() % 2**32)
+    parser.add_argument("--atheris", nargs=argparse.REMAINDER)
+    options = parser.parse_args(arguments)
+    if options.atheris is not None:
+        import atheris  # noqa: PLC0415 - optional, and slow to import
+
+        atheris.Setup([sys.argv[0], *options.atheris], run_once)
+        atheris.Fuzz()
+        return
+    sys.stdout.write(f"seed {options.seed}: {run_random(options.seconds, options.seed)} inputs, no bug\n")
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

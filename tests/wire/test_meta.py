@@ -1,0 +1,46 @@
+"""The meta of a CALL, beyond what the vectors say."""
+
+from __future__ import annotations
+
+import contextlib
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from dragoman.core.call import Trace
+from dragoman.wire import meta
+from dragoman.wire.fault import ProtocolFault
+
+PRINTABLE = st.text(st.characters(min_codepoint=33, max_codepoint=126), min_size=1, max_size=128)
+
+
+@given(PRINTABLE, PRINTABLE, st.integers(1, 255))
+def test_entries_survive_the_way(call_id: str, function: str, depth: int) -> None:
+    entries = meta.decode(meta.encode(None, call_id, function, depth))
+    assert entries == meta.Entries(None, call_id, function, depth)
+
+
+def test_a_trace_survives_the_way() -> None:
+    trace = meta.decode(meta.encode(Trace(b"t" * 16, b"s" * 8, 1, "vendor=1"))).trace
+    assert trace is not None
+    assert (trace.trace_id, trace.span_id, trace.flags, trace.state) == (b"t" * 16, b"s" * 8, 1, "vendor=1")
+
+
+@pytest.mark.parametrize("state", ["x" * 513, "grüße"])
+def test_a_trace_state_that_cannot_travel_is_dropped_and_not_the_call(state: str) -> None:
+    trace = meta.decode(meta.encode(Trace(b"t" * 16, b"s" * 8, 1, state))).trace
+    assert trace is not None
+    assert trace.state == ""
+
+
+@pytest.mark.parametrize("fields", [{"call_id": "x" * 129}, {"call_id": "é"}, {"function": "x" * 257}, {"depth": 256}])
+def test_a_value_that_cannot_travel_is_refused_where_it_is_sent(fields: dict[str, str | int]) -> None:
+    with pytest.raises(ValueError, match=r"bytes|range|ascii"):
+        meta.encode(**fields)  # pyright: ignore[reportArgumentType] - one field at a time, of its own type
+
+
+@given(st.binary(max_size=80))
+def test_any_bytes_are_entries_or_a_protocol_fault(data: bytes) -> None:
+    with contextlib.suppress(ProtocolFault):
+        assert isinstance(meta.decode(data), meta.Entries)

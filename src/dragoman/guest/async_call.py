@@ -113,7 +113,7 @@ class AsyncCalls:
         deadline = arrived_at + frame.amount * 0.001 if frame.amount else NEVER
         refuse_unservable(binding, codec, wanted, frame.flags)
         refuse_late(deadline, monotonic())
-        context = Context(self, frame, deadline) if binding.context_parameter else None
+        context = Context(self, frame.call, frame.meta, deadline) if binding.context_parameter else None
         value = binding.invoke(frame.body, codec, context)
         if inspect.isawaitable(value):
             value = await value

@@ -10,7 +10,6 @@ from dragoman.wire import meta
 from dragoman.wire.report import dump_log, dump_progress
 
 if TYPE_CHECKING:
-    from dragoman.wire.frame import Frame
     from dragoman.wire.meta import Entries
 
 PROGRESS_S_MIN = 0.01
@@ -48,13 +47,14 @@ class Context:
     the function returns.
     """
 
-    __slots__ = ("_entries", "_frame", "_link", "_progress_at", "deadline")
+    __slots__ = ("_call", "_entries", "_link", "_meta", "_progress_at", "deadline")
     __dragoman_context__: ClassVar[bool] = True
 
-    def __init__(self, link: Link, frame: Frame, deadline: float) -> None:
+    def __init__(self, link: Link, call: int, entries: bytes | Entries, deadline: float) -> None:
         """Contexts are built by the worker; `deadline` is in seconds on the monotonic clock."""
         self._link = link
-        self._frame = frame
+        self._call = call
+        self._meta = entries
         self._entries: Entries | None = None
         self._progress_at = 0.0
         self.deadline = deadline
@@ -63,13 +63,13 @@ class Context:
     def entries(self) -> Entries:
         """What travelled with the call besides its input: trace, ids, nesting depth."""
         if self._entries is None:
-            self._entries = meta.decode(self._frame.meta)
+            self._entries = meta.decode(self._meta) if isinstance(self._meta, bytes) else self._meta
         return self._entries
 
     @property
     def call_id(self) -> str:
         """The id of this call, as it stands in logs and in the reply's `Dragoman-Call-Id`."""
-        return self.entries.call_id or self._link.public_id(self._frame.call)
+        return self.entries.call_id or self._link.public_id(self._call)
 
     @property
     def trace(self) -> str:
@@ -87,7 +87,7 @@ class Context:
     @property
     def cancelled(self) -> bool:
         """Whether the caller has gone away or given up: stop soon, or be stopped."""
-        return self._link.is_cancelled(self._frame.call)
+        return self._link.is_cancelled(self._call)
 
     def log(self, message: str, level: str = "info", **fields: Any) -> None:
         """Write a line to the log of this call.
@@ -101,14 +101,14 @@ class Context:
             body = dump_log(str(message), level.lower(), "log", fields)
         except (TypeError, ValueError, RecursionError):
             body = dump_log(str(message), level.lower(), "log", {name: repr(field) for name, field in fields.items()})
-        self._link.log(self._frame.call, body)
+        self._link.log(self._call, body)
 
     def progress(self, share: float, message: str = "") -> None:
         """Tell how far the call is: a share between 0 and 1, and a word about it."""
         now = monotonic()
         if now - self._progress_at >= PROGRESS_S_MIN or share >= 1:
             self._progress_at = now
-            self._link.report(self._frame.call, dump_progress(float(share), message))
+            self._link.report(self._call, dump_progress(float(share), message))
 
     def call(self, function: str, /, **arguments: Any) -> Any:
         """Call any function of the project: `ctx.call("tax.rate", country="NL")`.

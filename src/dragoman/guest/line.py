@@ -17,7 +17,7 @@ from dragoman.wire.fault import ProtocolFault
 from dragoman.wire.state import IllegalTransition, Role
 
 if TYPE_CHECKING:
-    import socket
+    from _socket import socket
     from collections.abc import Callable
 
     from dragoman.core.fault import Fault
@@ -36,12 +36,12 @@ _EX_IOERR = 74
 
 
 class Line:
-    """The wire of this worker. `lock` must be held for everything but `read`, `report` and `lost`.
+    """The wire of this worker. `lock` must be held for everything but `read`, `receive`, `report` and `lost`.
 
     `driver`, where there is an event loop, is asked to send in place of sending here; it then calls `send_some`.
     """
 
-    def __init__(self, sock: socket.socket) -> None:
+    def __init__(self, sock: socket) -> None:
         self.sock = sock
         self.lock = RLock()
         self.connection = Connection(Role.GUEST)
@@ -50,6 +50,7 @@ class Line:
         self.driver: Callable[[], None] | None = None
         self._parts: list[bytes | memoryview] = []
         self._sending = False
+        self._read_bytes = READ_BYTES
 
     @property
     def hello(self) -> Hello:
@@ -60,25 +61,26 @@ class Line:
 
     def read(self, flags: int = 0) -> bytes:
         """Some bytes; ends the process where there will be no more. Raises `BlockingIOError`."""
-        missing = self.connection.missing_bytes
-        size = READ_BYTES if missing <= READ_BYTES else min(missing, READ_BYTES_MAX)
         try:
-            data = self.sock.recv(size, flags)
+            return self.sock.recv(self._read_bytes, flags) or self.lost()
         except BlockingIOError:
             raise
         except OSError:
             self.lost()
-        return data or self.lost()
 
     def receive(self, data: bytes) -> list[Frame]:
         """The frames that are complete; ends the process where the host broke the protocol."""
+        connection = self.connection
         try:
-            frames = self.connection.receive(data)
+            frames = connection.receive(data)
         except ProtocolFault as fault:
             self.refuse(Internal(f"the host broke the protocol: {fault}"))
-        answers = self.connection.answers()
+        if len(data) >= READ_BYTES:
+            self._read_bytes = min(max(connection.missing_bytes, READ_BYTES), READ_BYTES_MAX)
+        answers = connection.answers()
         if answers:
-            self.put(answers)
+            with self.lock:
+                self.put(answers)
         return frames
 
     def refuse(self, fault: Fault) -> NoReturn:
@@ -114,6 +116,24 @@ class Line:
         except BaseException:  # noqa: BLE001 - with half a frame sent, there is no way on
             self.lost()
         self._sending = False
+
+    def send(self, header: bytes, body: bytes) -> None:
+        """Send one frame, after what is waiting; blocks where the host does not read. Not where there is a driver."""
+        if self._parts or self._sending or len(body) > SEND_BYTES:
+            self.put(header, body)
+            self.flush()
+            return
+        self._sending = True
+        data = header + body
+        try:
+            sent = self.sock.send(data)
+        except BaseException:  # noqa: BLE001 - with half a frame sent, there is no way on
+            self.lost()
+        self._sending = False
+        if sent < len(data) or self._parts:
+            self._parts.insert(0, memoryview(data)[sent:])
+            self.size += len(data) - sent
+            self.flush()
 
     def send_some(self) -> bool:
         """Hand the kernel as much as it takes in one call; true if there is more.

@@ -4,10 +4,12 @@ A file is imported by its path under its stem, with its folder on `sys.path`, as
 that `__name__` is not `__main__`. Whatever goes wrong becomes one `LoadFailed` that says what and where.
 """
 
+# ruff: noqa: PTH100, PTH112, PTH113, PTH119, PTH120, PTH122 - `pathlib` takes 5 of the 40 ms that a start may take
+
 from __future__ import annotations
 
 import sys
-from pathlib import Path
+from os.path import abspath, basename, dirname, isdir, isfile, splitext
 from types import FunctionType, ModuleType
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -21,6 +23,9 @@ if TYPE_CHECKING:
     from types import TracebackType
 
     from dragoman.contract.signature import Binding
+
+
+_OWN_FOLDER = dirname(dirname(__file__))
 
 
 class LoadFailed(Exception):  # noqa: N818 - names the condition, as every fault here does
@@ -66,33 +71,34 @@ def load(source: str) -> Source:
 
 def _import(source: str) -> ModuleType:
     try:
-        path = Path(source)
-        if path.is_dir():
-            return _import_name(path.resolve().name, path.resolve().parent)
-        if path.suffix == ".py" or path.is_file():
-            return _import_file(path.resolve())
-        return _import_name(source, Path.cwd())
+        path = abspath(source)
+        if isdir(path):
+            return _import_name(basename(path), dirname(path))
+        if path.endswith(".py") or isfile(path):
+            return _import_file(path)
+        return _import_name(source, abspath("."))
     except BaseException as error:  # noqa: BLE001 - an import runs user code, which may raise or exit in any way
         raise LoadFailed(_why(error, source), _traceback(error)) from None
 
 
-def _import_file(path: Path) -> ModuleType:
+def _import_file(path: str) -> ModuleType:
     from importlib.util import module_from_spec, spec_from_file_location  # noqa: PLC0415 - the guest starts without it
 
-    if not path.is_file():
-        raise FileNotFoundError(2, "no such file", str(path))
-    name = _name_for(path.stem)
-    _put_on_path(path.parent, last=path.stem in sys.stdlib_module_names)
+    if not isfile(path):
+        raise FileNotFoundError(2, "no such file", path)
+    stem = splitext(basename(path))[0]
+    name = _name_for(stem)
+    _put_on_path(dirname(path), last=stem in sys.stdlib_module_names)
     spec = spec_from_file_location(name, path)
     if spec is None or spec.loader is None:
-        raise ImportError(f"{path.name} is not a Python source")
+        raise ImportError(f"{basename(path)} is not a Python source")
     module = module_from_spec(spec)
     sys.modules[name] = module
     spec.loader.exec_module(module)
     return module
 
 
-def _import_name(name: str, folder: Path) -> ModuleType:
+def _import_name(name: str, folder: str) -> ModuleType:
     from importlib import import_module  # noqa: PLC0415 - the guest starts without it
 
     _put_on_path(folder, last=False)
@@ -105,11 +111,10 @@ def _name_for(stem: str) -> str:
     return f"source_{stem}" if taken else stem
 
 
-def _put_on_path(folder: Path, *, last: bool) -> None:
+def _put_on_path(folder: str, *, last: bool) -> None:
     """Let the source import its neighbours; last, where it would hide a module of the standard library."""
-    entry = str(folder)
-    if entry not in sys.path:
-        sys.path.insert(len(sys.path) if last else 0, entry)
+    if folder not in sys.path:
+        sys.path.insert(len(sys.path) if last else 0, folder)
 
 
 def _offered(module: ModuleType, source: str) -> Iterator[Any]:
@@ -140,7 +145,7 @@ def _is_own(member: Any, module: ModuleType) -> bool:
 
 def _nothing_offered(module: ModuleType, source: str) -> str:
     """Say why nothing is served, by the first function that might have been."""
-    detail = f"{Path(source).name} offers no functions: write a public top-level one, with every parameter annotated"
+    detail = f"{basename(source)} offers no functions: write a public top-level one, with every parameter annotated"
     for name, member in vars(module).items():
         if isinstance(member, FunctionType) and member.__module__ == module.__name__ and not name.startswith("_"):
             return f"{detail} ({name} is none: {reason_not_offered(member)})"
@@ -158,13 +163,13 @@ def _is_function(member: Any) -> bool:
 
 def _place(function: Any) -> str:
     code = getattr(getattr(function, "__wrapped__", function), "__code__", None)
-    return f"{Path(code.co_filename).name}:{code.co_firstlineno}: " if code is not None else ""
+    return f"{basename(code.co_filename)}:{code.co_firstlineno}: " if code is not None else ""
 
 
 def _why(error: BaseException, source: str) -> str:
-    name = Path(source).name
+    name = basename(source)
     if isinstance(error, SyntaxError):
-        place = f"{Path(error.filename or source).name}:{error.lineno}" if error.lineno else name
+        place = f"{basename(error.filename or source)}:{error.lineno}" if error.lineno else name
         return f"{place}: {type(error).__name__}: {error.msg}"
     place = _last_line(error.__traceback__) or name
     if isinstance(error, SystemExit):
@@ -181,8 +186,8 @@ def _last_line(traceback: TracebackType | None) -> str:
     place = ""
     while traceback is not None:
         code = traceback.tb_frame.f_code
-        if not code.co_filename.startswith("<") and str(Path(__file__).parent.parent) not in code.co_filename:
-            place = f"{Path(code.co_filename).name}:{traceback.tb_lineno}"
+        if not code.co_filename.startswith("<") and _OWN_FOLDER not in code.co_filename:
+            place = f"{basename(code.co_filename)}:{traceback.tb_lineno}"
         traceback = traceback.tb_next
     return place
 

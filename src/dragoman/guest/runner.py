@@ -49,7 +49,7 @@ class Port(Link, Protocol):
 
 
 class Runner:
-    """Runs calls. `call` is the one that runs, 0 for none; `began_at` when it began, on the monotonic clock."""
+    """Runs calls. `call` is the one that runs, 0 for none; it began and ended at moments on the monotonic clock."""
 
     def __init__(self, line: Line, bindings: list[Binding], output: Output, guard: ForkGuard) -> None:
         self.line = line
@@ -59,19 +59,20 @@ class Runner:
         self.port: Port
         self.call = 0
         self.began_at = 0.0
+        self.ended_at = 0.0
         self.cancelled = False
         self.exposed = False
         self.struck = False
         self.interrupted = False
 
     def begin(self, call: int, now: float) -> None:
-        """Make a call the running one. Under the line's lock, so that it is either revoked or begun, never both."""
+        """Make a call the running one. It must have been taken where nobody could revoke it at the same time."""
         self.call = call
         self.began_at = now
         self.cancelled = self.struck = self.interrupted = False
 
-    def serve(self, frame: Frame, arrived_at: float) -> tuple[bytes, ...]:
-        """Run the call that has begun; return its answer as parts of one frame."""
+    def serve(self, frame: Frame, arrived_at: float) -> tuple[bytes, bytes]:
+        """Run the call that has begun; return its answer as a frame's header and body. Sets `ended_at`."""
         _, flags, codecs, function, call, amount, _, body = frame
         codec = CODECS[codecs & 15]
         wanted = CODECS[codecs >> 4] or codec
@@ -87,14 +88,14 @@ class Runner:
                 wanted = reply_codec(binding, codec, wanted)
                 refuse_unservable(binding, codec, wanted, flags)
                 refuse_late(deadline, self.began_at)
-                context = Context(self.port, frame, deadline) if binding.context_parameter else None
+                context = Context(self.port, call, frame.meta, deadline) if binding.context_parameter else None
                 body = self._invoke(binding, frame, wanted, context)
             if self.guard.is_child:
                 leave(None)
             if self.output.printed:
                 self.output.settle(call)
-            run_us = int((monotonic() - self.began_at) * 1e6)
-            return self.line.connection.end_header(call, wanted, len(body), run_us), body
+            self.ended_at = now = monotonic()
+            return self.line.connection.end_header(call, wanted, len(body), int((now - self.began_at) * 1e6)), body
         except BaseException as error:  # noqa: BLE001 - user code may raise anything, and the worker outlives it
             self.exposed = False
             return self._fail(frame, error)
@@ -105,7 +106,7 @@ class Runner:
         self.exposed = False
         return self._stream(binding, value, frame.call, wanted) if binding.is_stream else binding.encode(value, wanted)
 
-    def _fail(self, frame: Frame, error: BaseException) -> tuple[bytes, ...]:
+    def _fail(self, frame: Frame, error: BaseException) -> tuple[bytes, bytes]:
         if self.guard.is_child:
             leave(error)
         fault = self._fault(frame, error)
@@ -113,9 +114,9 @@ class Runner:
         error.__traceback__ = None
         if self.output.printed:
             self.output.settle(frame.call)
-        run_us = int((monotonic() - self.began_at) * 1e6)
+        self.ended_at = now = monotonic()
         with self.line.lock:
-            return (self.line.connection.fault(frame.call, fault, run_us),)
+            return self.line.connection.fault(frame.call, fault, int((now - self.began_at) * 1e6)), b""
 
     def _fault(self, frame: Frame, error: BaseException) -> Fault:
         if isinstance(error, IndexError) and frame.function >= len(self._functions):

@@ -6,7 +6,7 @@ is the watcher, for a call that takes longer than a tick, or the function itself
 
 from __future__ import annotations
 
-import socket
+from _socket import MSG_DONTWAIT
 from collections import deque
 from time import monotonic
 from typing import TYPE_CHECKING
@@ -61,11 +61,13 @@ class SyncServer:
         """Serve. Returns once everything is answered and the host has been told."""
         self._watcher.start()
         line = self.line
-        while not (self._draining and not self._inbox):
-            data = line.read()
-            with line.lock:
-                self._take(data)
-            self._work()
+        while not self._draining:
+            self._take(line.read())
+            if self._inbox:
+                self._work()
+            elif line.size:
+                with line.lock:
+                    line.flush()
         with line.lock:
             line.put(line.connection.bye())
             line.flush()
@@ -73,47 +75,50 @@ class SyncServer:
     def _work(self) -> None:
         """Run what is in the inbox, in order, and send the answers in batches."""
         line, runner, inbox, page = self.line, self.runner, self._inbox, self._page
-        answer: tuple[bytes, ...] = ()
+        # Until the first call begins nobody else reads or revokes; after that, only under the lock.
+        frame, arrived_at = inbox.popleft()
+        runner.begin(frame.call, arrived_at)
+        if self._asleep:
+            self._rouse()
         while True:
+            page[0] = frame.call
+            header, body = runner.serve(frame, arrived_at)
+            now = runner.ended_at
             with line.lock:
-                now = monotonic()
-                if answer:
-                    line.put(*answer)
-                    answer = ()
+                if inbox and now - self.looked_at > LOOK_S:
+                    self.look(now)
                 if not inbox:
                     runner.call = 0
-                    line.flush()
+                    line.send(header, body)
                     return
-                if line.size > SEND_BYTES or (line.size and now - line.since > ANSWER_S):
+                line.put(header, body)
+                if line.size > SEND_BYTES or now - line.since > ANSWER_S:
                     line.flush()
-                if now - self.looked_at > LOOK_S:
-                    self.look(now)
-                    if not inbox:
-                        continue
                 frame, arrived_at = inbox.popleft()
                 runner.begin(frame.call, now)
-                if self._asleep:
-                    self._asleep = False
-                    self._watcher.wake()
-            page[0] = frame.call
-            answer = runner.serve(frame, arrived_at)
+
+    def _rouse(self) -> None:
+        with self.line.lock:
+            self._asleep = False
+            self._watcher.wake()
 
     def _take(self, data: bytes) -> None:
-        """Take bytes off the wire: calls into the inbox, the rest is done at once. Under the lock."""
+        """Take bytes off the wire: calls into the inbox, the rest is done at once. Under the lock if a call runs."""
         self.looked_at = now = monotonic()
         inbox = self._inbox
         for frame in self.line.receive(data):
             if frame.kind == _CALL:
                 inbox.append((frame, now))
             else:
-                self._act(frame)
+                with self.line.lock:
+                    self._act(frame)
 
     def look(self, now: float) -> None:
         """Read what is there, without waiting. Under the lock."""
         self.looked_at = now
         try:
             for _ in range(READS_MAX):
-                self._take(self.line.read(socket.MSG_DONTWAIT))
+                self._take(self.line.read(MSG_DONTWAIT))
         except BlockingIOError:
             pass
 
@@ -171,7 +176,11 @@ class SyncServer:
             return True
 
     def try_sleep(self) -> bool:
-        """Note that the watcher sleeps, unless a call runs."""
-        with self.line.lock:
-            self._asleep = not self.runner.call
-            return self._asleep
+        """Note that the watcher sleeps, unless a call runs.
+
+        Said before it is looked: a call that begins meanwhile either is seen here, or sees this and wakes the watcher.
+        """
+        self._asleep = True
+        if self.runner.call:
+            self._asleep = False
+        return self._asleep

@@ -30,7 +30,7 @@ class Watched(Protocol):
         ...
 
     def try_sleep(self) -> bool:
-        """Under the line's lock: if no call runs, note that the watcher sleeps and must be woken by the next."""
+        """If no call runs, note that the watcher sleeps and must be woken by the next."""
         ...
 
 

@@ -1,0 +1,164 @@
+"""Trusted asynchronous functions on the host's own loop, with the faults and the context that a worker's have.
+
+No process, no wire: a call costs the function and its codec. Nothing protects the host from what the functions do.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from time import monotonic
+from typing import TYPE_CHECKING, Any
+
+from dragoman.core.call import Codec, Reply
+from dragoman.core.deadline import NEVER
+from dragoman.core.fault import DeadlineExceeded, Started, Unimplemented
+from dragoman.guest.context import Context
+from dragoman.guest.loader import LoadFailed, load
+from dragoman.guest.runner import failure, refuse_late, reply_codec
+from dragoman.wire.meta import Entries
+from dragoman.wire.report import load_event
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Awaitable, Callable
+
+    from dragoman.contract.function import Contract
+    from dragoman.contract.signature import Binding
+    from dragoman.core.call import Call
+
+    Route = Callable[[Context, str, dict[str, Any]], Awaitable[Any]]
+
+
+def load_inline(source: str) -> InlineFunctions:
+    """Import a source into this process. Raises `LoadFailed`, also where a function is not asynchronous."""
+    bindings = load(source).bindings
+    for binding in bindings:
+        if not binding.is_async:
+            name = binding.contract.name
+            raise LoadFailed(f"{name} would block the host: inline functions are `async`, other sources are warm")
+    return InlineFunctions(bindings)
+
+
+class InlineFunctions:
+    """A service that runs the functions of one source.
+
+    `route(context, function, arguments)` serves `ctx.call`; without one, functions cannot call others.
+    """
+
+    def __init__(self, bindings: list[Binding]) -> None:
+        self._bindings = bindings
+        self.contracts: tuple[Contract, ...] = tuple(binding.contract for binding in bindings)
+        self.route: Route | None = None
+
+    async def __call__(self, call: Call, /) -> Reply:
+        """Run one call. Raises its `Fault`."""
+        binding = self._bindings[call.target.index]
+        began_at = monotonic()
+        wanted = reply_codec(binding, call.codec, call.reply_codec)
+        link = InlineLink(call, self.route)
+        try:
+            refuse_late(call.deadline, began_at)
+            value = binding.invoke(call.body, call.codec, _context(binding, call, link))
+            if binding.is_stream:
+                return Reply(b"", wanted, InlineStream(binding, value, wanted, link))
+            body = binding.encode(await _until(call.deadline, value), wanted)
+        except BaseException as error:  # noqa: BLE001 - user code may raise anything
+            link.ended = True
+            raise link.fault(error) from None
+        link.ended = True
+        return Reply(body, wanted, None, 0.0, monotonic() - began_at)
+
+
+class InlineStream:
+    """The items of an asynchronous generator, encoded."""
+
+    def __init__(self, binding: Binding, items: AsyncIterator[Any], codec: Codec, link: InlineLink) -> None:
+        self._binding = binding
+        self._items = items
+        self._codec = codec
+        self._link = link
+
+    def __aiter__(self) -> AsyncIterator[bytes]:
+        return self
+
+    async def __anext__(self) -> bytes:
+        try:
+            item = await _until(self._link.call.deadline, anext(self._items))
+            return self._binding.encode(item, self._codec)
+        except StopAsyncIteration:
+            raise
+        except BaseException as error:  # noqa: BLE001 - user code may raise anything
+            await self.aclose()
+            raise self._link.fault(error) from None
+
+    async def aclose(self) -> None:
+        """End the generator, if it has not ended."""
+        self._link.ended = True
+        close = getattr(self._items, "aclose", None)
+        if close is not None:
+            try:
+                await close()
+            except Exception as error:  # noqa: BLE001 - the function's own clean-up failed
+                raise self._link.fault(error) from None
+
+
+class InlineLink:
+    """What one call's context asks for."""
+
+    def __init__(self, call: Call, route: Route | None) -> None:
+        self.call = call
+        self.ended = False
+        self._route = route
+
+    def fault(self, error: BaseException) -> BaseException:
+        """What to raise in place of whatever came out of the function."""
+        if isinstance(error, KeyboardInterrupt):
+            return error
+        task = asyncio.current_task()
+        if isinstance(error, asyncio.CancelledError) and task is not None and task.cancelling():
+            return error
+        fault = failure(error)
+        fault.function = fault.function or self.call.target.name
+        return fault
+
+    def public_id(self, call: int) -> str:
+        """The id under which people know the call."""
+        return f"{call:08x}"
+
+    def is_cancelled(self, call: int) -> bool:
+        """Whether the call is over: a cancelled one is told by `CancelledError`."""
+        return self.ended or call != self.call.id
+
+    def log(self, call: int, body: bytes) -> None:
+        """Tell the caller's listener."""
+        self.report(call, body)
+
+    def report(self, call: int, body: bytes) -> None:
+        """Tell the caller's listener."""
+        if call == self.call.id and self.call.on_event is not None and (event := load_event(body)) is not None:
+            self.call.on_event(event)
+
+    async def request(self, context: Context, function: str, arguments: dict[str, Any]) -> Any:
+        """Call another function."""
+        if self._route is None:
+            raise Unimplemented(f"{function} cannot be called from an inline function here", started=Started.NO)
+        return await self._route(context, function, arguments)
+
+
+def _context(binding: Binding, call: Call, link: InlineLink) -> Context | None:
+    if not binding.context_parameter:
+        return None
+    return Context(link, call.id, Entries(call.trace, "", "", call.depth), call.deadline)
+
+
+async def _until(deadline: float, value: Awaitable[Any]) -> Any:
+    if deadline == NEVER:
+        return await value
+    timeout = asyncio.timeout(max(deadline - monotonic(), 0.0))
+    try:
+        async with timeout:
+            return await value
+    except TimeoutError as error:
+        if not timeout.expired():
+            raise
+        detail = "the deadline passed; the function was stopped"
+        raise DeadlineExceeded(detail, started=Started.YES) from error

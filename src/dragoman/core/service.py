@@ -114,7 +114,7 @@ class Pending:
 
 def settle(answer: Awaitable[Reply]) -> Pending:
     """View any service's awaitable as a `Pending`: itself if it is one, else one that a task of its own settles."""
-    if type(answer) is Pending:
+    if isinstance(answer, Pending):
         return answer
     pending = Pending()
     task = asyncio.ensure_future(answer)

@@ -3,7 +3,8 @@ from pathlib import Path
 
 import pytest
 
-from dragoman.config import settings, units
+from dragoman.config import settings
+from dragoman.core import units
 from dragoman.config.load import parse_project
 from dragoman.config.project import Source
 from dragoman.config.settings import Setting

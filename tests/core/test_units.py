@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dragoman.config import units
+from dragoman.core import units
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol, cast
 
-from dragoman.config import units
+from dragoman.core import units
 from dragoman.config.problem import Refused
 
 TEXT_CHARS_MAX = 4096

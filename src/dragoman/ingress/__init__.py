@@ -1,0 +1,1 @@
+"""Ways in: a foreign request becomes a call, a fault becomes a foreign status."""

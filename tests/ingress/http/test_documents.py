@@ -5,10 +5,9 @@ import threading
 
 import pytest
 
-from dragoman.contract.function import Contract
 from dragoman.ingress.http.documents import Document, Documents, to_json
 
-from .shelf import CORRELATION, TAIL, Shelf, entry
+from .shelf import CORRELATION, TAIL, Shelf
 
 
 def test_a_document_is_made_once_for_a_version() -> None:
@@ -36,14 +35,6 @@ def test_one_function_is_its_own_document() -> None:
     assert document is not None
     assert json.loads(document.body)["version"] == "1.2.0"
     assert documents.function("stats") is None
-
-
-def test_a_function_without_a_timeout_says_null() -> None:
-    endless = entry("a", Contract("f"))
-    object.__setattr__(endless, "timeout_s", float("inf"))
-    document = Documents(Shelf(endless)).function("a.f")
-    assert document is not None
-    assert json.loads(document.body)["timeout_s"] is None
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,1 @@
+"""The way in over HTTP: calls on a lane of their own, pages beside them."""

@@ -4,10 +4,10 @@ from pathlib import Path
 import pytest
 
 from dragoman.config import settings
-from dragoman.core import units
 from dragoman.config.load import parse_project
 from dragoman.config.project import Source
 from dragoman.config.settings import Setting
+from dragoman.core import units
 from dragoman.ingress.http.options import HttpOptions
 from dragoman.sandbox.confinement import Limits
 from dragoman.workers.options import PoolOptions

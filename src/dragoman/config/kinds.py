@@ -11,8 +11,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol, cast
 
-from dragoman.core import units
 from dragoman.config.problem import Refused
+from dragoman.core import units
 
 TEXT_CHARS_MAX = 4096
 """PATH_MAX on Linux; no name, path or argument that makes sense is longer."""

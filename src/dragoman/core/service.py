@@ -9,10 +9,12 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Generator
-from typing import Any, Protocol, TypeAlias
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
-from dragoman.core.call import Call, Reply
 from dragoman.core.fault import Cancelled, Fault
+
+if TYPE_CHECKING:
+    from dragoman.core.call import Call, Reply
 
 
 class Service(Protocol):

@@ -101,4 +101,3 @@ class CallLane:
             reply.run_s * 1e3,
             (now - request.arrived_at) * 1e3,
         )
-

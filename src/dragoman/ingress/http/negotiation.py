@@ -136,7 +136,7 @@ def _quality(value: bytes) -> float:
 
 
 def _matches(wanted: bytes, offer: bytes) -> bool:
-    if wanted == offer or wanted == b"*/*":
+    if wanted in (offer, b"*/*"):
         return True
     kind, _, rest = wanted.partition(b"/")
     if rest == b"*":

@@ -7,7 +7,6 @@ written where it arrives (ADR 0004). Responses leave in the order of their reque
 
 from __future__ import annotations
 
-import asyncio
 from collections import deque
 from enum import Enum, auto
 from typing import TYPE_CHECKING, Any
@@ -26,6 +25,8 @@ from dragoman.ingress.http.request import Refusal, Request, too_large
 from dragoman.ingress.http.streaming import StreamedResponse
 
 if TYPE_CHECKING:
+    import asyncio
+
     from uvicorn.config import Config
     from uvicorn.server import ServerState
 
@@ -93,7 +94,8 @@ class CallProtocol(HttpToolsProtocol):
 
     # The connection
 
-    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override] - the parent narrows it too
+        """Take a connection, unless there are as many as there may be."""
         super().connection_made(transport)
         if len(self.connections) > self._lane.options.connections_max:
             self.refuse(
@@ -101,6 +103,7 @@ class CallProtocol(HttpToolsProtocol):
             )
 
     def connection_lost(self, exc: Exception | None) -> None:
+        """The client has gone: what it asked for is cancelled."""
         super().connection_lost(exc)
         self._deaf = True
         self._line.clear()
@@ -117,6 +120,7 @@ class CallProtocol(HttpToolsProtocol):
             super().shutdown()
 
     def data_received(self, data: bytes) -> None:
+        """Parse what came; the callbacks below do the rest."""
         if self._deaf:
             return
         self._unset_keepalive_if_required()
@@ -151,12 +155,14 @@ class CallProtocol(HttpToolsProtocol):
     # What the parser finds
 
     def on_message_begin(self) -> None:
+        """Begin a request, with as little as any needs."""
         self.url = b""
         self.headers = []
         self.expect_100_continue = False
         self._request = None
 
     def on_headers_complete(self) -> None:
+        """Decide which way the request goes."""
         if (
             self._phase_bytes > self._lane.options.header_bytes_max
             and self._head_size() > self._lane.options.header_bytes_max
@@ -171,6 +177,7 @@ class CallProtocol(HttpToolsProtocol):
             self._begin_other()
 
     def on_body(self, body: bytes) -> None:
+        """Gather the body of a call, up to its limit."""
         request = self._request
         if request is None:
             if not self._deaf:
@@ -187,6 +194,7 @@ class CallProtocol(HttpToolsProtocol):
             request.body = [request.body, body]
 
     def on_message_complete(self) -> None:
+        """Serve the request, or have it wait for those before it."""
         if self._deaf:
             return
         self.phase, self.since, self._phase_bytes = Phase.IDLE, self._lane.now(), 0
@@ -323,14 +331,16 @@ class CallProtocol(HttpToolsProtocol):
         return now - self._paused_at if self._paused_at else 0.0
 
     def pause_writing(self) -> None:
+        """The client reads more slowly than is written."""
         super().pause_writing()
         self._paused_at = self._lane.now()
 
     def resume_writing(self) -> None:
+        """The client has caught up."""
         super().resume_writing()
         self._paused_at = 0.0
 
-    def _streamed(self, complete: bool) -> None:
+    def _streamed(self, complete: bool) -> None:  # noqa: FBT001 - a callback's one argument
         """A streamed response has ended; one that is not complete takes its connection with it."""
         self._stream = None
         request = self._serving

@@ -92,6 +92,7 @@ class HttpServer(Server):
             self._sweeper.cancel()
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Listen, and say so to whoever waits in `open`."""
         await super().startup(sockets)
         self._started.set()
 

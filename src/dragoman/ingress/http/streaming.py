@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 class StreamedResponse:
     """Writes one reply's items to one connection."""
 
-    def __init__(  # noqa: PLR0913 - one response's parts, bound once
+    def __init__(
         self,
         lane: CallLane,
         request: Request,

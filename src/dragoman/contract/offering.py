@@ -7,6 +7,7 @@ import sys
 from types import FunctionType
 from typing import Any
 
+from dragoman.contract.function import ContractError, check_name
 from dragoman.contract.marker import marker_of
 
 
@@ -23,6 +24,10 @@ def reason_not_offered(target: object) -> str:
         return "it is not a plain function"
     if target.__name__.startswith("_"):
         return "its name starts with an underscore"
+    try:
+        check_name(target.__name__)
+    except ContractError as error:
+        return f"{error}; or give it one with @function(name=…)"
     if target.__qualname__ != target.__name__:
         return "it is not at the top level of its module"
     bare = inspect.unwrap(target)

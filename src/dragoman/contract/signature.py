@@ -19,6 +19,7 @@ from dragoman.contract.codecs.typed import (
     DECODING_ERRORS,
     UNSET,
     arguments,
+    convert,
     json_decoder,
     keys_json,
     keys_msgpack,
@@ -147,16 +148,19 @@ class Binding:
 
     def _read_raw(self, body: bytes | memoryview) -> Any:
         if self.contract.raw_input:
-            return self._input.raw(bytes(body))
+            try:
+                return self._input.raw(bytes(body))
+            except Malformed as error:
+                raise self._refused(error.message, error.path) from None
         if not body:
             return self._input.json(b"{}")
         raise self._refused(
             "must be JSON or MessagePack: raw bytes fit only a function with a single `bytes` parameter"
         )
 
-    def _refused(self, message: str) -> InvalidArgument:
+    def _refused(self, message: str, path: str = "") -> InvalidArgument:
         detail = f"the input of {self.contract.name} {message}"
-        return InvalidArgument(detail, errors=(Breach("", message),), function=self.contract.name)
+        return InvalidArgument(detail, errors=(Breach(path, message),), function=self.contract.name)
 
     def _unwritten(self, value: Any, codec: Codec, error: Malformed) -> Fault:
         name = self.contract.name
@@ -195,8 +199,11 @@ class _Input:
         return (parameters.whole if self.is_record else parameters.spread)(function, self.parameters)
 
     def raw(self, body: bytes) -> Any:
-        """What the decoder would give for a single parameter of bytes."""
-        return self.kind(body)
+        """What the decoder would give for a single parameter of bytes. Raises `Malformed` for a wrong length."""
+        (parameter,) = self.parameters.inputs
+        if parameter.kind is bytes:
+            return self.kind(p0=body)
+        return convert({parameter.name: body}, self.kind, decode_hook)
 
     def _may_be_empty(self) -> bool:
         return not self.is_record and all(parameter.default is not REQUIRED for parameter in self.parameters.inputs)

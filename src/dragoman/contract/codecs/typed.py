@@ -71,7 +71,7 @@ def arguments(name: str, fields: Sequence[tuple[str, Any, Any]]) -> type[Struct]
             members.append((f"p{position}", kind, default))
         else:
             members.append((f"p{position}", kind, field(default_factory=_always(default))))
-    return msgspec.defstruct(name, members, rename=rename, forbid_unknown_fields=True)
+    return msgspec.defstruct(name, members, rename=rename, forbid_unknown_fields=True, kw_only=True)
 
 
 def convert(value: Any, kind: type[T], hook: Hook | None = None) -> T:

@@ -66,3 +66,26 @@ def test_only_a_stream_has_a_window() -> None:
     assert made.reading(2).granted == 100
     with pytest.raises(IllegalTransition):
         made.reading(1)
+
+
+def test_an_answer_forgets_what_was_asked() -> None:
+    taken = Taken()
+    taken.live[1] = WAITING
+    assert taken.control(1, Step.REVOKE, 0)
+    taken.end(1, taken.live.pop(1), Step.RETURN)
+    assert (taken.live, taken.asked) == ({}, {})
+
+
+def test_a_call_answered_while_a_cancel_is_read_stays_answered() -> None:
+    class Racing(dict[int, CallState | Writing]):
+        """Calls that another thread answers right after they are looked up."""
+
+        def get(self, key: int, default: None = None) -> CallState | Writing | None:  # pyright: ignore[reportIncompatibleMethodOverride] - one use
+            found = super().get(key, default)
+            self.pop(key, None)
+            return found
+
+    taken = Taken()
+    taken.live = Racing({1: WAITING})
+    assert not taken.control(1, Step.CANCEL, 0)
+    assert (taken.live, taken.asked) == ({}, {})

@@ -93,12 +93,17 @@ class Made:
 
 
 class Taken:
-    """Calls that this side took and owes an answer to."""
+    """Calls that this side took and owes an answer to.
 
-    __slots__ = ("live",)
+    Invariant: a call enters `live` by CALL and leaves it by its answer, and nothing else writes there; what else was
+    asked of a call that wants one reply is kept in `asked`. So a thread may answer while another receives.
+    """
+
+    __slots__ = ("asked", "live")
 
     def __init__(self) -> None:
         self.live: dict[int, TakenRecord] = {}
+        self.asked: dict[int, CallState] = {}
 
     def control(self, call: int, step: Step, amount: int) -> bool:
         """Take CANCEL, REVOKE or CREDIT; false where the call has been answered already, which is no fault.
@@ -113,13 +118,16 @@ class Taken:
                 raise ProtocolFault(Reason.STREAM, f"CREDIT for call {call:#x}, which did not ask for a stream")
             record.grant(amount)
         try:
-            state = move_call(CALLEE, _state(record), Way.RECEIVE, step)
+            state = move_call(CALLEE, self.asked.get(call, _state(record)), Way.RECEIVE, step)
         except IllegalTransition as illegal:
             raise ProtocolFault(Reason.STATE, str(illegal)) from None
         if isinstance(record, Writing):
             record.state = state
-        elif call in self.live:  # another thread may have ended it meanwhile
-            self.live[call] = state
+            return True
+        self.asked[call] = state
+        if call not in self.live:  # answered by another thread just now, which may have looked before this was asked
+            self.asked.pop(call, None)
+            return False
         return True
 
     def item(self, call: int, body_bytes: int) -> None:
@@ -139,11 +147,13 @@ class Taken:
         if record is None:
             raise _not_live(step, call)
         streamed = isinstance(record, Writing) and record.items
-        possible = step in CALLEE[_state(record)][Way.SEND]
+        state = self.asked.get(call, _state(record))
+        possible = step in CALLEE[state][Way.SEND]
         if not possible or (step is Step.END and body_bytes and streamed):
             self.live[call] = record
-            message = f"{step} with {body_bytes} bytes is not possible while call {call:#x} is {_state(record).value}"
+            message = f"{step} with {body_bytes} bytes is not possible while call {call:#x} is {state.value}"
             raise IllegalTransition(message)
+        self.asked.pop(call, None)
 
     def writing(self, call: int) -> Writing:
         """The window of a live call that may stream. Raises `IllegalTransition` where there is none."""

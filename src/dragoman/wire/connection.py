@@ -3,9 +3,10 @@
     frames = connection.receive(socket.recv(65536))
     socket.send(connection.call_header(7, 0, Codec.JSON, len(body)) + body)
 
-The two frames of a plain call (CALL, END) have short cuts here, since every call pays for them; whatever else comes
-or goes takes its step through the tables of `state`. After a `ProtocolFault` nothing more is received; a side may
-still tell why by `fault(0, …)` before it closes. One thread may receive while another sends.
+What a call pays for every time (CALL, END, the items of a stream) has short cuts here; whatever else comes or goes
+takes its step through the tables of `state`. After a `ProtocolFault` nothing more is received; a side may still tell
+why by `fault(0, …)` before it closes. One thread may answer calls while another receives; whatever else threads share
+here, they guard by a lock.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from dragoman.wire.decoder import Buffer, Decoder
 from dragoman.wire.fault import Oversized, ProtocolFault, Reason
 from dragoman.wire.frame import BODY_BYTES_MAX, CORRUPT, FIELDS, META_BYTES_MAX, Flag, Frame, Kind, encode, word
 from dragoman.wire.report import dump_fault
-from dragoman.wire.state import CONNECTION, IllegalTransition, Phase, Role, Step, Way, move, step_of
+from dragoman.wire.state import CONNECTION, CallState, IllegalTransition, Phase, Role, Step, Way, move, step_of
 
 if TYPE_CHECKING:
     from collections.abc import KeysView
@@ -38,6 +39,7 @@ _STREAM = int(Flag.STREAM)
 _CALL_WORD, _STREAM_WORD = word(Kind.CALL), word(Kind.CALL, Flag.STREAM)
 _ITEM_WORD, _END_WORD = word(Kind.ITEM), word(Kind.END)
 _JSON = 1
+_STREAMING = CallState.STREAMING
 _pack = FIELDS.pack
 
 
@@ -49,6 +51,7 @@ class Connection:
 
     __slots__ = (
         "_answers",
+        "_asked",
         "_calling",
         "_decoder",
         "_fault",
@@ -81,6 +84,7 @@ class Connection:
         self._taken = Taken()
         self._made_live = self._made.live
         self._taken_live = self._taken.live
+        self._asked = self._taken.asked
         self._spoiled: set[int] = set()
         self._pings: deque[bytes] = deque()
         self._answers = bytearray()
@@ -146,11 +150,13 @@ class Connection:
         made, taken = self._made_live, self._taken_live
         kept: list[Frame] | None = None
         for at, frame in enumerate(frames):
-            kind, flags, _, _, call, _, entries, _ = frame
+            kind, flags, _, _, call, _, entries, body = frame
             if kind == _END and flags < CORRUPT and made.get(call) is WAITING:
                 del made[call]
             elif kind == _CALL and not entries and not flags and self._takes(call):
                 taken[call] = WAITING
+            elif kind == _ITEM and flags < CORRUPT and self._reads(call, len(body)):
+                pass
             else:
                 try:
                     result = self._step(frame)
@@ -175,6 +181,14 @@ class Connection:
             and len(self._taken_live) < self.limits.calls_max
             and self.role is Role.GUEST
         )
+
+    def _reads(self, call: int, size: int) -> bool:
+        """Take an item of a stream that goes on as it should; false leaves it to the tables."""
+        record = self._made_live.get(call)
+        if type(record) is not Reading or record.state is not _STREAMING or record.received >= record.granted:
+            return False
+        record.take(size)
+        return True
 
     def _step(self, frame: Frame) -> Frame | None:
         """Check one frame the long way; return what to act on in its place, if anything."""
@@ -400,7 +414,7 @@ class Connection:
         if size > self.limits.frame_bytes_max:
             raise self._oversized(size)
         record = self._taken_live.pop(call, None)
-        if record is not WAITING:
+        if record is not WAITING or self._asked:
             self._taken.end(call, record, Step.END, size)
         return _pack(size, _END_WORD | codec << 24, 0, 0, call, min(amount, AMOUNT_MAX), 0)
 
@@ -455,6 +469,7 @@ class Connection:
     def _forget(self) -> None:
         self._made_live.clear()
         self._taken_live.clear()
+        self._asked.clear()
         self._spoiled.clear()
 
 

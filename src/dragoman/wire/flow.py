@@ -1,7 +1,7 @@
 """Credit: how many bytes of a stream may be on their way, so that a fast function cannot drown a slow reader.
 
-Each side counts up only (`sent` here, `granted` there) and compares; each counter has a single writer, so a guest that
-reads in one thread and sends from another needs no lock.
+Each side counts up only (`sent` and `granted`) and compares. An item costs its header too, so that a stream of empty
+items is bounded like any other.
 """
 
 from __future__ import annotations

@@ -34,19 +34,20 @@ class Name:
     The parameters are given by name. One that is not named, and the only one, is the whole input: a record.
     """
 
-    __slots__ = ("_caller", "_name")
-
     def __init__(self, caller: Caller | AsyncCaller, name: str) -> None:
+        self._call = caller.call
         self._caller = caller
         self._name = name
 
     def __getattr__(self, part: str) -> Name:
         if part.startswith("__"):
             raise AttributeError(part)
-        return Name(self._caller, f"{self._name}.{part}")
+        # Kept as an attribute, so that the next look-up is the interpreter's own.
+        name = self.__dict__[part] = Name(self._caller, f"{self._name}.{part}")
+        return name
 
     def __call__(self, /, *whole: Any, **parameters: Any) -> Any:
-        return self._caller.call(self._name, whole_input(self._name, whole, parameters))
+        return self._call(self._name, whole_input(self._name, whole, parameters) if whole else parameters)
 
     def __repr__(self) -> str:
         return f"<function {self._name}>"

@@ -8,23 +8,23 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from dragoman.contract import codec
+from dragoman.contract.codecs import msgpack
 from dragoman.core.call import Codec
 from dragoman.core.fault import InvalidArgument, OutOfRange, Started
 
 if TYPE_CHECKING:
     from dragoman.core.call import Reply
 
+MSGPACK = Codec.MSGPACK
 GATHERED_BYTES_MAX = 256 * 1024 * 1024
 """A stream that is asked for as one list ends here; iterate over it instead."""
 
 
 def encode_input(value: Any) -> tuple[bytes, Codec]:
     """The body for an input, `None` for none. Raises `InvalidArgument` where it cannot travel."""
-    if value is None:
-        value = {}
     try:
-        return codec.encode(value, Codec.MSGPACK), Codec.MSGPACK
-    except (ValueError, TypeError, OverflowError):
+        return msgpack.encode({} if value is None else value), MSGPACK
+    except ValueError:
         pass
     try:
         return codec.encode(value, Codec.JSON), Codec.JSON
@@ -35,6 +35,8 @@ def encode_input(value: Any) -> tuple[bytes, Codec]:
 def decode_reply(reply: Reply, item: bytes | None = None) -> Any:
     """The value of a reply, or of one item of its stream."""
     body = reply.body if item is None else item
+    if reply.codec is MSGPACK:
+        return msgpack.decode(body)
     return body if reply.codec is Codec.BYTES else codec.decode(body, reply.codec)
 
 

@@ -49,13 +49,16 @@ class BlockingProject:
     def __getattr__(self, name: str) -> Name:
         if name.startswith("_"):
             raise AttributeError(name)
-        return Name(self, name)
+        first = self.__dict__[name] = Name(self, name)
+        return first
 
     def start(self) -> None:
         """Start the sources. Raises `StartFailed` where none can start."""
         self._thread.start()
         self._open = True
         self._host = assemble_host(self._parts)
+        self._registry = self._host.registry
+        self._prepare = self._host.call
         faults = self._wait(self._host.start())
         if faults and len(faults) == len(self._host.project.sources):
             raise StartFailed("; ".join(fault.detail for fault in faults.values()))
@@ -66,6 +69,7 @@ class BlockingProject:
             self._parts.confinement.close()
             return
         self._open = False
+        self._services.clear()
         self._wait(self._host.stop(STOP_S))
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join()
@@ -98,21 +102,19 @@ class BlockingProject:
             self._wait(stream.aclose())
 
     def _run(self, function: str, value: Any, timeout_s: float | None) -> Reply:
-        if not self._open:
-            raise Draining("this project is closed; open it again")
-        service = self._services.get(function) if self._version == self._host.registry.version else None
-        if service is None:
+        service = self._services.get(function)
+        if service is None or self._version != self._registry.version:
             service = self._service(function)
         body, codec = encode_input(value)
-        call = self._host.call(function, body, codec, codec, timeout_s=timeout_s)
-        pending: Pending = service(call)  # type: ignore[assignment] - direct services give settled ones
-        try:
-            return pending.result()
-        finally:
-            del pending
+        call = self._prepare(function, body, codec, codec, timeout_s)
+        # A direct service gives a reply that is settled already.
+        pending: Pending = service(call)  # type: ignore[assignment] - see above
+        return pending.result()
 
     def _service(self, function: str) -> Service:
-        registry = self._host.registry
+        if not self._open:
+            raise Draining("this project is closed; open it again")
+        registry = self._registry
         entry = registry.find(function)
         if self._version != registry.version:
             self._services.clear()

@@ -98,7 +98,8 @@ class AsyncProject:
     def __getattr__(self, name: str) -> Name:
         if name.startswith("_"):
             raise AttributeError(name)
-        return Name(self, name)
+        first = self.__dict__[name] = Name(self, name)
+        return first
 
     @property
     def functions(self) -> dict[str, Contract]:

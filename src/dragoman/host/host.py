@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from dragoman.config.project import Project, Source
-    from dragoman.core.call import Codec, Trace
+    from dragoman.core.call import Codec
     from dragoman.core.clock import Clock
     from dragoman.host.journal import Journal
     from dragoman.sandbox.confinement import Confinement
@@ -43,6 +43,7 @@ class Host:
         self.registry = Registry(project, clock)
         self._confinement = confinement
         self._clock = clock
+        self._now = clock.monotonic
         self._journal = journal
         self._hello = hello
         self._environment = environment
@@ -96,24 +97,14 @@ class Host:
         nested.trace = call.trace
         return settle(entry.service(nested))
 
-    def call(
-        self,
-        name: str,
-        body: bytes,
-        codec: Codec,
-        reply_codec: Codec,
-        *,
-        timeout_s: float | None = None,
-        trace: Trace | None = None,
-    ) -> Call:
+    def call(self, name: str, body: bytes, codec: Codec, reply_codec: Codec, timeout_s: float | None = None) -> Call:
         """A call of a function, ready for its stack. Raises the `Fault` that says why there is no such function."""
-        target = self.registry.find(name).target
-        now = self._clock.monotonic()
-        own = target.timeout_s
-        deadline = now + (own if timeout_s is None else min(own, timeout_s))
-        call = Call(target, body, codec, reply_codec, id=self._next_id(), deadline=deadline, arrived_at=now)
-        call.trace = trace
-        return call
+        entry = self.registry.entries.get(name)
+        target = self.registry.find(name).target if entry is None else entry.target
+        now = self._now()
+        own_s = target.timeout_s
+        deadline = now + (own_s if timeout_s is None or timeout_s > own_s else timeout_s)
+        return Call(target, body, codec, reply_codec, id=self._next_id(), deadline=deadline, arrived_at=now)
 
     def ready(self) -> tuple[bool, dict[str, str]]:
         """Whether every source can be called, and why not for those that cannot."""

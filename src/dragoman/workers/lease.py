@@ -77,27 +77,40 @@ class Lease:
         now = self.pool.clock.monotonic()
         call.dispatched_at = self.used_at = now
         header = worker.call_header(call, now)
-        frames: list[Frame] = []
         try:
+            self._bound(call.deadline, now)
             self._send(header, call.body)
-            while True:
-                self._bound(call.deadline)
-                data = sock.recv(READ_BYTES if connection.missing_bytes < READ_BYTES else READ_BYTES_MAX)
-                frames = connection.receive(data) if data else []
-                if not data:
-                    return self._leave(worker, call, [], gone=True)
-                for position, frame in enumerate(frames):
-                    if frame.call != call.id or not (pending := self._answer(worker, call, frame)):
-                        if frame.kind == Kind.EVENT and frame.call == call.id:
-                            continue
-                        return self._leave(worker, call, frames[position:])
-                    return pending
+            data = sock.recv(READ_BYTES)
+            answer = connection.receive_end(call.id, data)
+            if answer is None:
+                return self._read_on(worker, call, data)
+            codec, amount, body = answer
+            pending = Pending()
+            pending.reply = Reply(body, CODECS[codec], None, now - call.arrived_at, amount * 1e-6)
+            return pending
         except BlockingIOError:
             return self._leave(worker, call, [])
         except ProtocolFault as error:
             return self._leave(worker, call, error.frames, broken=str(error))
         except OSError:
             return self._leave(worker, call, [], gone=True)
+
+    def _read_on(self, worker: Worker, call: Call, data: bytes) -> Pending:
+        """Go on where the first read was not just the answer: it is longer, or something came before it."""
+        connection, sock = worker.connection, self._sock
+        while data:
+            frames = connection.receive(data)
+            for position, frame in enumerate(frames):
+                if frame.call == call.id:
+                    pending = self._answer(worker, call, frame)
+                    if pending is not None:
+                        return pending
+                    if frame.kind == Kind.EVENT:
+                        continue
+                return self._leave(worker, call, frames[position:])
+            self._bound(call.deadline, self.pool.clock.monotonic())
+            data = sock.recv(READ_BYTES if connection.missing_bytes < READ_BYTES else READ_BYTES_MAX)
+        return self._leave(worker, call, [], gone=True)
 
     def _answer(self, worker: Worker, call: Call, frame: Frame) -> Pending | None:
         """The settled answer that a frame is; `None` where it is something else. Events are passed on."""
@@ -125,9 +138,9 @@ class Lease:
                 sent = len(header)
             self._sock.sendall(memoryview(body)[sent - len(header) :])
 
-    def _bound(self, deadline: float) -> None:
+    def _bound(self, deadline: float, now: float) -> None:
         """Have reads end at the deadline: a timeout of the kernel's, set only where it changes."""
-        left_s = 0.0 if deadline == NEVER else max(deadline - self.pool.clock.monotonic(), 0.001)
+        left_s = 0.0 if deadline == NEVER else max(deadline - now, 0.001)
         if abs(left_s - self._timeout_s) > BOUND_SLACK_S or left_s < BOUND_SLACK_S:
             self._timeout_s = left_s
             seconds = int(left_s)

@@ -163,6 +163,12 @@ def test_a_codec_that_does_not_fit_is_refused(codec: Codec) -> None:
     assert breaches(add, b'{"a": 1}', codec)
 
 
+def test_an_extension_type_is_an_invalid_argument() -> None:
+    assert breaches(add, b"\x81\xa1a\xd4\x05x", Codec.MSGPACK) == {
+        ("", "not valid MessagePack: extension type 5 is not known here")
+    }
+
+
 def test_a_type_error_of_the_function_is_its_own() -> None:
     def target(a: int) -> int:
         return a + None

@@ -19,7 +19,7 @@ from dragoman.contract.plain import plain
 def no_extension(code: int, _data: memoryview) -> NoReturn:
     """Refuse an extension type: no other codec, language or schema knows what it means."""
     message = f"extension type {code} is not known here"
-    raise ValueError(message)
+    raise Malformed(message)
 
 
 _decode = msgspec.msgpack.Decoder(strict=True, ext_hook=no_extension).decode

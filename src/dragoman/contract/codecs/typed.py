@@ -33,7 +33,7 @@ __all__ = [
 T = TypeVar("T")
 Hook: TypeAlias = Callable[[Any, Any], Any]
 
-DECODING_ERRORS = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError, OverflowError)
+DECODING_ERRORS = (msgspec.MsgspecError, Malformed, UnicodeDecodeError, RecursionError, OverflowError)
 """What a decoder raises about its input; anything else comes from the user's own classes."""
 
 _PLAIN = (bool, int, float, str, bytes, type(None))

@@ -5,7 +5,7 @@ MessagePack travels, since it takes bytes as they are; JSON where an integer is 
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from dragoman.contract import codec
 from dragoman.contract.codecs import msgpack
@@ -14,6 +14,7 @@ from dragoman.core.fault import InvalidArgument, OutOfRange, Started
 
 if TYPE_CHECKING:
     from dragoman.core.call import Reply
+    from dragoman.core.target import Target
 
 MSGPACK = Codec.MSGPACK
 GATHERED_BYTES_MAX = 256 * 1024 * 1024
@@ -30,6 +31,21 @@ def encode_input(value: Any) -> tuple[bytes, Codec]:
         return codec.encode(value, Codec.JSON), Codec.JSON
     except (ValueError, TypeError, OverflowError) as error:
         raise InvalidArgument(f"the input cannot be sent: {error}") from None
+
+
+def encode_for(target: Target, value: Any) -> tuple[bytes, Codec, Codec]:
+    """The body for an input of a known function, its codec, and the codec to ask the reply in.
+
+    Bytes alone travel as they are, both ways: each copy of a megabyte that is saved is 0.1 ms.
+    """
+    wanted = Codec.BYTES if target.raw_output else None
+    if target.raw_input and isinstance(value, dict):
+        given = cast("dict[str, object]", value)
+        alone = next(iter(given.values())) if len(given) == 1 else None
+        if type(alone) is bytes:
+            return alone, Codec.BYTES, wanted or MSGPACK
+    body, codec = encode_input(value)
+    return body, codec, wanted or codec
 
 
 def decode_reply(reply: Reply, item: bytes | None = None) -> Any:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import uvloop
 
 from dragoman.client.face import Name
-from dragoman.client.value import decode_reply, encode_input, gathered
+from dragoman.client.value import decode_reply, encode_for, gathered
 from dragoman.core.fault import Draining, StartFailed, Unimplemented
 from dragoman.host.assemble import host as assemble_host
 from dragoman.host.direct import DirectService, ThroughLoop
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from dragoman.contract.function import Contract
     from dragoman.core.call import Reply, Stream
     from dragoman.core.service import Pending, Service
+    from dragoman.core.target import Target
     from dragoman.host.assemble import Parts
     from dragoman.host.host import Host
 
@@ -42,7 +43,7 @@ class BlockingProject:
         self._thread = threading.Thread(target=self._loop.run_forever, name="dragoman", daemon=True)
         self._host: Host
         self._directs: dict[str, DirectService] = {}
-        self._services: dict[str, Service] = {}
+        self._services: dict[str, tuple[Service, Target]] = {}
         self._version = -1
         self._open = False
 
@@ -102,16 +103,16 @@ class BlockingProject:
             self._wait(stream.aclose())
 
     def _run(self, function: str, value: Any, timeout_s: float | None) -> Reply:
-        service = self._services.get(function)
-        if service is None or self._version != self._registry.version:
-            service = self._service(function)
-        body, codec = encode_input(value)
-        call = self._prepare(function, body, codec, codec, timeout_s)
+        found = self._services.get(function)
+        if found is None or self._version != self._registry.version:
+            found = self._service(function)
+        service, target = found
+        call = self._prepare(target, *encode_for(target, value), timeout_s)
         # A direct service gives a reply that is settled already.
         pending: Pending = service(call)  # type: ignore[assignment] - see above
         return pending.result()
 
-    def _service(self, function: str) -> Service:
+    def _service(self, function: str) -> tuple[Service, Target]:
         if not self._open:
             raise Draining("this project is closed; open it again")
         registry = self._registry
@@ -128,8 +129,8 @@ class BlockingProject:
             service = stack(direct, entry.source, entry.contract, self._parts.clock)
         else:
             service = ThroughLoop(entry.service, self._loop)
-        self._services[function] = service
-        return service
+        found = self._services[function] = (service, entry.target)
+        return found
 
     def _wait(self, work: Coroutine[Any, Any, Any]) -> Any:
         return asyncio.run_coroutine_threadsafe(work, self._loop).result()

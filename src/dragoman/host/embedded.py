@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from dragoman.client.face import Name
-from dragoman.client.value import decode_reply, encode_input, gathered
+from dragoman.client.value import decode_reply, encode_for, gathered
 from dragoman.config.load import load
 from dragoman.core.fault import Fault, StartFailed, Unimplemented
 from dragoman.host.assemble import host as assemble_host
@@ -17,12 +17,12 @@ from dragoman.host.blocking import BlockingProject
 from dragoman.host.journal import SilentJournal
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Mapping
+    from collections.abc import AsyncGenerator, Awaitable, Mapping
     from pathlib import Path
     from types import TracebackType
 
     from dragoman.contract.function import Contract
-    from dragoman.core.call import Call
+    from dragoman.core.call import Reply
     from dragoman.host.assemble import Parts
     from dragoman.host.host import Host
 
@@ -111,8 +111,7 @@ class AsyncProject:
 
         A streaming function's items come as a list. Raises the call's `Fault`.
         """
-        call = self._prepare(function, input, timeout)
-        reply = await self._host.registry.find(function).service(call)
+        reply = await self._run(function, input, timeout)
         if reply.items is not None:
             return await gathered(reply)
         return decode_reply(reply)
@@ -126,8 +125,7 @@ class AsyncProject:
         timeout: float | None = None,  # noqa: ASYNC109 - the deadline is the host's to keep
     ) -> AsyncGenerator[Any]:
         """Call a streaming function and iterate over its items as they come. Raises the call's `Fault`."""
-        call = self._prepare(function, input, timeout)
-        reply = await self._host.registry.find(function).service(call)
+        reply = await self._run(function, input, timeout)
         if reply.items is None:
             raise Unimplemented(f"{function} does not stream; call it", function=function)
         try:
@@ -136,6 +134,7 @@ class AsyncProject:
         finally:
             await reply.items.aclose()
 
-    def _prepare(self, function: str, value: Any, timeout_s: float | None) -> Call:
-        body, codec = encode_input(value)
-        return self._host.call(function, body, codec, codec, timeout_s=timeout_s)
+    def _run(self, function: str, value: Any, timeout_s: float | None) -> Awaitable[Reply]:
+        entry = self._host.registry.find(function)
+        target = entry.target
+        return entry.service(self._host.call(target, *encode_for(target, value), timeout_s))

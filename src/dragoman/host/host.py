@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from dragoman.config.project import Project, Source
     from dragoman.core.call import Codec
     from dragoman.core.clock import Clock
+    from dragoman.core.target import Target
     from dragoman.host.journal import Journal
     from dragoman.sandbox.confinement import Confinement
     from dragoman.wire.handshake import Hello
@@ -92,15 +93,15 @@ class Host:
             detail = f"{call.function} is call number {call.depth} of a chain; chains end at {DEPTH_MAX}"
             return Pending.failed(FailedPrecondition(detail, started=Started.NO, function=call.function))
         timeout_s = min(call.remaining_s or math.inf, entry.target.timeout_s)
-        nested = self.call(call.function, call.body, call.codec, call.reply_codec, timeout_s=timeout_s)
+        nested = self.call(entry.target, call.body, call.codec, call.reply_codec, timeout_s)
         nested.depth = call.depth
         nested.trace = call.trace
         return settle(entry.service(nested))
 
-    def call(self, name: str, body: bytes, codec: Codec, reply_codec: Codec, timeout_s: float | None = None) -> Call:
-        """A call of a function, ready for its stack. Raises the `Fault` that says why there is no such function."""
-        entry = self.registry.entries.get(name)
-        target = self.registry.find(name).target if entry is None else entry.target
+    def call(
+        self, target: Target, body: bytes, codec: Codec, reply_codec: Codec, timeout_s: float | None = None
+    ) -> Call:
+        """A call of a function, ready for its stack. `timeout_s` may only shorten the function's own."""
         now = self._now()
         own_s = target.timeout_s
         deadline = now + (own_s if timeout_s is None or timeout_s > own_s else timeout_s)

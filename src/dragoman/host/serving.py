@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from dragoman.host.assemble import host as assemble_host
 from dragoman.host.doors import HostCatalogue, HostDoors, Listener
+from dragoman.host.memory import keep_freed_memory
 from dragoman.ingress.http.lane import CallLane
 from dragoman.ingress.http.routes import build
 from dragoman.ingress.http.server import HttpServer, bind
@@ -63,6 +64,7 @@ class Serving:
         if starting.done():
             self.faults = starting.result()
         await self.server.open()
+        keep_freed_memory()
 
     async def stop(self) -> None:
         """Refuse new calls, answer those in flight, end everything."""

@@ -171,6 +171,7 @@ class Worker:
                 call = exchange.call
                 if call.target.streaming:
                     self._stream_of(exchange).end()
+                    exchange.unwatch()
                 else:
                     queue_s = call.dispatched_at - call.arrived_at
                     exchange.resolve(Reply(frame.body, CODECS[frame.codec], None, queue_s, frame.amount * 1e-6))

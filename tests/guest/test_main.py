@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from dragoman.core.fault import Unavailable
+from dragoman.core.fault import FailedPrecondition, Unavailable
 from dragoman.wire.frame import Kind
 from dragoman.wire.handshake import Hello
 from tests.guest.driver import Guest
@@ -96,7 +96,7 @@ def test_started_by_hand_it_says_who_starts_it() -> None:
 
 def test_a_host_of_another_version_is_told_and_left(launch: Start) -> None:
     guest = launch(SOURCE, hello=Hello("test/0", versions=(2, 3)))
-    with pytest.raises(Exception, match="version"):
+    with pytest.raises(FailedPrecondition, match="no common version"):
         guest.ready()
     assert guest.wait() != 0
 

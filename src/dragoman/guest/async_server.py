@@ -11,6 +11,7 @@ import math
 import queue
 from _thread import get_ident
 from collections import deque
+from contextlib import suppress
 from contextvars import ContextVar
 from threading import Thread
 from time import monotonic
@@ -104,20 +105,19 @@ class AsyncServer:
     # Reading, in the loop's thread
 
     def _readable(self) -> None:
-        line = self.line
-        try:
+        with suppress(BlockingIOError):
             for _ in range(READS_MAX):
-                data = line.read()
-                now = monotonic()
-                with line.lock:
-                    for frame in line.receive(data):
-                        if frame.kind == _CALL:
-                            self._inbox.append((frame, now))
-                        else:
-                            self._act(frame)
-        except BlockingIOError:
-            pass
+                self._take(self.line.read())
         self.next()
+
+    def _take(self, data: bytes) -> None:
+        now = monotonic()
+        with self.line.lock:
+            for frame in self.line.receive(data):
+                if frame.kind == _CALL:
+                    self._inbox.append((frame, now))
+                else:
+                    self._act(frame)
 
     def _act(self, frame: Frame) -> None:
         line = self.line

@@ -11,9 +11,9 @@ from contextlib import suppress
 from time import monotonic
 from typing import TYPE_CHECKING, NoReturn
 
-from dragoman.core.fault import Internal
+from dragoman.core.fault import FailedPrecondition, Internal, Started
 from dragoman.wire.connection import Connection
-from dragoman.wire.fault import ProtocolFault
+from dragoman.wire.fault import ProtocolFault, Reason
 from dragoman.wire.state import IllegalTransition, Role
 
 if TYPE_CHECKING:
@@ -74,6 +74,8 @@ class Line:
         try:
             frames = connection.receive(data)
         except ProtocolFault as fault:
+            if fault.reason is Reason.HANDSHAKE:
+                self.refuse(FailedPrecondition(fault.detail, started=Started.NO))
             self.refuse(Internal(f"the host broke the protocol: {fault}"))
         if len(data) >= READ_BYTES:
             self._read_bytes = min(max(connection.missing_bytes, READ_BYTES), READ_BYTES_MAX)

@@ -62,12 +62,13 @@ class SyncServer:
         self._watcher.start()
         line = self.line
         while not self._draining:
-            self._take(line.read())
+            data = line.read()
+            with line.lock:
+                self._take(data)
+                if not self._inbox:
+                    line.flush()
             if self._inbox:
                 self._work()
-            elif line.size:
-                with line.lock:
-                    line.flush()
         with line.lock:
             line.put(line.connection.bye())
             line.flush()
@@ -103,15 +104,14 @@ class SyncServer:
             self._watcher.wake()
 
     def _take(self, data: bytes) -> None:
-        """Take bytes off the wire: calls into the inbox, the rest is done at once. Under the lock if a call runs."""
+        """Take bytes off the wire: calls into the inbox, the rest is done at once. Under the lock."""
         self.looked_at = now = monotonic()
         inbox = self._inbox
         for frame in self.line.receive(data):
             if frame.kind == _CALL:
                 inbox.append((frame, now))
             else:
-                with self.line.lock:
-                    self._act(frame)
+                self._act(frame)
 
     def look(self, now: float) -> None:
         """Read what is there, without waiting. Under the lock."""

@@ -7,6 +7,7 @@ without calls the thread sleeps until the next one; while calls are short it cos
 
 from __future__ import annotations
 
+import os
 import select
 from _thread import allocate_lock, start_new_thread
 from time import monotonic
@@ -16,6 +17,7 @@ TICK_S = 0.02
 """How late a ping is answered, or a cancel seen, while user code runs: well within anyone's patience for either."""
 IDLE_TICKS = 50
 """Ticks without a call before the watcher goes to sleep: one second."""
+_EX_SOFTWARE = 70
 
 
 class Watched(Protocol):
@@ -46,13 +48,20 @@ class Watcher:
 
     def start(self) -> None:
         """Start the thread. It dies with the process."""
-        start_new_thread(self._run, ())
+        start_new_thread(self._run_or_die, ())
 
     def wake(self) -> None:
         """Look at the wire now. Under the line's lock."""
         if not self._rung:
             self._rung = True
             self._bell.release()
+
+    def _run_or_die(self) -> None:
+        try:
+            self._run()
+        finally:
+            # A defect, or no memory left: better no worker than one that no ping or cancel can reach.
+            os._exit(_EX_SOFTWARE)
 
     def _run(self) -> None:
         server = self._server

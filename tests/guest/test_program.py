@@ -107,7 +107,7 @@ def test_what_cannot_start_says_why() -> None:
 
 def test_no_descriptor_is_left_open() -> None:
     def count() -> int:
-        return len(os.listdir("/proc/self/fd"))
+        return len(list(Path("/proc/self/fd").iterdir()))
 
     before = count()
     for _ in range(20):

@@ -82,7 +82,7 @@ def test_the_callers_own_arguments_may_be_options() -> None:
 
 @pytest.mark.parametrize(
     ("value", "problem"),
-    [("a\0b", "NUL"), ("\ud800", "surrogate"), ("\udcff", "surrogate"), ("x" * 131072, "131072 bytes")],
+    [("a\0b", "NUL"), ("\ud800", "surrogate"), ("raw \udcff byte", "surrogate"), ("x" * 131072, "131072 bytes")],
 )
 def test_what_no_argument_can_hold_is_refused_by_name(value: str, problem: str) -> None:
     with pytest.raises(InvalidArgument, match=rf"/v .*{problem}"):

@@ -9,19 +9,83 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from dragoman.client.remote import connect
     from dragoman.contract.marker import function
-    from dragoman.core.fault import Breach, Code, Fault, Started
+    from dragoman.core.fault import (
+        Aborted,
+        AlreadyExists,
+        Breach,
+        Cancelled,
+        Code,
+        DataLoss,
+        DeadlineExceeded,
+        FailedPrecondition,
+        Fault,
+        Internal,
+        InvalidArgument,
+        NotFound,
+        OutOfRange,
+        PermissionDenied,
+        ResourceExhausted,
+        Started,
+        Unauthenticated,
+        Unavailable,
+        Unimplemented,
+        Unknown,
+    )
     from dragoman.guest.context import Context
     from dragoman.host.embedded import open_project as open  # noqa: A004 - the public name, used as dragoman.open
 
-__all__ = ["Breach", "Code", "Context", "Fault", "Started", "function", "open"]
+__all__ = [
+    "Aborted",
+    "AlreadyExists",
+    "Breach",
+    "Cancelled",
+    "Code",
+    "Context",
+    "DataLoss",
+    "DeadlineExceeded",
+    "FailedPrecondition",
+    "Fault",
+    "Internal",
+    "InvalidArgument",
+    "NotFound",
+    "OutOfRange",
+    "PermissionDenied",
+    "ResourceExhausted",
+    "Started",
+    "Unauthenticated",
+    "Unavailable",
+    "Unimplemented",
+    "Unknown",
+    "connect",
+    "function",
+    "open",
+]
 
 _HOMES = {
+    "Aborted": "dragoman.core.fault",
+    "AlreadyExists": "dragoman.core.fault",
     "Breach": "dragoman.core.fault",
+    "Cancelled": "dragoman.core.fault",
     "Code": "dragoman.core.fault",
     "Context": "dragoman.guest.context",
+    "DataLoss": "dragoman.core.fault",
+    "DeadlineExceeded": "dragoman.core.fault",
+    "FailedPrecondition": "dragoman.core.fault",
     "Fault": "dragoman.core.fault",
+    "Internal": "dragoman.core.fault",
+    "InvalidArgument": "dragoman.core.fault",
+    "NotFound": "dragoman.core.fault",
+    "OutOfRange": "dragoman.core.fault",
+    "PermissionDenied": "dragoman.core.fault",
+    "ResourceExhausted": "dragoman.core.fault",
     "Started": "dragoman.core.fault",
+    "Unauthenticated": "dragoman.core.fault",
+    "Unavailable": "dragoman.core.fault",
+    "Unimplemented": "dragoman.core.fault",
+    "Unknown": "dragoman.core.fault",
+    "connect": "dragoman.client.remote",
     "function": "dragoman.contract.marker",
     "open": "dragoman.host.embedded:open_project",
 }

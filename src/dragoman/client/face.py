@@ -8,7 +8,7 @@ function returned, decoded.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Iterator, Mapping
+from collections.abc import Awaitable, Mapping
 from typing import Any, Protocol
 
 
@@ -47,6 +47,7 @@ class Name:
         return name
 
     def __call__(self, /, *whole: Any, **parameters: Any) -> Any:
+        """Call the function. Raises `TypeError` for arguments that are neither one record nor all named."""
         return self._call(self._name, whole_input(self._name, whole, parameters) if whole else parameters)
 
     def __repr__(self) -> str:
@@ -55,9 +56,9 @@ class Name:
 
 def whole_input(name: str, whole: tuple[Any, ...], parameters: Mapping[str, Any]) -> Any:
     """The input that a call's arguments make. Raises `TypeError` where they are neither one record nor all named."""
-    if not whole:
-        return parameters
-    if len(whole) > 1 or parameters:
+    if len(whole) == 1 and not parameters:
+        return whole[0]
+    if whole:
         message = f"{name}: give parameters by name, or one whole input"
         raise TypeError(message)
-    return whole[0]
+    return parameters

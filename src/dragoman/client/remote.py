@@ -1,0 +1,193 @@
+"""A remote host for blocking callers, usable from any thread; `async with` on it gives the face to await."""
+
+from __future__ import annotations
+
+from contextlib import closing
+from typing import TYPE_CHECKING, Any, Self
+
+import httpx2
+
+from dragoman.client.async_remote import AsyncRemote
+from dragoman.client.endpoint import Endpoint, endpoint
+from dragoman.client.exchange import (
+    FUNCTIONS_REQUEST,
+    Incoming,
+    Patience,
+    Request,
+    call_request,
+    checked_timeout,
+    function_request,
+)
+from dragoman.client.face import Name
+from dragoman.client.listing import Listed, read_function, read_functions
+from dragoman.client.trouble import ERRORS, fault_of
+from dragoman.client.value import GATHERED_BYTES_MAX
+from dragoman.core.clock import SystemClock
+from dragoman.core.fault import Draining, Fault, NotFound, Unimplemented
+
+if TYPE_CHECKING:
+    import ssl
+    from collections.abc import Generator, Mapping
+    from pathlib import Path
+    from types import TracebackType
+
+    from dragoman.contract.function import Contract
+
+CLOSED = "this connection is closed; connect again"
+
+
+def connect(
+    url: str,
+    *,
+    headers: Mapping[str, str] | None = None,
+    verify: ssl.SSLContext | str | Path | bool = True,
+    reply_bytes_max: int = GATHERED_BYTES_MAX,
+) -> Remote:
+    """Connect to a host: `dragoman.connect("http://127.0.0.1:8700")`.
+
+    Nothing is sent before the first call. Use the result as it is and `close()` it, in `with`, or in `async with` for
+    calls to await.
+
+    Args:
+        url: The host's address, `http://` or `https://`; a path in it is put before every request's own.
+        headers: Sent with every request, for whatever stands before the host (`Authorization`, `traceparent`).
+        verify: For `https://`: the system's certificates (True), a file of certificates in PEM, an `ssl.SSLContext`, or
+            no check at all (False).
+        reply_bytes_max: The largest reply that is read, in bytes; for a stream that is iterated over, the largest item.
+
+    Raises:
+        ValueError: The address is none.
+        OSError: The certificates cannot be read.
+    """
+    return Remote(endpoint(url, headers=headers, verify=verify, reply_bytes_max=reply_bytes_max))
+
+
+class Remote:
+    """A remote host: `remote.stats.correlation(data=rows)`."""
+
+    def __init__(self, at: Endpoint) -> None:
+        self._endpoint = at
+        self._clock = SystemClock()
+        self._client: httpx2.Client | None = None
+        self._async: AsyncRemote | None = None
+        self._closed = False
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.close()
+
+    async def __aenter__(self) -> AsyncRemote:
+        """The same host, for calls to await on the running loop."""
+        self._async = AsyncRemote(self._endpoint)
+        return self._async
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        if self._async is not None:
+            await self._async.close()
+        self.close()
+
+    def __getattr__(self, name: str) -> Name:
+        if name.startswith("_"):
+            raise AttributeError(name)
+        return Name(self, name)
+
+    def __repr__(self) -> str:
+        return f"<remote {self._endpoint.address}>"
+
+    def close(self) -> None:
+        """Close the connections; calls in flight in other threads break off. Harmless when repeated."""
+        self._closed = True
+        if self._client is not None:
+            self._client.close()
+
+    @property
+    def functions(self) -> dict[str, Contract]:
+        """The functions by full name, with what they promise, asked for anew. Raises the `Fault` of the asking."""
+        return {name: listed.contract for name, listed in self.listing().items()}
+
+    def listing(self, *, timeout: float | None = None) -> dict[str, Listed]:
+        """The functions by full name, with contracts and timeouts (seconds). Raises the `Fault` of the asking."""
+        patience = Patience("", checked_timeout(timeout), self._clock.monotonic())
+        return read_functions(self._page(FUNCTIONS_REQUEST, patience))
+
+    def call(self, function: str, /, input: Any = None, *, timeout: float | None = None) -> Any:  # noqa: A002 - the public word
+        """Call a function by its full name; its result. `timeout`, in seconds, may only shorten the function's own.
+
+        A streaming function's items come as a list. Bytes as the whole input go as they are, to a function that takes
+        raw bytes. Raises the call's `Fault`.
+        """
+        patience = Patience(function, checked_timeout(timeout), self._clock.monotonic())
+        listed = self._learn(function, patience)
+        request = call_request(function, input, listed, self._remaining_s(patience), streamed=False)
+        incoming = Incoming(function, listed, self._endpoint.reply_bytes_max)
+        try:
+            self._whole(request, incoming, patience)
+            return incoming.value()
+        except NotFound:
+            self._endpoint.forget(function)
+            raise
+
+    def stream(self, function: str, /, input: Any = None, *, timeout: float | None = None) -> Generator[Any]:  # noqa: A002 - the public word
+        """Call a streaming function and iterate over its items as they come. Raises the call's `Fault`.
+
+        Closing the generator before its end, or dropping it, cancels the call.
+        """
+        patience = Patience(function, checked_timeout(timeout), self._clock.monotonic())
+        listed = self._learn(function, patience)
+        if listed is not None and not listed.contract.streaming:
+            raise Unimplemented(f"{function} does not stream; call it", function=function)
+        request = call_request(function, input, listed, self._remaining_s(patience), streamed=True)
+        incoming = Incoming(function, listed, self._endpoint.reply_bytes_max)
+        with closing(self._chunks(request, incoming, patience)) as chunks:
+            for chunk in chunks:
+                yield from incoming.feed(chunk)
+        incoming.finish()
+
+    def _learn(self, function: str, patience: Patience) -> Listed | None:
+        """What the host tells of a function; None where it tells nothing, which the call itself will explain."""
+        listed = self._endpoint.known(function, self._clock.monotonic())
+        if listed is None:
+            try:
+                listed = read_function(self._page(function_request(function), patience))
+            except Fault as fault:
+                if not fault.remote:
+                    raise
+                return None
+            self._endpoint.remember(function, listed, self._clock.monotonic())
+        patience.learn(listed, self._clock.monotonic())
+        return listed
+
+    def _page(self, request: Request, patience: Patience) -> bytes:
+        incoming = Incoming("", None, self._endpoint.reply_bytes_max)
+        self._whole(request, incoming, patience)
+        return incoming.body()
+
+    def _remaining_s(self, patience: Patience) -> float | None:
+        return patience.remaining_s(self._clock.monotonic())
+
+    def _whole(self, request: Request, incoming: Incoming, patience: Patience) -> None:
+        with closing(self._chunks(request, incoming, patience)) as chunks:
+            for chunk in chunks:
+                incoming.gather(chunk)
+
+    def _chunks(self, request: Request, incoming: Incoming, patience: Patience) -> Generator[bytes]:
+        """Send, hand the head to `incoming`, give the body as it comes. Raises the `Fault` of what goes wrong."""
+        now = self._clock.monotonic
+        if self._closed:
+            raise Draining(CLOSED, function=patience.function)
+        if self._client is None:
+            self._client = httpx2.Client(**self._endpoint.options())
+        try:
+            with self._client.stream(**self._endpoint.sending(request, patience.left_s(now()))) as response:
+                incoming.begin(response.status_code, response.headers)
+                for chunk in response.iter_raw():
+                    patience.left_s(now())
+                    yield chunk
+        except ERRORS as error:
+            raise fault_of(error, self._endpoint.address, patience, now()) from error

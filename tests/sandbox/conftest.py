@@ -25,6 +25,18 @@ def alive(pid: int) -> bool:
     return stat.rpartition(")")[2].split()[0] not in "ZX"
 
 
+def zombies(parent: int) -> int:
+    """How many ended children a process has not collected."""
+    found = 0
+    for folder in Path("/proc").glob("[0-9]*"):
+        try:
+            stat = (folder / "stat").read_text(encoding="utf-8", errors="replace")
+        except OSError:
+            continue
+        found += stat.rpartition(")")[2].split()[:2] == ["Z", str(parent)]
+    return found
+
+
 def marked(mark: str) -> set[int]:
     """Running processes with `mark` among their arguments."""
     found: set[int] = set()
@@ -61,6 +73,7 @@ class Seen:
 
     alive = staticmethod(alive)
     marked = staticmethod(marked)
+    zombies = staticmethod(zombies)
     until = staticmethod(until)
     soon = staticmethod(soon)
 

@@ -196,12 +196,8 @@ async def test_orphans_are_reaped_while_the_worker_lives(confinement: SpawnerCon
     child = await confinement.start(shell("for i in 1 2 3 4 5; do (setsid true &) ; done; echo done; sleep 600"), wire)
     keeper = keeper_of(child.pid)
 
-    def zombies() -> list[str]:
-        stats = [path.read_text() for path in Path("/proc").glob("[0-9]*/stat") if path.exists()]
-        return [stat for stat in stats if stat.rpartition(")")[2].split()[:2] == ["Z", str(keeper)]]
-
     await asyncio.wait_for(asyncio.to_thread(seen.until, lambda: readable(child.stdout_fd)), 10)
-    await seen.soon(lambda: not zombies())
+    await seen.soon(lambda: not seen.zombies(keeper))
     child.kill()
     await child.wait()
     close(child)

@@ -73,11 +73,6 @@ def test_a_session_can_be_ended_by_its_number_alone(seen: Any) -> None:
 def test_the_living_parent_of_a_dead_child_is_met(seen: Any) -> None:
     mark = seen.mark()
     with subprocess.Popen(["sh", "-c", f"true & exec sleep {mark}"], start_new_session=True) as parent:
-        seen.until(lambda: seen.marked(mark) == {parent.pid} and has_dead_child(parent.pid))
+        seen.until(lambda: seen.marked(mark) == {parent.pid} and seen.zombies(parent.pid) == 1)
         assert parent.pid in {pid for pid, _ in tree.members(os.getpid())}
         parent.kill()
-
-
-def has_dead_child(parent: int) -> bool:
-    stats = [path.read_text(errors="replace") for path in Path("/proc").glob("[0-9]*/stat") if path.exists()]
-    return any(stat.rpartition(")")[2].split()[:2] == ["Z", str(parent)] for stat in stats)

@@ -87,6 +87,16 @@ def test_a_cancelled_task_is_cancelled_and_cleans_up(serve: Start) -> None:
     assert mark.exists()
 
 
+def test_a_task_that_is_cancelled_before_its_first_step_is_answered(serve: Start) -> None:
+    guest = serve(SOURCE, hello=Hello("test/0", concurrency=8))
+    frame = guest.frame("same", {"x": 1})
+    guest.send(frame, guest.connection.cancel(guest.last))
+    with pytest.raises(Cancelled) as caught:
+        guest.result(guest.last)
+    assert caught.value.started is Started.NO
+    assert guest.call("same", {"x": 2}) == 2
+
+
 @pytest.mark.parametrize(
     ("name", "detail"),
     [("raises", "ValueError: bad luck"), ("exits", r"sys.exit\(3\)"), ("cancels_itself", "CancelledError")],

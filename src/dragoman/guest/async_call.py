@@ -12,7 +12,7 @@ from dragoman.core.fault import Cancelled, Started, Unavailable
 from dragoman.guest.context import Context
 from dragoman.guest.forks import leave
 from dragoman.guest.line import SEND_BYTES
-from dragoman.guest.runner import CODECS, failure, refuse_late, refuse_unservable, reply_codec
+from dragoman.guest.runner import CODECS, cancelled_unstarted, failure, refuse_late, refuse_unservable, reply_codec
 
 if TYPE_CHECKING:
     from contextvars import ContextVar
@@ -55,6 +55,7 @@ class AsyncCalls:
         self._guard = guard
         self._current = current
         self._tasks: dict[int, asyncio.Task[None]] = {}
+        self._begun: set[int] = set()
         self._cancelled: set[int] = set()
         self._credit: dict[int, asyncio.Future[None]] = {}
         self._sent_at = 0.0
@@ -71,7 +72,9 @@ class AsyncCalls:
         task = self._tasks.get(call)
         if task is not None and call not in self._cancelled:
             self._cancelled.add(call)
-            task.cancel()
+            # A task that is cancelled before its first step never takes one, and then nobody would answer.
+            if call in self._begun:
+                task.cancel()
 
     def ring(self, call: int) -> None:
         """Credit has come for a call."""
@@ -83,7 +86,10 @@ class AsyncCalls:
         line, call = self._line, frame.call
         began_at = monotonic()
         self._current.set(call)
+        self._begun.add(call)
         try:
+            if call in self._cancelled:
+                raise cancelled_unstarted()  # noqa: TRY301 - answered below, as every other end is
             wanted, body = await self._answer(binding, frame, arrived_at)
             if self._guard.is_child:
                 leave(None)
@@ -102,6 +108,7 @@ class AsyncCalls:
             with line.lock:
                 line.put(line.connection.fault(call, fault, int((monotonic() - began_at) * 1e6)))
         del self._tasks[call]
+        self._begun.discard(call)
         self._cancelled.discard(call)
         with line.lock:
             line.flush()

@@ -74,7 +74,7 @@ class Listener:
     """Writes what the lane tells to metrics and log."""
 
     def __init__(self, metrics: Metrics, log: Log) -> None:
-        self.refused = metrics.http.refused
+        self.counts = metrics.http
         self._log = log
 
     def failed(self, call: Call, fault: Fault) -> None:

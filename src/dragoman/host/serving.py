@@ -42,9 +42,9 @@ class Serving:
         self.host: Host
         self.server: HttpServer
 
-    async def start(self) -> None:
-        """Start sources and server, on the running loop."""
-        self.host = assemble_host(self.parts)
+    async def start(self, begun: tuple[Host, asyncio.Future[dict[str, Fault]]] | None = None) -> None:
+        """Start sources and server, on the running loop; `begun` is a host that starts already, and its start."""
+        self.host, starting = begun or (assemble_host(self.parts), None)
         metrics = Metrics(self._version)
         metrics.pools = self.host.pools
         doors = HostDoors(self.host, metrics)
@@ -59,7 +59,7 @@ class Serving:
             listener=Listener(metrics, self._log),
         )
         self.server = HttpServer(build(HostCatalogue(self.host), metrics, self.host), lane, self._sock)
-        starting = asyncio.ensure_future(self.host.start())
+        starting = starting or asyncio.ensure_future(self.host.start())
         await asyncio.wait((starting,), timeout=START_S)
         if starting.done():
             self.faults = starting.result()
@@ -67,10 +67,14 @@ class Serving:
         keep_freed_memory()
 
     async def stop(self) -> None:
-        """Refuse new calls, answer those in flight, end everything."""
+        """Refuse new calls, let those in flight finish within the grace, then end everything.
+
+        Calls that are still in flight then are answered `UNAVAILABLE`: their workers are ended before the connections.
+        """
         self.host.draining = True
-        await self.server.close()
+        await self.server.drain(self.options.shutdown_grace_s)
         await self.host.stop(0)
+        await self.server.close()
 
 
 async def until_signal(on_second: Callable[[], None]) -> int:

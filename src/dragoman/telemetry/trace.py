@@ -72,6 +72,11 @@ class Tracer:
         self._random_bytes = random_bytes
         self._sample = sample
 
+    @property
+    def sampling(self) -> bool:
+        """Whether a call that came without a trace may start one."""
+        return self._sample is not None
+
     def enter(self, traceparent: str | None, tracestate: str = "") -> Trace | None:
         """The span of a call that comes in: a child of its caller's, the root of a new trace, or None."""
         parent = parse(traceparent, tracestate) if traceparent else None

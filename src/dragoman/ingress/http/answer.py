@@ -6,6 +6,8 @@ from email.utils import formatdate
 from http import HTTPStatus
 from typing import TYPE_CHECKING
 
+from dragoman.core.moment import rfc3339
+
 if TYPE_CHECKING:
     from dragoman.core.clock import Clock
 
@@ -25,30 +27,40 @@ STATUS_LINES = {status.value: b"HTTP/1.1 %d %b\r\n" % (status.value, status.phra
 STATUS_LINES[499] = b"HTTP/1.1 499 Client Closed Request\r\n"
 
 
-class DateHeader:
-    """The `Date` header, formatted once a second (RFC 9110 §6.6.1)."""
+class Now:
+    """The wall clock as responses write it, formatted only when it has moved on."""
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
         self._second = -1
-        self._line = b""
+        self._date = b""
+        self._milliseconds = -1
+        self._timestamp = ""
 
-    def line(self, monotonic: float) -> bytes:
-        """The header's line at a moment on the monotonic clock, in seconds."""
+    def date(self, monotonic: float) -> bytes:
+        """The line of the `Date` header (RFC 9110 §6.6.1) at a moment on the monotonic clock, in seconds."""
         second = int(monotonic)
         if second != self._second:
             self._second = second
-            self._line = b"date: %b\r\n" % formatdate(self._clock.now(), usegmt=True).encode()
-        return self._line
+            self._date = b"date: %b\r\n" % formatdate(self._clock.now(), usegmt=True).encode()
+        return self._date
+
+    def timestamp(self) -> str:
+        """This moment as RFC 3339, to the millisecond."""
+        now = self._clock.now()
+        milliseconds = int(now * 1000)
+        if milliseconds != self._milliseconds:
+            self._milliseconds = milliseconds
+            self._timestamp = rfc3339(now)
+        return self._timestamp
 
 
-def problem(status: int, body: bytes, date: bytes, *extra: bytes) -> bytes:
-    """A whole response that carries a problem document; `extra` are header lines."""
-    return b"%b%bcontent-type: application/problem+json\r\ncontent-length: %d\r\n%b\r\n%b" % (
+def problem(status: int, body: bytes, *lines: bytes) -> bytes:
+    """A whole response that carries a problem document; `lines` are further header lines."""
+    return b"%bcontent-type: application/problem+json\r\ncontent-length: %d\r\n%b\r\n%b" % (
         STATUS_LINES.get(status) or b"HTTP/1.1 %d \r\n" % status,
-        date,
         len(body),
-        b"".join(extra),
+        b"".join(lines),
         body,
     )
 
@@ -56,3 +68,8 @@ def problem(status: int, body: bytes, date: bytes, *extra: bytes) -> bytes:
 def chunk(data: bytes) -> bytes:
     """One chunk of a chunked body; `data` is not empty (an empty chunk is the last)."""
     return b"%x\r\n%b\r\n" % (len(data), data)
+
+
+def no_content(*lines: bytes) -> bytes:
+    """A whole response without a body."""
+    return b"%b%b\r\n" % (STATUS_LINES[204], b"".join(lines))

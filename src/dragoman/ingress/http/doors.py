@@ -14,8 +14,13 @@ if TYPE_CHECKING:
     from dragoman.core.fault import Code, Fault
     from dragoman.core.service import Service
     from dragoman.core.target import Target
+    from dragoman.ingress.http.head import Head
 
 CALL_PREFIX = b"/v1/call/"
+HEADS_MAX = 1024
+"""Heads remembered: each client program sends one or a few for every function that it calls."""
+HEAD_BYTES_MAX = 1024
+"""Longer heads are read each time: remembering them would cost more memory than it saves work."""
 
 
 class Meter(Protocol):
@@ -29,7 +34,12 @@ class Meter(Protocol):
 
 
 class Tracer(Protocol):
-    """Gives a call its place in a trace."""
+    """Gives a call its place in a trace. `sampling` says whether it may do so for calls that came without one."""
+
+    @property
+    def sampling(self) -> bool:
+        """Whether `enter` must also be asked about calls that came without headers."""
+        ...
 
     def enter(self, traceparent: str | None, tracestate: str = "") -> Trace | None:
         """The span of a call that came with these headers, or `None` where it is not traced."""
@@ -56,7 +66,17 @@ class Doors:
         """`missing(name)` says why there is no such function: unknown, or its source cannot start."""
         self.missing = missing
         self.by_path: dict[bytes, Door] = {}
+        self.heads: dict[bytes, Head] = {}
 
     def replace(self, doors: Mapping[str, Door]) -> None:
         """Open exactly these doors, by full function name."""
         self.by_path = {CALL_PREFIX + name.encode(): door for name, door in doors.items()}
+        self.heads = {}
+
+    def remember(self, data: bytes, head: Head) -> None:
+        """Know what these bytes, a whole head, ask for, so that they need not be parsed when they come again."""
+        if len(data) <= HEAD_BYTES_MAX:
+            if len(self.heads) >= HEADS_MAX:
+                # What is in use is back at once; keeping an order of use would cost every call for it.
+                self.heads.clear()
+            self.heads[data] = head

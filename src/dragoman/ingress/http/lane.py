@@ -4,28 +4,45 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Protocol
 
-from dragoman.core.moment import rfc3339
+from dragoman.core.call import Call
+from dragoman.core.fault import Draining, Overloaded
 from dragoman.ingress.http import answer
+from dragoman.ingress.http.head import HEAD, NAME_CHARS_MAX
 from dragoman.ingress.http.problem import render, retry_after, status_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from dragoman.core.call import Call, Reply
+    from dragoman.core.call import Trace
     from dragoman.core.clock import Clock
     from dragoman.core.fault import Fault
     from dragoman.ingress.http.doors import Doors, Tracer
+    from dragoman.ingress.http.head import Head
     from dragoman.ingress.http.options import HttpOptions
-    from dragoman.ingress.http.request import Request
 
-TRACEPARENT_DASHES = 3
+HELD_BODIES = 32
+"""Bodies of the largest size that may be held at a time: half a gigabyte as it is set, whatever connections send."""
+TEMPLATES_MAX = 1024
+"""Documents kept for functions that are overloaded: one a function, on hosts that have a thousand."""
+TIME_MARK, CALL_MARK, TRACE_MARK = "~timestamp~", "~call_id~", "~trace_id~"
+
+
+class Counts(Protocol):
+    """What an ingress counts."""
+
+    connections: int
+
+    def refused(self, reason: str) -> None:
+        """A request was turned away before it became a call; `reason` is one of few words."""
+        ...
 
 
 class Listener(Protocol):
     """Told of what goes wrong."""
 
-    def refused(self, reason: str) -> None:
-        """A request was turned away before it became a call; `reason` is one of few words."""
+    @property
+    def counts(self) -> Counts:
+        """Where to count."""
         ...
 
     def failed(self, call: Call, fault: Fault) -> None:
@@ -54,50 +71,82 @@ class CallLane:
         self.tracer = tracer
         self.now = clock.monotonic
         self.prefix = prefix.encode()
-        self.dates = answer.DateHeader(clock)
+        self._prefix = prefix
+        self.wall = answer.Now(clock)
         self.next_id = next_id
-        self.refused = listener.refused
-        self.failed = listener.failed
-        self._clock = clock
+        self.counts = listener.counts
+        self.refused = listener.counts.refused
+        self._failed = listener.failed
+        self.draining = False
+        self.loopback_port = 0
+        self.held_bytes = 0
+        self.held_bytes_max = HELD_BODIES * options.body_bytes_max
         self._service = service
+        self._templates: dict[tuple[bytes, str], bytes] = {}
 
-    def problem(self, fault: Fault, request: Request, call_id: int, status: int = 0, *extra: bytes) -> bytes:
-        """The response for a fault, as problem+json."""
-        body = self.document(fault, request, call_id, status)
-        lines = [b"dragoman-call-id: %b\r\n" % fault.call_id.encode()] if call_id else []
-        wait = retry_after(fault)
-        if wait:
-            lines.append(b"retry-after: %b\r\n" % wait.encode())
-        if not request.keep_alive:
-            lines.append(answer.CLOSE)
-        return answer.problem(status or status_of(fault.code), body, self.dates.line(self.now()), *lines, *extra)
+    def failed(self, call: Call, fault: Fault) -> None:
+        """Tell that a call has failed; the fault learns what only the lane knows."""
+        self._identify(fault, call.id, call.trace)
+        self._failed(call, fault)
 
-    def document(self, fault: Fault, request: Request, call_id: int, status: int = 0) -> bytes:
-        """The problem document of a fault; the fault learns what only the lane knows."""
+    def stopping(self) -> Draining:
+        """Why there are no new calls while the host stops."""
+        return Draining(f"{self._service} is stopping and takes no new calls", retry_after_s=1)
+
+    def problem(self, fault: Fault, head: Head, call: Call | int, *lines: bytes, status: int = 0) -> bytes:
+        """The whole response for a fault of a call, or of a request that became none but has an id."""
+        status = status or status_of(fault.code)
+        call_id = call if isinstance(call, int) else call.id
+        trace = self._trace(head) if isinstance(call, int) else call.trace
+        if type(fault) is Overloaded and isinstance(call, Call):
+            body = self._overloaded(fault, head, call)
+        else:
+            body = self.document(fault, head, call_id, trace, status)
+        response = answer.problem(
+            status,
+            body,
+            self.wall.date(self.now()),
+            b"dragoman-call-id: %b%08x\r\n" % (self.prefix, call_id),
+            b"retry-after: %b\r\n" % wait.encode() if (wait := retry_after(fault)) else b"",
+            *lines,
+        )
+        return response if head.method != HEAD else response[: -len(body)]
+
+    def document(self, fault: Fault, head: Head, call_id: int, trace: Trace | None, status: int = 0) -> bytes:
+        """The problem document of a fault."""
+        self._identify(fault, call_id, trace)
+        return self._render(fault, head, self.wall.timestamp(), status or status_of(fault.code))
+
+    def _overloaded(self, fault: Overloaded, head: Head, call: Call) -> bytes:
+        """As `document`, for what is said thousands of times a second just when there is no time: written once."""
+        key = (head.path, fault.detail)
+        template = self._templates.get(key)
+        if template is None:
+            marked = Overloaded(fault.detail, started=fault.started, errors=fault.errors, function=fault.function)
+            marked.service, marked.call_id, marked.trace_id = self._service, CALL_MARK, TRACE_MARK
+            template = self._render(marked, head, TIME_MARK, status_of(fault.code)).replace(b"%", b"%%")
+            for name, mark in (("call_id", CALL_MARK), ("trace_id", TRACE_MARK), ("timestamp", TIME_MARK)):
+                # Quotes inside of values are escaped, so that this can only be the member itself.
+                template = template.replace(f'"{name}":"{mark}"'.encode(), f'"{name}":"%b"'.encode())
+            if len(self._templates) >= TEMPLATES_MAX:
+                self._templates.clear()
+            self._templates[key] = template
+        return template % (
+            b"%b%08x" % (self.prefix, call.id),
+            call.trace.trace_id.hex().encode() if call.trace is not None else b"",
+            self.wall.timestamp().encode(),
+        )
+
+    def _identify(self, fault: Fault, call_id: int, trace: Trace | None) -> None:
         fault.service = self._service
-        fault.call_id = f"{self.prefix.decode()}{call_id:08x}" if call_id else ""
-        fault.trace_id = ""
-        if request.traceparent.count(b"-") >= TRACEPARENT_DASHES:
-            fault.trace_id = request.traceparent.split(b"-")[1].decode("latin-1")
-        return render(
-            fault,
-            status=status or status_of(fault.code),
-            instance=request.path.decode("latin-1"),
-            timestamp=rfc3339(self._clock.now()),
-            debug=self.options.debug,
-        )
+        fault.call_id = f"{self._prefix}{call_id:08x}"
+        fault.trace_id = "" if trace is None else trace.trace_id.hex()
 
-    def ok(self, request: Request, call_id: int, reply: Reply, body_bytes: int, content_type: bytes) -> bytes:
-        """The head of a response whose whole body is known."""
-        now = self.now()
-        tail = self.dates.line(now)
-        return answer.OK % (
-            content_type,
-            tail if request.keep_alive else tail + answer.CLOSE,
-            body_bytes,
-            self.prefix,
-            call_id,
-            reply.queue_s * 1e3,
-            reply.run_s * 1e3,
-            (now - request.arrived_at) * 1e3,
-        )
+    def _render(self, fault: Fault, head: Head, timestamp: str, status: int) -> bytes:
+        instance = head.path[:NAME_CHARS_MAX].decode("latin-1")
+        return render(fault, status=status, instance=instance, timestamp=timestamp, debug=self.options.debug)
+
+    def _trace(self, head: Head) -> Trace | None:
+        if not head.traceparent:
+            return None
+        return self.tracer.enter(head.traceparent.decode("latin-1"), head.tracestate.decode("latin-1"))

@@ -1,28 +1,23 @@
-"""The server's HTTP/1.1 protocol, with a lane of its own for calls.
+"""The receiving half of a connection: bytes in, requests out, with a lane of its own for calls.
 
 Everything that is not a call goes through the parent class to the ASGI application. A call never becomes a scope, a
-task or an event: the parser's callbacks fill a `Request`, its end hands a `Call` to the stack, and the reply is
-written where it arrives (ADR 0004). Responses leave in the order of their requests, whichever way they took.
+task or an event (ADR 0004). A head that has come before, byte for byte, is not even parsed: it is looked up. What it
+was the first time, the parser said; a head is remembered only where the parser took exactly the bytes up to its end.
 """
 
 from __future__ import annotations
 
-from collections import deque
 from enum import Enum, auto
 from typing import TYPE_CHECKING, Any
 
 import httptools
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-from dragoman.core.call import Codec
-from dragoman.core.fault import Fault, InvalidArgument, Overloaded
-from dragoman.core.service import settle
-from dragoman.ingress.http import answer, negotiation
+from dragoman.core.fault import InvalidArgument, Overloaded, PermissionDenied, Unimplemented
+from dragoman.ingress.http.answering import HELD_BYTES_LEAST, Answering
+from dragoman.ingress.http.browser import rebound
 from dragoman.ingress.http.doors import CALL_PREFIX
-from dragoman.ingress.http.layout import Layout
-from dragoman.ingress.http.negotiation import Form
-from dragoman.ingress.http.request import Refusal, Request, too_large
-from dragoman.ingress.http.streaming import StreamedResponse
+from dragoman.ingress.http.head import OPTIONS, Head, Refusal, origin_form, too_large
+from dragoman.ingress.http.request import Request
 
 if TYPE_CHECKING:
     import asyncio
@@ -30,30 +25,19 @@ if TYPE_CHECKING:
     from uvicorn.config import Config
     from uvicorn.server import ServerState
 
-    from dragoman.core.call import Call
-    from dragoman.core.service import Pending
     from dragoman.ingress.http.lane import CallLane
 
-PIPELINE_MAX = 32
-"""Requests that may wait behind the one being answered; past it nothing more is read from the connection."""
-CONTENT_TYPES = {
-    Codec.JSON: negotiation.JSON,
-    Codec.MSGPACK: negotiation.MSGPACK,
-    Codec.BYTES: negotiation.BYTES,
-}
-JOIN_BYTES_MAX = 64 * 1024
-"""Up to here head and body are copied together; past it they are written one after the other."""
-
-
-HTTP_TOO_LARGE = 413
+UPGRADE_HEADERS = frozenset({b"upgrade", b"http2-settings", b"connection"})
+HEAD_END = b"\r\n\r\n"
 
 
 class Phase(Enum):
-    """What is being received: nothing, a head, or a body."""
+    """What is being received: nothing, a head, a body, or what nobody listens to any more."""
 
     IDLE = auto()
     HEAD = auto()
     BODY = auto()
+    DEAF = auto()
 
 
 class _Busy:
@@ -65,7 +49,7 @@ class _Busy:
 _BUSY: Any = _Busy()
 
 
-class CallProtocol(HttpToolsProtocol):
+class CallProtocol(Answering):
     """One connection."""
 
     def __init__(
@@ -77,285 +61,276 @@ class CallProtocol(HttpToolsProtocol):
         *,
         lane: CallLane,
     ) -> None:
-        super().__init__(config, server_state, app_state, _loop)
-        self._lane = lane
-        self._request: Request | None = None
-        self._serving: object | None = None
-        self._line: deque[Any] = deque()
-        self._call: Call | None = None
-        self._pending: Pending | None = None
-        self._stream: StreamedResponse | None = None
-        self._phase_bytes = 0
-        self._closing = False
-        self._deaf = False
-        self._paused_at = 0.0
+        super().__init__(config, server_state, app_state, _loop, lane=lane)
         self.phase = Phase.IDLE
         self.since = lane.now()
+        self._head: Head | None = None
+        self._body: list[bytes] = []
+        self._body_bytes = 0
+        self._missing_bytes = 0
+        self._held_bytes = 0
+        self._head_bytes = 0
+        self._fed_bytes = 0
+        self._begun = 0
+        self._upgrading = False
+        self.lingering = False
 
     # The connection
 
-    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override] - the parent narrows it too
+    def connection_made(self, transport: asyncio.Transport) -> None:
         """Take a connection, unless there are as many as there may be."""
         super().connection_made(transport)
-        if len(self.connections) > self._lane.options.connections_max:
-            self.refuse(
-                "connections", 503, Overloaded("this host has as many connections as it takes", retry_after_s=1)
-            )
+        self.lane.counts.connections += 1
+        if len(self.connections) > self.lane.options.connections_max:
+            detail = "this host has as many connections as it takes"
+            self.refuse(Refusal(Overloaded(detail, retry_after_s=1), 503, reason="connections"))
+        self.closing = self.lane.draining
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """The client has gone: what it asked for is cancelled."""
+        """The client has gone."""
         super().connection_lost(exc)
-        self._deaf = True
-        self._line.clear()
-        if self._stream is not None:
-            self._stream.cancel()
-        elif self._pending is not None:
-            self._pending.cancel()
+        self.phase = Phase.DEAF
+        self.lane.counts.connections -= 1
+        self._let_go()
 
     def shutdown(self) -> None:
-        """Close when nothing is in progress; else after the response to the last request that has been read."""
-        if isinstance(self._serving, Request) or self._line:
-            self._closing = True
-        else:
+        """Close when nothing is in progress; what is half received may still come, and is then refused."""
+        if self.busy or self.phase in (Phase.IDLE, Phase.DEAF):
             super().shutdown()
+        else:
+            self.closing = True
+
+    @property
+    def idle(self) -> bool:
+        """Whether nothing is being received or answered."""
+        return self.phase is Phase.IDLE and not self.busy
 
     def data_received(self, data: bytes) -> None:
-        """Parse what came; the callbacks below do the rest."""
-        if self._deaf:
+        """Find requests in what came."""
+        phase = self.phase
+        if phase is Phase.IDLE:
+            end = data.find(HEAD_END) + 4
+            lane = self.lane
+            head = lane.doors.heads.get(data[:end])
+            if head is not None:
+                missing = head.body_bytes + end - len(data)
+                if not missing:
+                    self.since = now = lane.now()
+                    self.take(Request(head, data[end:], now))
+                    return
+                if missing > 0:
+                    self._begin_body(head, data[end:], missing)
+                    return
+            self._learn(data, end)
+        elif self._missing_bytes:
+            self._more_body(data)
+        elif phase is not Phase.DEAF:
+            self._parse(data)
+
+    # Bodies behind heads that were looked up
+
+    def _begin_body(self, head: Head, first: bytes, missing: int) -> None:
+        self.phase, self.since = Phase.BODY, self.lane.now()
+        self._head = head
+        self._body = []
+        self._body_bytes = 0
+        self._missing_bytes = missing
+        if first:
+            self.on_body(first)
+
+    def _more_body(self, data: bytes) -> None:
+        missing = self._missing_bytes
+        self.on_body(data if len(data) <= missing else data[:missing])
+        if self.phase is Phase.DEAF:
             return
-        self._unset_keepalive_if_required()
-        assert self.parser is not None, "data after the connection was lost"
-        if self.phase is Phase.IDLE:
-            self.phase, self.since, self._phase_bytes = Phase.HEAD, self._lane.now(), 0
-        self._phase_bytes += len(data)
-        try:
-            self.parser.feed_data(data)
-        except httptools.HttpParserUpgrade:
-            self._closing = self._deaf = True
-        except httptools.HttpParserError as error:
-            detail = f"this is not HTTP/1.1 as it should be: {error.__context__ or error}"
-            self.refuse("malformed", 400, InvalidArgument(detail))
-        else:
-            if self.phase is Phase.HEAD and self._phase_bytes > self._lane.options.header_bytes_max:
-                self._too_many_headers()
-
-    def refuse(self, reason: str, status: int, fault: Fault) -> None:
-        """Answer what has come so far with a fault, hear nothing more, and close."""
-        self._lane.refused(reason)
-        self._deaf = True
-        request = Request(b"", b"", self._lane.now(), keep_alive=False)
-        request.refusal = Refusal(fault, status)
-        self._request = None
-        self._enqueue(request)
-
-    def _too_many_headers(self) -> None:
-        limit = self._lane.options.header_bytes_max
-        self.refuse("headers", 431, InvalidArgument(f"a request's head may have {limit} bytes here"))
+        self._missing_bytes = max(missing - len(data), 0)
+        if not self._missing_bytes:
+            self.on_message_complete()
+            if len(data) > missing:
+                self.data_received(data[missing:])
 
     # What the parser finds
 
+    def _learn(self, data: bytes, end: int) -> None:
+        """Parse what begins a request, and remember its head if the parser read it as this protocol would."""
+        self._begun = 0
+        self._head = None
+        self._parse(data)
+        head = self._parsed()
+        if head is not None and self._body_bytes == len(data) - end and head.reusable:
+            self.lane.doors.remember(data[:end], head)
+
+    def _parsed(self) -> Head | None:
+        """The head that was read since `_begun` was 0, if there was just one, of a call."""
+        return self._head if self._begun == 1 else None
+
+    def _parse(self, data: bytes) -> None:
+        parser = self.parser
+        self._fed_bytes = len(data)
+        self._head_bytes += self._fed_bytes
+        try:
+            parser.feed_data(data)
+        except httptools.HttpParserUpgrade as upgrade:
+            self._without_upgrade(data[upgrade.args[0] :])
+        except httptools.HttpParserError as error:
+            detail = f"this is not HTTP/1.1 as it should be: {error.__context__ or error}"
+            self.refuse(Refusal(InvalidArgument(detail), 400, reason="malformed"))
+        else:
+            if self.phase is Phase.HEAD and self._head_bytes > self.lane.options.header_bytes_max:
+                self._refuse_head()
+
+    def _without_upgrade(self, rest: bytes) -> None:
+        """Serve a request as plain HTTP/1.1 that offered something else as well (RFC 9110 §7.8)."""
+        method = self.parser.get_method()
+        if method == b"CONNECT":
+            self.refuse(Refusal(Unimplemented("this is no proxy"), 405, reason="method", allow=b"GET, POST"))
+            return
+        lines = [b"%b %b HTTP/1.1" % (method, self.url)]
+        lines += [b"%b: %b" % header for header in self.headers if header[0] not in UPGRADE_HEADERS]
+        self.parser = httptools.HttpRequestParser(self)
+        self._upgrading = False
+        self._parse(b"\r\n".join(lines) + HEAD_END + rest)
+
     def on_message_begin(self) -> None:
         """Begin a request, with as little as any needs."""
+        if self.phase is Phase.DEAF:
+            return
+        self.phase, self.since, self._head_bytes = Phase.HEAD, self.lane.now(), self._fed_bytes
         self.url = b""
         self.headers = []
-        self.expect_100_continue = False
-        self._request = None
+        self._head = None
+        self._begun += 1
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """Take a header; trailers are not looked at."""
+        if self.phase is Phase.HEAD:
+            self.headers.append((name.lower(), value))
 
     def on_headers_complete(self) -> None:
         """Decide which way the request goes."""
-        if (
-            self._phase_bytes > self._lane.options.header_bytes_max
-            and self._head_size() > self._lane.options.header_bytes_max
-        ):
-            self._too_many_headers()
-        if self._deaf:
+        if self.phase is Phase.DEAF:
             return
-        self.phase, self.since = Phase.BODY, self._lane.now()
-        if self.url.startswith(CALL_PREFIX):
-            self._begin_call()
+        parser, lane, options = self.parser, self.lane, self.lane.options
+        if parser.should_upgrade():
+            self._upgrading = True
+            return
+        if self._head_bytes > options.header_bytes_max and self._head_size() > options.header_bytes_max:
+            self._refuse_head()
+            return
+        self.phase, self.since = Phase.BODY, lane.now()
+        self._body, self._body_bytes = [], 0
+        method = parser.get_method()
+        if lane.loopback_port and rebound(method, self.headers, lane.loopback_port):
+            detail = "a page may not reach this host by a name of its own; use localhost"
+            self.refuse(Refusal(PermissionDenied(detail), reason="foreign"))
+            return
+        self.url = url = origin_form(self.url)
+        if url.startswith(CALL_PREFIX) or (method == OPTIONS and url == b"*"):
+            self._begin_call(method)
         else:
             self._begin_other()
 
     def on_body(self, body: bytes) -> None:
         """Gather the body of a call, up to its limit."""
-        request = self._request
-        if request is None:
-            if not self._deaf:
-                super().on_body(body)
+        if self.phase is Phase.DEAF:
             return
-        request.body_bytes += len(body)
-        if request.refusal is None and request.body_bytes > self._lane.options.body_bytes_max:
-            self.refuse("body", 413, too_large(self._lane.options.body_bytes_max).fault)
-        elif not request.body:
-            request.body = body
-        elif isinstance(request.body, list):
-            request.body.append(body)
+        self._body_bytes += len(body)
+        limit = self.lane.options.body_bytes_max
+        if self._body_bytes > limit:
+            self.refuse(too_large(limit))
+        elif self._head is None:
+            super().on_body(body)
         else:
-            request.body = [request.body, body]
+            self._body.append(body)
+            if self._body_bytes > HELD_BYTES_LEAST:
+                self._hold()
+
+    def _hold(self) -> None:
+        """Count a large body among those that this host holds for all of its connections."""
+        lane = self.lane
+        lane.held_bytes += self._body_bytes - self._held_bytes
+        self._held_bytes = self._body_bytes
+        if lane.held_bytes > lane.held_bytes_max:
+            fault = Overloaded("this host holds as many large bodies as it may", retry_after_s=1)
+            self.refuse(Refusal(fault, reason="bodies"))
+
+    def _let_go(self) -> None:
+        """Forget a body that has not come in whole."""
+        self.lane.held_bytes -= self._held_bytes
+        self._held_bytes = self._missing_bytes = 0
+        self._body = []
 
     def on_message_complete(self) -> None:
         """Serve the request, or have it wait for those before it."""
-        if self._deaf:
+        if self.phase is Phase.DEAF or self._upgrading:
             return
-        self.phase, self.since, self._phase_bytes = Phase.IDLE, self._lane.now(), 0
-        if self._request is None:
+        head = self._head
+        self.phase, self.since = Phase.IDLE, self.lane.now()
+        if head is None:
+            if not self.parser.should_keep_alive():
+                self.phase = Phase.DEAF
             super().on_message_complete()
-        else:
-            request, self._request = self._request, None
-            self._enqueue(request)
+            return
+        if not head.keep_alive:
+            self.phase = Phase.DEAF
+        body, self._body = self._body, []
+        # What is held goes on to the request, which lets go of it when it has been answered.
+        self._held_bytes = 0
+        self.take(Request(head, body[0] if len(body) == 1 else b"".join(body), self.since))
 
-    def _head_size(self) -> int:
-        return len(self.url) + sum(len(name) + len(value) + 4 for name, value in self.headers)
-
-    def _begin_call(self) -> None:
-        parser, lane = self.parser, self._lane
-        assert parser is not None
-        keep_alive = parser.should_keep_alive() and not self._closing
-        request = Request(self.url, parser.get_method(), self.since, keep_alive=keep_alive)
-        if parser.get_http_version() == "1.0":
-            # No chunks before HTTP/1.1: a streamed body ends with its connection.
-            request.chunked = False
-        self._request = request
-        try:
-            request.read_headers(self.headers, lane.options.body_bytes_max)
-            request.find_door(lane.doors)
-        except Refusal as refusal:
-            request.refusal = refusal
-            if refusal.status == HTTP_TOO_LARGE or request.wants_continue:
-                self.refuse("body", refusal.status, refusal.fault)
-        else:
-            if request.wants_continue and self._serving is None:
-                self.transport.write(answer.CONTINUE)
+    def _begin_call(self, method: bytes) -> None:
+        parser, lane = self.parser, self.lane
+        version = parser.get_http_version()
+        self._head = head = Head(method, self.url, keep_alive=parser.should_keep_alive(), chunked=version != "1.0")
+        head.read(self.headers, lane.doors, lane.options.body_bytes_max)
+        refusal = head.refusal
+        if refusal is not None and (head.wants_continue or head.body_bytes > lane.options.body_bytes_max):
+            self.refuse(refusal)
+        elif head.wants_continue and head.chunked:
+            self.take_continue()
 
     def _begin_other(self) -> None:
         url, headers = self.url, self.headers
+        self._head = None
         super().on_message_begin()
         self.url = url
         self.headers.extend(headers)
-        if self._serving is not None:
+        self.expect_100_continue = any(name == b"expect" for name, _ in headers)
+        if self.busy:
             # The parent queues a request behind a response in progress; that response may be one of a call.
             self.cycle = _BUSY
         super().on_headers_complete()
         if self.pipeline:
-            self._line.append(self.pipeline.pop())
+            self.take_waiting_cycle(self.pipeline.pop())
         else:
-            self._serving = self.cycle
+            self.take_cycle(self.cycle)
 
-    # Requests in order
+    def _head_size(self) -> int:
+        return len(self.url) + sum(len(name) + len(value) + 4 for name, value in self.headers)
 
-    def _enqueue(self, request: Request) -> None:
-        if self._serving is None:
-            self._serve(request)
+    # Refusals
+
+    def refuse(self, refusal: Refusal) -> None:
+        """Answer what has come so far with a fault, hear nothing more, and close."""
+        known = self._head
+        head = Head(known.method, known.path, keep_alive=False) if known else Head(b"", b"", keep_alive=False)
+        head.refusal = refusal
+        self._let_go()
+        self.phase, self.since, self.lingering = Phase.DEAF, self.lane.now(), True
+        self.take(Request(head, b"", self.since))
+
+    def hang_up(self) -> None:
+        """Close after what has been written, at once where the client has sent all that it will.
+
+        A socket closed with bytes unread resets its connection, and the client may lose the answer that told it to
+        stop sending. So after a refusal only this side ends, and what still comes is dropped for a moment.
+        """
+        if self.lingering and self.transport.can_write_eof():
+            self.transport.write_eof()
         else:
-            self._line.append(request)
-            if len(self._line) >= PIPELINE_MAX:
-                self.flow.pause_reading()
+            super().hang_up()
 
-    def on_response_complete(self) -> None:
-        """The application has answered: go on with the line."""
-        super().on_response_complete()
-        self._next()
-
-    def _next(self) -> None:
-        self._serving = self._pending = self._call = None
-        if self.transport.is_closing():
-            return
-        if not self._line:
-            if self._closing:
-                self.transport.close()
-            return
-        waiting = self._line.popleft()
-        if len(self._line) < PIPELINE_MAX:
-            self.flow.resume_reading()
-        if isinstance(waiting, Request):
-            self._serve(waiting)
-        else:
-            self._serving = waiting[0]
-            self._start_asgi_task(*waiting)
-
-    def _serve(self, request: Request) -> None:
-        self._serving = request
-        lane = self._lane
-        call_id = lane.next_id()
-        try:
-            if request.refusal is not None:
-                raise request.refusal
-            call = request.to_call(call_id, lane.tracer)
-        except Refusal as refusal:
-            allow = (b"allow: %b\r\n" % refusal.allow,) if refusal.allow else ()
-            self._finish(request, lane.problem(refusal.fault, request, call_id, refusal.status, *allow))
-            return
-        self._call = call
-        door = request.door
-        assert door is not None
-        door.meter.in_flight += 1
-        pending = settle(door.service(call))
-        self._pending = pending
-        pending.then(self._answered)
-
-    def _answered(self, pending: Pending) -> None:
-        request, call, lane = self._serving, self._call, self._lane
-        assert isinstance(request, Request)
-        assert call is not None
-        assert request.door is not None
-        assert request.plan is not None
-        self._pending = None
-        reply = pending.reply
-        if reply is None:
-            fault = pending.fault
-            assert fault is not None
-            request.door.meter.finished(fault.code, lane.now() - request.arrived_at)
-            lane.failed(call, fault)
-            self._finish(request, lane.problem(fault, request, call.id))
-        elif reply.items is None:
-            request.door.meter.finished(None, lane.now() - request.arrived_at)
-            body = reply.body
-            content_type = request.plan.content_type
-            if request.plan.form is not Form.UNARY:
-                layout = Layout(request.plan.form)
-                body = layout.items([body]) + layout.end()
-            elif reply.codec is not request.plan.reply_codec:
-                content_type = CONTENT_TYPES[reply.codec]
-            self._finish(request, lane.ok(request, call.id, reply, len(body), content_type), body)
-        else:
-            self._stream = StreamedResponse(lane, request, call, reply, self.transport, self.flow)
-            self._stream.start(self._streamed)
-
-    @property
-    def idle(self) -> bool:
-        """Whether nothing is being received or answered."""
-        return self.phase is Phase.IDLE and self._serving is None
-
-    def unread_s(self, now: float) -> float:
-        """For how many seconds the client has left what was written to it unread."""
-        return now - self._paused_at if self._paused_at else 0.0
-
-    def pause_writing(self) -> None:
-        """The client reads more slowly than is written."""
-        super().pause_writing()
-        self._paused_at = self._lane.now()
-
-    def resume_writing(self) -> None:
-        """The client has caught up."""
-        super().resume_writing()
-        self._paused_at = 0.0
-
-    def _streamed(self, complete: bool) -> None:  # noqa: FBT001 - a callback's one argument
-        """A streamed response has ended; one that is not complete takes its connection with it."""
-        self._stream = None
-        request = self._serving
-        if not (complete and isinstance(request, Request) and request.keep_alive and request.chunked):
-            self.transport.close()
-        self._next()
-
-    def _finish(self, request: Request, head: bytes, body: bytes = b"") -> None:
-        transport = self.transport
-        if not transport.is_closing():
-            if len(body) <= JOIN_BYTES_MAX:
-                transport.write(head + body)
-            else:
-                transport.write(head)
-                transport.write(body)
-            if not request.keep_alive:
-                transport.close()
-        self._next()
+    def _refuse_head(self) -> None:
+        limit = self.lane.options.header_bytes_max
+        fault = InvalidArgument(f"a request's head may have {limit} bytes here")
+        self.refuse(Refusal(fault, 431, reason="headers"))

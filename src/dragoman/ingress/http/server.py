@@ -1,6 +1,8 @@
-"""The HTTP server: uvicorn's sockets, TLS and life cycle, with the call lane as its protocol.
+"""The HTTP server: uvicorn's configuration and connections, with the call lane as their protocol.
 
-Signals are the host's business, not the server's: the server is told to stop.
+Signals are the host's business, not the server's. It is told to drain, and then goes on listening: a caller gets 503
+and a health check hears that this host is not ready, rather than both being turned away by the kernel. It is told to
+close when nothing is in progress any more.
 """
 
 from __future__ import annotations
@@ -16,9 +18,11 @@ from uvicorn.config import Config
 from uvicorn.server import Server
 
 from dragoman.ingress.http.protocol import CallProtocol
-from dragoman.ingress.http.sweep import sweep
+from dragoman.ingress.http.sweep import TICK_S, sweep
+from dragoman.ingress.http.tls import context
 
 if TYPE_CHECKING:
+    import ssl
     from collections.abc import Generator
 
     from dragoman.ingress.http.lane import CallLane
@@ -26,15 +30,26 @@ if TYPE_CHECKING:
 
 BACKLOG = 2048
 """Connections that may wait to be accepted; the kernel's own limit is usually 4096."""
+CLOSE_S = 1.0
+"""How long the last bytes may take to reach clients when the server closes."""
+LOOK_S = 0.01
+"""How often a server that ends looks whether its connections have; nobody is there to tell it."""
 
 
 def bind(options: HttpOptions) -> socket.socket:
     """Take the port, before anything else is started. Raises `OSError` that says which and why."""
-    family = socket.AF_INET6 if ":" in options.host else socket.AF_INET
+    host = options.host
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
     try:
-        return socket.create_server((options.host, options.port), family=family, backlog=BACKLOG)
+        return socket.create_server(
+            (host, options.port),
+            family=family,
+            backlog=BACKLOG,
+            # "::" is what people write for "any address".
+            dualstack_ipv6=host == "::" and socket.has_dualstack_ipv6(),
+        )
     except (OSError, OverflowError) as error:
-        message = f"cannot listen on {options.host} port {options.port}: {error}"
+        message = f"cannot listen on {host} port {options.port}: {error}"
         raise OSError(message) from None
 
 
@@ -42,7 +57,7 @@ class HttpServer(Server):
     """Serves one lane, and an ASGI application beside it, on one socket."""
 
     def __init__(self, app: Any, lane: CallLane, sock: socket.socket) -> None:
-        """Raises `OSError` or `ssl.SSLError` where the TLS files cannot be used."""
+        """Raises `OSError` where the TLS files cannot be used."""
         options = lane.options
         config = Config(
             app,
@@ -54,49 +69,106 @@ class HttpServer(Server):
             server_header=False,
             proxy_headers=False,
             timeout_keep_alive=math.ceil(options.keep_alive_s),
-            timeout_graceful_shutdown=math.ceil(options.shutdown_grace_s),
-            ssl_certfile=options.tls_cert or None,
-            ssl_keyfile=options.tls_key or None,
         )
         config.load()
         super().__init__(config)
+        self._tls: ssl.SSLContext | None = context(options.tls_cert, options.tls_key)
         self._lane = lane
         self._sock = sock
         self._started = asyncio.Event()
+        self._closing = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
-        self._sweeper: asyncio.Task[None] | None = None
+        address = sock.getsockname()
+        lane.loopback_port = address[1] if is_loopback(address[0]) else 0
 
     @property
     def url(self) -> str:
         """Where it can be reached."""
         host, port = self._sock.getsockname()[:2]
-        scheme = "https" if self._lane.options.tls_cert else "http"
-        return f"{scheme}://{f'[{host}]' if ':' in host else host}:{port}"
+        return f"{'https' if self._tls else 'http'}://{f'[{host}]' if ':' in host else host}:{port}"
 
     async def open(self) -> None:
         """Begin to serve."""
         self._task = asyncio.ensure_future(self.serve(sockets=[self._sock]))
-        self._sweeper = asyncio.ensure_future(sweep(self.server_state.connections, self._lane))
         started = asyncio.ensure_future(self._started.wait())
         await asyncio.wait((self._task, started), return_when=asyncio.FIRST_COMPLETED)
         if not started.done():
             started.cancel()
             await self._task
 
+    async def drain(self, grace_s: float) -> bool:
+        """Refuse new calls, close idle connections, and wait until all requests are answered.
+
+        False where some were not within `grace_s` seconds.
+        """
+        self._lane.draining = True
+        for connection in list(self.server_state.connections):
+            connection.shutdown()
+        loop = asyncio.get_running_loop()
+        give_up_at = loop.time() + grace_s
+        while any(connection.busy for connection in self._calls()):
+            if loop.time() >= give_up_at:
+                return False
+            await asyncio.sleep(LOOK_S)
+        return True
+
     async def close(self) -> None:
-        """Take no new connection; answer what has been read, within the grace; then end."""
+        """Stop listening and end every connection, whatever it is at."""
         self.should_exit = True
+        self._closing.set()
         if self._task is not None:
             await self._task
-        if self._sweeper is not None:
-            self._sweeper.cancel()
+        self._sock.close()
 
-    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+    # What uvicorn asks of a server
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:  # noqa: ARG002 - uvicorn's signature
         """Listen, and say so to whoever waits in `open`."""
-        await super().startup(sockets)
+        await self.lifespan.startup()
+        options = self._lane.options
+        listening = await asyncio.get_running_loop().create_server(
+            functools.partial(self.config.http_protocol_class, self.config, self.server_state, self.lifespan.state),
+            sock=self._sock,
+            ssl=self._tls,
+            backlog=BACKLOG,
+            ssl_handshake_timeout=options.header_timeout_s if self._tls else None,
+        )
+        self.servers = [listening]
+        self.started = True
         self._started.set()
+
+    async def main_loop(self) -> None:
+        """Look after connections once a second, until told to close."""
+        while not self.should_exit:
+            await self.on_tick(0)
+            sweep(self.server_state.connections, self._lane)
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._closing.wait(), TICK_S)
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:  # noqa: ARG002 - uvicorn's signature
+        """End everything; what was written may still leave."""
+        for listening in self.servers:
+            listening.close()
+        for connection in list(self.server_state.connections):
+            connection.transport.close()
+        loop = asyncio.get_running_loop()
+        give_up_at = loop.time() + CLOSE_S
+        while self.server_state.connections and loop.time() < give_up_at:  # noqa: ASYNC110 - nobody sets an event
+            await asyncio.sleep(LOOK_S)
+        for connection in list(self.server_state.connections):
+            connection.transport.abort()
+        for task in list(self.server_state.tasks):
+            task.cancel()
 
     @contextlib.contextmanager
     def capture_signals(self) -> Generator[None]:
         """Leave signals to the host."""
         yield
+
+    def _calls(self) -> list[CallProtocol]:
+        return [each for each in self.server_state.connections if isinstance(each, CallProtocol)]
+
+
+def is_loopback(address: str) -> bool:
+    """Whether only programs on this machine can reach an address."""
+    return address == "::1" or address.startswith("127.")

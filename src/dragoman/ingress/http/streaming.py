@@ -3,21 +3,29 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from dragoman.core.fault import Cancelled, Fault
 from dragoman.ingress.http import answer
 from dragoman.ingress.http.layout import Layout
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable
+    from collections.abc import AsyncIterator
 
     from uvicorn.protocols.http.flow_control import FlowControl
 
     from dragoman.core.call import Call, Reply, Stream
     from dragoman.core.fault import Code
+    from dragoman.ingress.http.head import Head
     from dragoman.ingress.http.lane import CallLane
-    from dragoman.ingress.http.request import Request
+
+
+class Done(Protocol):
+    """Told when the response has ended, and whether it is complete."""
+
+    def __call__(self, *, complete: bool) -> None:
+        """Go on with the connection, or give it up."""
+        ...
 
 
 class StreamedResponse:
@@ -26,39 +34,39 @@ class StreamedResponse:
     def __init__(
         self,
         lane: CallLane,
-        request: Request,
+        head: Head,
         call: Call,
         reply: Reply,
         transport: asyncio.Transport,
         flow: FlowControl,
     ) -> None:
-        assert request.plan is not None
+        assert head.plan is not None, "what became a call has a plan"
         self._lane = lane
-        self._request = request
+        self._head = head
+        self._plan = head.plan
         self._call = call
         self._reply = reply
         self._transport = transport
         self._flow = flow
-        self._layout = Layout(request.plan.form)
-        self._chunked = request.chunked
+        self._layout = Layout(head.plan.form)
         self._task: asyncio.Task[None] | None = None
 
-    def start(self, done: Callable[[bool], None]) -> None:
-        """Write it all; then say whether the response is complete."""
-        self._task = asyncio.get_running_loop().create_task(self._run(done))
+    def start(self, done: Done, *, close: bool) -> None:
+        """Write it all, then tell. With `close` the response is the last one of its connection."""
+        self._task = asyncio.get_running_loop().create_task(self._run(done, close=close))
 
     def cancel(self) -> None:
         """The client is gone."""
         if self._task is not None:
             self._task.cancel()
 
-    async def _run(self, done: Callable[[bool], None]) -> None:
+    async def _run(self, done: Done, *, close: bool) -> None:
         stream = self._reply.items
-        assert stream is not None
+        assert stream is not None, "a streamed reply has items"
         fault: Fault | None = None
         complete = False
         try:
-            self._write_head()
+            self._write_head(close=close)
             async for batch in batches(stream):
                 self._write(self._layout.items(batch))
                 if self._flow.write_paused:
@@ -66,48 +74,62 @@ class StreamedResponse:
             complete = True
         except Fault as raised:
             fault = raised
-            complete = self._write_fault(raised)
         except asyncio.CancelledError:
             fault = Cancelled("the client went away")
+        except Exception as error:  # noqa: BLE001 - whatever goes wrong inside, the response must end
+            fault = Fault.internal(f"the host failed to pass the stream on: {error!r}")
         finally:
             await stream.aclose()
         self._count(fault)
-        if complete:
-            self._write(self._layout.end() if fault is None else b"")
-            if self._chunked:
-                self._transport.write(answer.LAST_CHUNK)
-        done(complete)
+        if fault is not None:
+            complete = self._write_fault(fault)
+        self._end(complete=complete, failed=fault is not None, close=close)
+        done(complete=complete and not close)
 
-    def _write_head(self) -> None:
-        request, lane = self._request, self._lane
-        assert request.plan is not None
-        lines = lane.dates.line(lane.now())
-        if not request.keep_alive:
+    def _write_head(self, *, close: bool) -> None:
+        head, lane = self._head, self._lane
+        lines = lane.wall.date(lane.now())
+        if close or not head.chunked:
             lines += answer.CLOSE
-        head = answer.OK_STREAM % (
-            request.plan.content_type,
+        start = answer.OK_STREAM % (
+            self._plan.content_type,
             lines,
             lane.prefix,
             self._call.id,
             self._reply.queue_s * 1e3,
-            answer.CHUNKED if self._chunked else b"",
+            answer.CHUNKED if head.chunked else b"",
         )
-        self._transport.write(head)
+        self._transport.write(start)
 
     def _write(self, data: bytes) -> None:
         if data:
-            self._transport.write(answer.chunk(data) if self._chunked else data)
+            self._transport.write(answer.chunk(data) if self._head.chunked else data)
 
     def _write_fault(self, fault: Fault) -> bool:
-        data, complete = self._layout.fault(self._lane.document(fault, self._request, self._call.id))
+        if self._transport.is_closing():
+            return False
+        lane, call = self._lane, self._call
+        data, complete = self._layout.fault(lane.document(fault, self._head, call.id, call.trace))
         self._write(data)
         return complete
 
+    def _end(self, *, complete: bool, failed: bool, close: bool) -> None:
+        transport = self._transport
+        if complete:
+            self._write(b"" if failed else self._layout.end())
+            if self._head.chunked:
+                transport.write(answer.LAST_CHUNK)
+        if not self._head.chunked and not complete:
+            # Without chunks only a reset tells the client that this was not all.
+            transport.abort()
+        elif close or not complete:
+            transport.close()
+
     def _count(self, fault: Fault | None) -> None:
         code: Code | None = None if fault is None else fault.code
-        door = self._request.door
-        assert door is not None
-        door.meter.finished(code, self._lane.now() - self._request.arrived_at)
+        door = self._head.door
+        assert door is not None, "what became a call has a door"
+        door.meter.finished(code, self._lane.now() - self._call.arrived_at)
         if fault is not None:
             self._lane.failed(self._call, fault)
 

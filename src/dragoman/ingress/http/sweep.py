@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import asyncio
 from typing import TYPE_CHECKING
 
 from dragoman.core.fault import DeadlineExceeded, Started
+from dragoman.ingress.http.head import Refusal
 from dragoman.ingress.http.protocol import CallProtocol, Phase
 
 if TYPE_CHECKING:
@@ -14,17 +14,17 @@ if TYPE_CHECKING:
     from dragoman.ingress.http.lane import CallLane
 
 TICK_S = 1.0
-HTTP_REQUEST_TIMEOUT = 408
+LINGER_S = 2.0
+"""How long a client that was refused in mid-request may go on sending before its connection is cut."""
+REQUEST_TIMEOUT = 408
 
 
-async def sweep(connections: Iterable[object], lane: CallLane) -> None:
-    """Close connections that are idle, send too slowly or leave their replies unread. Runs until cancelled."""
-    while True:
-        await asyncio.sleep(TICK_S)
-        now = lane.now()
-        for connection in tuple(connections):
-            if isinstance(connection, CallProtocol):
-                look_at(connection, lane, now)
+def sweep(connections: Iterable[object], lane: CallLane) -> None:
+    """Close connections that are idle, send too slowly or leave their replies unread. Wants to be called every tick."""
+    now = lane.now()
+    for connection in tuple(connections):
+        if isinstance(connection, CallProtocol):
+            look_at(connection, lane, now)
 
 
 def look_at(connection: CallProtocol, lane: CallLane, now: float) -> None:
@@ -37,10 +37,17 @@ def look_at(connection: CallProtocol, lane: CallLane, now: float) -> None:
         refuse(connection, f"a request's head must come within {options.header_timeout_s:g}s")
     elif connection.phase is Phase.BODY and quiet_s > options.body_timeout_s:
         refuse(connection, f"a request's body must come within {options.body_timeout_s:g}s")
+    elif connection.lingering and quiet_s > LINGER_S:
+        if not connection.busy:
+            connection.transport.abort()
     elif connection.idle and quiet_s > options.keep_alive_s:
         connection.transport.close()
+    elif connection.busy and connection.phase is Phase.IDLE:
+        # It becomes idle only once it has been answered.
+        connection.since = now
 
 
 def refuse(connection: CallProtocol, detail: str) -> None:
     """Answer 408 and close."""
-    connection.refuse("slow", HTTP_REQUEST_TIMEOUT, DeadlineExceeded(detail, started=Started.NO))
+    fault = DeadlineExceeded(detail, started=Started.NO)
+    connection.refuse(Refusal(fault, REQUEST_TIMEOUT, reason="slow"))

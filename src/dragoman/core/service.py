@@ -89,11 +89,17 @@ class Pending:
 
     def _settled(self) -> None:
         self.on_cancel = _nothing
-        if self._callback is not None:
+        if self._callback is None:
+            return
+        try:
             self._callback(self)
-            if self._more is not None:
-                for callback in self._more:
-                    callback(self)
+        except Exception as error:  # noqa: BLE001 - whoever settles is not to suffer for who listens
+            complain(error)
+        for callback in self._more or ():
+            try:
+                callback(self)
+            except Exception as error:  # noqa: BLE001 - see above
+                complain(error)
 
     def result(self) -> Reply:
         """The reply of a settled call. Raises its `Fault`."""
@@ -112,6 +118,15 @@ class Pending:
                 self.cancel()
                 raise
         return self.result()
+
+
+def complain(error: Exception) -> None:
+    """Report what a callback raised to the running loop's exception handler, as loops do for their own."""
+    try:
+        loop = asyncio.get_running_loop()
+    except RuntimeError:
+        raise error from None
+    loop.call_exception_handler({"message": "a callback of a settled call raised", "exception": error})
 
 
 def settle(answer: Awaitable[Reply]) -> Pending:

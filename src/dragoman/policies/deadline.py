@@ -15,24 +15,29 @@ if TYPE_CHECKING:
 
 
 def deadline(clock: Clock) -> Layer:
-    """A layer that cancels a call at its deadline and answers `DEADLINE_EXCEEDED`."""
+    """A layer that cancels a call at its deadline and answers `DEADLINE_EXCEEDED` then, heeded or not."""
 
     def layer(service: Service) -> Service:
+        stubborn: set[asyncio.Future[Reply]] = set()
+
         async def bounded(call: Call) -> Reply:
             if call.deadline == NEVER:
                 return await service(call)
-            left_s = call.deadline - clock.monotonic()
-            scope = asyncio.timeout(max(left_s, 0.0))
+            work = asyncio.ensure_future(service(call))
             try:
-                async with scope:
-                    return await service(call)
-            except TimeoutError:
-                if not scope.expired():
-                    raise
-                name = call.target.name
-                timeout_s = call.deadline - call.arrived_at
-                detail = f"{name} ran past its {timeout_s:g}s timeout"
-                raise DeadlineExceeded(detail, started=Started.YES, function=name) from None
+                await asyncio.wait((work,), timeout=max(call.deadline - clock.monotonic(), 0.0))
+            except BaseException:
+                work.cancel()
+                raise
+            if work.done():
+                return work.result()
+            # What does not stop when it is cancelled goes on in the background; its caller has an answer in time.
+            stubborn.add(work)
+            work.add_done_callback(lambda done: (stubborn.discard(done), done.cancelled() or done.exception()))
+            work.cancel()
+            name = call.target.name
+            detail = f"{name} ran past its {call.deadline - call.arrived_at:g}s timeout"
+            raise DeadlineExceeded(detail, started=Started.YES, function=name)
 
         return bounded
 

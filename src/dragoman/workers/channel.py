@@ -7,11 +7,12 @@ still works on the next.
 
 from __future__ import annotations
 
+import contextlib
+import socket
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     import asyncio
-    import socket
     from collections.abc import Callable
 
 READ_BYTES = 64 * 1024
@@ -42,17 +43,30 @@ class Channel:
         self._out_bytes = 0
         self._scheduled = False
         self._blocked = False
+        self._deaf = False
         self._open = True
-        sock.setblocking(False)
+        sock.setblocking(False)  # noqa: FBT003 - the standard library's signature
         loop.add_reader(sock.fileno(), self._readable)
+
+    @property
+    def idle(self) -> bool:
+        """Whether nothing waits to be sent."""
+        return not self._out
+
+    @property
+    def blocked(self) -> bool:
+        """Whether the other side has not read what the kernel holds for it."""
+        return self._blocked
 
     def send(self, *parts: bytes | memoryview) -> None:
         """Send parts of frames, in order, by the end of this turn of the loop."""
+        if self._deaf:
+            return
         out = self._out
         for part in parts:
             out.append(part)
             self._out_bytes += len(part)
-        if not self._scheduled and self._open:
+        if not self._scheduled:
             self._scheduled = True
             self._loop.call_soon(self.flush)
 
@@ -68,31 +82,48 @@ class Channel:
             self._blocked = True
             self._loop.add_writer(self.sock.fileno(), self._writable)
         except OSError:
-            self.close()
-            self._on_lost()
+            # Nobody hears us any more. What the other side said last is still read, and after it the end.
+            self._deafen()
+            self.hang_up()
 
     def close(self) -> None:
         """Stop reading and writing and close the socket. Harmless when repeated."""
         if self._open:
             self.pause()
             self._open = False
-            self._out.clear()
+            self._deafen()
             self.sock.close()
 
+    def hang_up(self) -> None:
+        """End the conversation for whoever reads the socket now, without closing its descriptor under them."""
+        with contextlib.suppress(OSError):
+            self.sock.shutdown(socket.SHUT_RDWR)
+
+    def read(self) -> None:
+        """Take what is there now, without waiting to be told of it."""
+        if self._open:
+            self._readable()
+
     def pause(self) -> None:
-        """Take the socket off the loop, so that somebody else may read and write it."""
+        """Take the socket off the loop, so that somebody else may read and write it; what is sent meanwhile waits."""
         if self._open:
             self._loop.remove_reader(self.sock.fileno())
             if self._blocked:
                 self._loop.remove_writer(self.sock.fileno())
-                self._blocked = False
+            self._blocked = True
 
     def resume(self) -> None:
         """Put the socket back on the loop."""
         if self._open:
-            self.sock.setblocking(False)
+            self._blocked = False
+            self.sock.setblocking(False)  # noqa: FBT003 - the standard library's signature
             self._loop.add_reader(self.sock.fileno(), self._readable)
             self.flush()
+
+    def _deafen(self) -> None:
+        self._deaf = True
+        self._out.clear()
+        self._out_bytes = 0
 
     def _write_some(self) -> None:
         out = self._out

@@ -6,7 +6,7 @@ worker has yet to give the call up. The worker keeps it until the wire says END 
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from dragoman.core.service import Pending
 
@@ -15,9 +15,6 @@ if TYPE_CHECKING:
     from dragoman.core.fault import Fault
     from dragoman.workers.stream import ReplyStream
     from dragoman.workers.worker import Worker
-
-EXCHANGE = 2
-"""Where an exchange stands in the entry of its deadline's watch: `[deadline, call id, exchange or None]`."""
 
 
 class Stopper(Protocol):
@@ -29,9 +26,12 @@ class Stopper(Protocol):
 
 
 class Exchange(Pending):
-    """A pending reply that knows its call, and the worker that has it (`None` while it waits in line)."""
+    """A pending reply that knows its call, and the worker that has it (`None` while it waits in line).
 
-    __slots__ = ("call", "dispatches", "stopper", "stream", "watch", "worker")
+    `deaths` counts the workers that died with the call in flight and not begun.
+    """
+
+    __slots__ = ("call", "deaths", "stopper", "stream", "worker")
 
     def __init__(self, call: Call, stopper: Stopper) -> None:
         super().__init__()
@@ -39,8 +39,7 @@ class Exchange(Pending):
         self.stopper = stopper
         self.worker: Worker | None = None
         self.stream: ReplyStream | None = None
-        self.dispatches = 0
-        self.watch: list[Any] | None = None
+        self.deaths = 0
 
     @property
     def over(self) -> bool:
@@ -52,21 +51,9 @@ class Exchange(Pending):
         if not self.over:
             self.stopper.stop(self)
 
-    def unwatch(self) -> None:
-        """Have the watch over the deadline let go of the call and its bodies: it may keep its place for long."""
-        if self.watch is not None:
-            self.watch[EXCHANGE] = None
-            self.watch = None
-
-    def _settled(self) -> None:
-        if self.stream is None:
-            self.unwatch()
-        Pending._settled(self)  # noqa: SLF001 - the parent's; `super()` would cost as much as the rest
-
     def conclude(self, fault: Fault) -> None:
         """Give the caller a fault: as the whole answer, or as the end of a stream that has begun."""
         if self.stream is not None:
             self.stream.end(fault)
-            self.unwatch()
         else:
             self.fail(fault)

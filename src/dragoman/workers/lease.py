@@ -8,6 +8,7 @@ the call in flight, and goes on as any other.
 
 from __future__ import annotations
 
+import contextlib
 import math
 import socket
 import struct
@@ -16,13 +17,18 @@ from typing import TYPE_CHECKING
 
 from dragoman.core.call import Codec, Reply
 from dragoman.core.deadline import NEVER
+from dragoman.core.fault import Fault
 from dragoman.core.service import Pending
 from dragoman.wire.fault import ProtocolFault
 from dragoman.wire.frame import Frame, Kind
 from dragoman.wire.report import load_event, load_fault
+from dragoman.wire.state import IllegalTransition
+from dragoman.workers.crossing import tell_loop, wait_for_loop
 from dragoman.workers.exchange import Exchange
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from dragoman.core.call import Call
     from dragoman.workers.pool import Pool
     from dragoman.workers.worker import Worker
@@ -30,28 +36,38 @@ if TYPE_CHECKING:
 READ_BYTES = 64 * 1024
 READ_BYTES_MAX = 1024 * 1024
 """One read of a large body takes as much as the socket's buffer may hold."""
+EARLY_S = 0.010
+"""The kernel's timeouts are up to two ticks (8 ms) late, the loop's are exact: the loop has the call back in time."""
+LEFT_S_MIN = 2 * EARLY_S
+"""A call that has less time than this is the loop's from the start."""
 BOUND_SLACK_S = 0.001
-"""Timeouts that differ by less share one: the kernel's clock wakes the reader, the loop's decides."""
+"""Timeouts that differ by less share one."""
 _TIMEVAL = struct.Struct("@ll")
 CODECS = tuple(Codec)
 
 
 class Lease:
-    """One worker in the hands of one thread at a time. `lock` is held while it is used."""
+    """One worker in the hands of one thread at a time. `lock` is held while it is used.
+
+    `wanted` asks whoever uses it to give it back after the call: others wait for the worker, or it is due to leave.
+    """
 
     def __init__(self, pool: Pool, worker: Worker) -> None:
         """Take the worker off the loop; runs there."""
         self.pool = pool
         self.worker: Worker | None = worker
         self.lock = threading.Lock()
+        self.wanted = False
         self.used_at = pool.clock.monotonic()
         self._sock = worker.channel.sock
         self._timeout_s = -1.0
+        worker.lent = True
         worker.channel.pause()
-        self._sock.setblocking(True)
+        self._sock.setblocking(True)  # noqa: FBT003 - the standard library's signature
 
     def reclaim(self) -> bool:
-        """Put the worker back on the loop unless its thread is using it; runs on the loop."""
+        """Put the worker back on the loop; false where its thread is using it, and will give it back. On the loop."""
+        self.wanted = True
         if not self.lock.acquire(blocking=False):
             return False
         try:
@@ -68,104 +84,184 @@ class Lease:
             return None
         try:
             worker = self.worker
-            return None if worker is None else self._run(worker, call)
+            return None if worker is None else self._begin(worker, call)
         finally:
             self.lock.release()
+            if self.wanted:
+                tell_loop(self.pool.loop, self.reclaim)
 
-    def _run(self, worker: Worker, call: Call) -> Pending:
-        connection, sock = worker.connection, self._sock
+    def _begin(self, worker: Worker, call: Call) -> Pending | None:
         now = self.pool.clock.monotonic()
+        if call.deadline - now < LEFT_S_MIN:
+            return None
+        try:
+            header = worker.call_header(call, now)
+        except Fault as fault:
+            return Pending.failed(fault)
+        except IllegalTransition:
+            self.wanted = True
+            return None
         call.dispatched_at = self.used_at = now
-        header = worker.call_header(call, now)
+        if worker.calls >= self.pool.recycle_calls:
+            self.wanted = True
+        return self._run(worker, call, header)
+
+    def _run(self, worker: Worker, call: Call, header: bytes) -> Pending:
+        now = call.dispatched_at
+        sent = False
         try:
             self._bound(call.deadline, now)
-            self._send(header, call.body)
-            data = sock.recv(READ_BYTES)
-            answer = connection.receive_end(call.id, data)
+            rest = self._send(header, call.body, call.deadline)
+            sent = True
+            if rest:
+                return self._leave(worker, call, rest=rest)
+            data = self._sock.recv(READ_BYTES)
+            answer = worker.connection.receive_end(call.id, data)
             if answer is None:
                 return self._read_on(worker, call, data)
-            codec, amount, body = answer
-            pending = Pending()
-            pending.reply = Reply(body, CODECS[codec], None, now - call.arrived_at, amount * 1e-6)
-            return pending
-        except BlockingIOError:
-            return self._leave(worker, call, [])
-        except ProtocolFault as error:
-            return self._leave(worker, call, error.frames, broken=str(error))
         except OSError:
-            return self._leave(worker, call, [], gone=True)
+            # Out of time, or the worker is gone: the loop knows what to do about either.
+            return self._leave(worker, call)
+        except BaseException:
+            self._abandon(worker, call, sent=sent)
+            raise
+        codec, amount, body = answer
+        pending = Pending()
+        pending.reply = Reply(body, CODECS[codec], None, now - call.arrived_at, amount * 1e-6)
+        return pending
 
     def _read_on(self, worker: Worker, call: Call, data: bytes) -> Pending:
-        """Go on where the first read was not just the answer: it is longer, or something came before it."""
+        """Go on where the first read was not just the answer: it is longer, or something else came with it."""
         connection, sock = worker.connection, self._sock
         while data:
-            frames = connection.receive(data)
+            try:
+                frames = connection.receive(data)
+            except ProtocolFault as error:
+                return self._leave(worker, call, error.frames, broken=error)
+            if answers := connection.answers():
+                sock.sendall(answers)
             for position, frame in enumerate(frames):
-                if frame.call == call.id:
-                    pending = self._answer(worker, call, frame)
-                    if pending is not None:
-                        return pending
-                    if frame.kind == Kind.EVENT:
-                        continue
-                return self._leave(worker, call, frames[position:])
+                if frame.call == call.id and frame.kind == Kind.EVENT:
+                    self._pass_on(worker, call, frame)
+                    continue
+                pending = self._answer(call, frame) if frame.call == call.id else None
+                if pending is None:
+                    return self._leave(worker, call, frames[position:])
+                if position + 1 < len(frames):
+                    self._give_back(worker, frames[position + 1 :])
+                return pending
             self._bound(call.deadline, self.pool.clock.monotonic())
             data = sock.recv(READ_BYTES if connection.missing_bytes < READ_BYTES else READ_BYTES_MAX)
-        return self._leave(worker, call, [], gone=True)
+        return self._leave(worker, call)
 
-    def _answer(self, worker: Worker, call: Call, frame: Frame) -> Pending | None:
-        """The settled answer that a frame is; `None` where it is something else. Events are passed on."""
-        if frame.kind == Kind.END and not call.target.streaming:
+    def _answer(self, call: Call, frame: Frame) -> Pending | None:
+        """The settled answer that a frame is; `None` where it is something else."""
+        if frame.kind == Kind.END:
             pending = Pending()
             queue_s = call.dispatched_at - call.arrived_at
-            pending.resolve(Reply(frame.body, CODECS[frame.codec], None, queue_s, frame.amount * 1e-6))
+            pending.reply = Reply(frame.body, CODECS[frame.codec], None, queue_s, frame.amount * 1e-6)
             return pending
         if frame.kind == Kind.FAULT and not frame.flags:
-            fault = load_fault(frame.body)
+            try:
+                fault = load_fault(frame.body)
+            except ProtocolFault as error:
+                fault = Fault.internal(f"the worker sent a fault that cannot be read: {error}")
             fault.function = call.target.name
             fault.remote = False
             return Pending.failed(fault)
-        if frame.kind == Kind.EVENT and (event := load_event(frame.body)) is not None:
-            self.pool.loop.call_soon_threadsafe(self.pool.heard, worker, call, event)
         return None
 
-    def _send(self, header: bytes, body: bytes) -> None:
+    def _pass_on(self, worker: Worker, call: Call, frame: Frame) -> None:
+        """Tell what the call says, on the loop; what cannot be read is dropped here."""
+        with contextlib.suppress(ProtocolFault):
+            event = load_event(frame.body)
+            if event is not None:
+                tell_loop(self.pool.loop, lambda: self.pool.heard(worker, call, event))
+
+    def _send(self, header: bytes, body: bytes, deadline: float) -> bytes | memoryview:
+        """Send a call; what the worker did not take in time is returned."""
         if len(body) <= READ_BYTES:
-            self._sock.sendall(header + body)
+            data = header + body
+            sent = self._sock.send(data)
+            if sent == len(data):
+                return b""
+            rest = memoryview(data)[sent:]
         else:
             sent = self._sock.sendmsg((header, body))
-            if sent < len(header):
-                self._sock.sendall(header[sent:])
-                sent = len(header)
-            self._sock.sendall(memoryview(body)[sent - len(header) :])
+            rest = memoryview(body)[sent - len(header) :] if sent >= len(header) else memoryview(header + body)[sent:]
+        while rest and self.pool.clock.monotonic() < deadline - EARLY_S:
+            try:
+                rest = rest[self._sock.send(rest) :]
+            except BlockingIOError:
+                break
+        return rest
 
     def _bound(self, deadline: float, now: float) -> None:
-        """Have reads end at the deadline: a timeout of the kernel's, set only where it changes."""
-        left_s = 0.0 if deadline == NEVER else max(deadline - now, 0.001)
-        if abs(left_s - self._timeout_s) > BOUND_SLACK_S or left_s < BOUND_SLACK_S:
+        """Have the kernel end reads and writes a little before the deadline; told only where that changes."""
+        left_s = 0.0 if deadline == NEVER else max(deadline - now - EARLY_S, BOUND_SLACK_S)
+        if abs(left_s - self._timeout_s) > BOUND_SLACK_S:
             self._timeout_s = left_s
             seconds = int(left_s)
-            microseconds = math.ceil((left_s - seconds) * 1e6)
-            self._sock.setsockopt(
-                socket.SOL_SOCKET, socket.SO_RCVTIMEO, _TIMEVAL.pack(seconds, min(microseconds, 999_999))
-            )
+            microseconds = min(math.ceil((left_s - seconds) * 1e6), 999_999)
+            timeout = _TIMEVAL.pack(seconds, microseconds)
+            self._sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, timeout)
+            self._sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, timeout)
+
+    # Back to the loop
 
     def _leave(
-        self, worker: Worker, call: Call, frames: list[Frame], *, gone: bool = False, broken: str = ""
+        self,
+        worker: Worker,
+        call: Call,
+        frames: list[Frame] | None = None,
+        *,
+        rest: bytes | memoryview = b"",
+        broken: ProtocolFault | None = None,
     ) -> Pending:
         """Give the worker back with the call in flight, and wait for the loop to settle it."""
-        self.worker = None
         exchange = Exchange(call, self.pool)
         settled = threading.Event()
-        exchange.then(lambda _: settled.set())
 
         def carry_on() -> None:
-            self.pool.adopt(self, worker, exchange)
-            worker.take(frames)
-            if broken:
-                worker.condemn(f"it broke the protocol: {broken}")
-            elif gone:
-                worker.end()
+            exchange.then(lambda _: settled.set())
+            if rest:
+                worker.channel.send(rest)
+            self.pool.take_back(self, worker, exchange)
+            worker.accept(frames or [], broken)
 
-        self.pool.loop.call_soon_threadsafe(carry_on)
-        settled.wait()
+        self._on_loop(carry_on)
+        try:
+            wait_for_loop(settled, self.pool.loop)
+        except BaseException:
+            self._on_loop(exchange.cancel)
+            raise
         return exchange
+
+    def _give_back(self, worker: Worker, frames: list[Frame]) -> None:
+        """Give the worker back with frames that came after the answer."""
+
+        def carry_on() -> None:
+            self.pool.take_back(self, worker)
+            worker.accept(frames)
+
+        self._on_loop(carry_on)
+
+    def _abandon(self, worker: Worker, call: Call, *, sent: bool) -> None:
+        """The thread was interrupted: have the loop stop the call. Half a frame on the wire cannot be taken back."""
+        exchange = Exchange(call, self.pool)
+
+        def carry_on() -> None:
+            if self not in self.pool.leases:  # it was interrupted after it had given the worker back
+                return
+            self.pool.take_back(self, worker, exchange)
+            if sent:
+                exchange.cancel()
+            else:
+                worker.condemn("its caller was interrupted while it sent a call")
+
+        self._on_loop(carry_on)
+
+    def _on_loop(self, act: Callable[[], object]) -> None:
+        """Have the loop take over; the worker is no longer this thread's."""
+        tell_loop(self.pool.loop, act)
+        self.worker = None

@@ -2,10 +2,14 @@
 
 They go through the called function's whole stack, as a call from outside would. A streamed reply is gathered into an
 array, since the caller asked for one value.
+
+A function that calls another of its own source, with all workers busy, waits for one of them and may be what keeps it
+busy. Nothing guesses at such a knot: the deadline that every call has undoes it.
 """
 
 from __future__ import annotations
 
+import contextlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
@@ -13,6 +17,8 @@ from dragoman.core.call import Codec, Reply
 from dragoman.core.fault import OutOfRange, Started
 from dragoman.core.service import Pending, settle
 from dragoman.wire import meta
+from dragoman.wire.fault import Oversized
+from dragoman.wire.state import IllegalTransition
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -49,14 +55,17 @@ class Router(Protocol):
 class Outbound:
     """The calls that one worker has in progress through its host."""
 
-    def __init__(self, connection: Connection, send: Callable[[bytes], None], route: Router) -> None:
+    def __init__(self, connection: Connection, send: Callable[..., None], route: Router) -> None:
         self._connection = connection
         self._send = send
         self._route = route
         self._pending: dict[int, Pending] = {}
 
+    def __len__(self) -> int:
+        return len(self._pending)
+
     def begin(self, frame: Frame) -> None:
-        """Take a CALL of the guest's."""
+        """Take a CALL of the guest's. Raises `ProtocolFault`."""
         entries = meta.decode(frame.meta)
         request = GuestCall(
             entries.function,
@@ -78,7 +87,7 @@ class Outbound:
             pending.cancel()
 
     def close(self) -> None:
-        """The guest is gone: stop everything that it asked for."""
+        """The guest is gone: stop everything that it asked for, which nobody waits for any more."""
         pending, self._pending = self._pending, {}
         for each in pending.values():
             each.cancel()
@@ -92,17 +101,21 @@ class Outbound:
             gathered.then(lambda done: self._answer(frame, done))
             return
         del self._pending[frame.call]
-        if settled.reply is None:
-            assert settled.fault is not None
-            self._send(self._connection.fault(frame.call, settled.fault))
-            return
-        reply = settled.reply
+        # An IllegalTransition here says that the guest has just left: there is nobody to answer.
+        with contextlib.suppress(IllegalTransition):
+            if settled.reply is None:
+                assert settled.fault is not None
+                self._send(self._connection.fault(frame.call, settled.fault))
+            else:
+                self._send_reply(frame.call, settled.reply)
+
+    def _send_reply(self, call_id: int, reply: Reply) -> None:
         try:
-            header = self._connection.end_header(frame.call, reply.codec, len(reply.body), int(reply.run_s * 1e6))
-        except ValueError as error:
-            self._send(self._connection.fault(frame.call, OutOfRange(str(error), started=Started.YES)))
+            header = self._connection.end_header(call_id, reply.codec, len(reply.body), int(reply.run_s * 1e6))
+        except Oversized as error:
+            self._send(self._connection.fault(call_id, OutOfRange(str(error), started=Started.YES)))
         else:
-            self._send(header + reply.body)
+            self._send(header, reply.body)
 
 
 async def gather(reply: Reply, codec: Codec) -> Reply:

@@ -1,5 +1,7 @@
-"""What a worker prints: read so that it never blocks for long, kept so that a death can be explained, bounded so that
-a gigabyte of it is no more than a note in the log.
+"""What a worker prints on its pipes.
+
+Read so that it never blocks for long, kept so that a death can be explained, bounded so that a gigabyte of it is no
+more than a note in the log.
 """
 
 from __future__ import annotations
@@ -21,7 +23,8 @@ TAIL_BYTES = 4 * 1024
 LINE_BYTES_MAX = 8 * 1024
 """A longer line is cut: a log is read by people."""
 QUOTA_BYTES = 256 * 1024
-"""Per worker and second; what goes beyond is counted and dropped."""
+"""Per pipe and window; what goes beyond is counted and dropped."""
+WINDOW_S = 1.0
 READS_MAX = 16
 """Reads in a row before the loop gets its turn: 1 MB."""
 
@@ -42,6 +45,7 @@ class OutputPipe:
         self._spent_bytes = 0
         self._dropped_bytes = 0
         self._window_at = clock.monotonic()
+        self._reporting: asyncio.TimerHandle | None = None
         self._open = True
         os.set_blocking(fd, False)
         loop.add_reader(fd, self.read)
@@ -68,19 +72,19 @@ class OutputPipe:
             self._open = False
             self._loop.remove_reader(self._fd)
             os.close(self._fd)
-            if self._rest:
-                self._emit(self._rest)
+            self._emit(self._rest)
+            if self._reporting is not None:
+                self._reporting.cancel()
             self._note_dropped()
 
     def _take(self, data: bytes) -> None:
         self.tail = (self.tail + data)[-TAIL_BYTES:]
         now = self._clock.monotonic()
-        if now - self._window_at >= 1.0:
+        if now - self._window_at >= WINDOW_S:
             self._window_at, self._spent_bytes = now, 0
-            self._note_dropped()
         self._spent_bytes += len(data)
         if self._spent_bytes > QUOTA_BYTES:
-            self._dropped_bytes += len(data)
+            self._drop(len(data))
             return
         *lines, self._rest = (self._rest + data).split(b"\n")
         for line in lines:
@@ -94,7 +98,15 @@ class OutputPipe:
         if text:
             self._on_line(Log(text, stream=self._stream))
 
+    def _drop(self, count: int) -> None:
+        if not self._dropped_bytes:
+            self._emit(self._rest)
+            self._rest = b""
+            self._reporting = self._loop.call_later(WINDOW_S, self._note_dropped)
+        self._dropped_bytes += count
+
     def _note_dropped(self) -> None:
+        self._reporting = None
         if self._dropped_bytes:
             self._on_line(Log(f"… {self._dropped_bytes} bytes of output dropped", "warning", self._stream))
             self._dropped_bytes = 0

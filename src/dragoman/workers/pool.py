@@ -6,31 +6,37 @@ least to do; the supervisor is told when calls wait, and starts more workers or 
 
 from __future__ import annotations
 
+import contextlib
+import math
 from typing import TYPE_CHECKING, Protocol
 
 from dragoman.core.fault import Cancelled, DeadlineExceeded, Draining, Fault, Overloaded, Started, WorkerLost
-from dragoman.core.service import Pending
+from dragoman.core.service import Pending, settle
 from dragoman.workers.exchange import Exchange
 from dragoman.workers.expiry import Expiry
-from dragoman.workers.lifecycle import State
 from dragoman.workers.lease import Lease
+from dragoman.workers.lifecycle import State
 from dragoman.workers.line import WaitLine
 
 if TYPE_CHECKING:
     import asyncio
+    from collections.abc import Iterable
 
     from dragoman.core.call import Call
     from dragoman.core.clock import Clock
     from dragoman.core.event import Event
+    from dragoman.core.service import Service
     from dragoman.workers.options import PoolOptions
     from dragoman.workers.outbound import Router
     from dragoman.workers.source import Journal
     from dragoman.workers.worker import Worker
 
-DISPATCHES_MAX = 4
-"""How often a call may be handed out when workers die before they begin it; then its caller hears of it."""
+DEATHS_MAX = 4
+"""How many workers may die with a call that they had not begun; then its caller hears of it."""
 STALL_S = 0.005
 """A worker that answers nothing for this long, with calls sent ahead, is asked to give those back."""
+EPITAPH_S = 0.25
+"""How long callers of a worker that died wait to hear its exit code."""
 
 
 class Crew(Protocol):
@@ -52,11 +58,15 @@ class Crew(Protocol):
         """A worker should leave when it has finished what it has."""
         ...
 
+    def inspect(self, worker: Worker) -> None:
+        """A worker is back that was lent: it may be due to leave."""
+        ...
+
 
 class Pool:
     """Runs calls in the workers that the supervisor gives it."""
 
-    def __init__(  # noqa: PLR0913 - a composition root hands over a pool's ports once
+    def __init__(
         self,
         source: str,
         options: PoolOptions,
@@ -76,64 +86,54 @@ class Pool:
         self.leases: list[Lease] = []
         self.line = WaitLine(options.queue)
         self.closed = False
-        self._expiry = Expiry(loop, clock, self._expire)
+        self.recycle_calls = options.recycle_calls or math.inf
+        self._successor: Service | None = None
+        self._leaving: set[Worker] = set()
+        self._mourned: dict[Worker, list[Exchange]] = {}
+        self._expiry = Expiry(loop, clock, self._live, self._expire)
         self._watching_stalls = False
 
     def __call__(self, call: Call) -> Pending:
         """Run a call: a free worker takes it now, or it waits in line, or it is refused."""
-        exchange = Exchange(call, self)
         worker = self._pick() or (self._reclaim() if self.leases else None)
         if worker is not None and not len(self.line):
-            self._expiry.watch(exchange)
+            exchange = Exchange(call, self)
+            self._expiry.watch(call)
             self._hand(exchange, worker)
-        elif (fault := self._refusal(call)) is not None:
-            exchange.fail(fault)
-        elif self.line.join(exchange):
-            self._expiry.watch(exchange)
-            self.crew.wanted()
-        else:
-            exchange.fail(
-                Overloaded(
-                    f"{self.source} has {len(self.line)} calls waiting and takes no more (queue = {self.options.queue})",
-                    function=call.target.name,
-                    retry_after_s=1.0,
-                )
-            )
-        return exchange
+            return exchange
+        return self._queue(call)
 
     def lend(self) -> Lease | None:
         """Lend an idle worker to a thread outside the loop, or none; runs on the loop."""
-        if self.closed or len(self.line):
+        if self.closed or self._successor is not None or len(self.line):
             return None
         for worker in self.workers:
-            if not worker.in_flight:
+            if worker.lendable:
                 self.workers.remove(worker)
                 lease = Lease(self, worker)
                 self.leases.append(lease)
                 return lease
         return None
 
-    def take_back(self, lease: Lease, worker: Worker) -> None:
-        """Take a lent worker back on the loop."""
+    def take_back(self, lease: Lease, worker: Worker, exchange: Exchange | None = None) -> None:
+        """Take a lent worker back on the loop, with the call in flight that its borrower began, if there is one."""
         self.leases.remove(lease)
-        worker.channel.resume()
+        worker.lent = False
         worker.idle_since = lease.used_at
-        if worker.state is State.READY:
+        if exchange is not None:
+            exchange.worker = worker
+            worker.in_flight[exchange.call.id] = exchange
+            self._expiry.watch(exchange.call)
+        worker.channel.resume()
+        if worker.state is State.READY and not worker.retired:
             self.workers.append(worker)
             self.answered(worker)
-
-    def adopt(self, lease: Lease, worker: Worker, exchange: Exchange) -> None:
-        """Take a lent worker back with a call in flight that its borrower began."""
-        exchange.worker = worker
-        exchange.dispatches = 1
-        worker.in_flight[exchange.call.id] = exchange
-        self._expiry.watch(exchange)
-        self.take_back(lease, worker)
+            self.crew.inspect(worker)
 
     @property
     def in_flight(self) -> int:
         """Calls that some worker has."""
-        return sum(len(worker.in_flight) for worker in self.workers)
+        return sum(len(worker.in_flight) for worker in (*self.workers, *self._leaving))
 
     @property
     def idle(self) -> bool:
@@ -149,18 +149,32 @@ class Pool:
         """Give a worker no more calls; those it has not begun go to others."""
         if worker in self.workers:
             self.workers.remove(worker)
+            self._leaving.add(worker)
+        worker.retired = True
         worker.revoke_unstarted()
         worker.drain()
+
+    def retire(self, successor: Service) -> None:
+        """Finish what is here; calls that still come, from somebody who looked this pool up before, go elsewhere."""
+        self._successor = successor
 
     def fail_waiting(self, fault: Fault) -> None:
         """Answer every call in line with a fault: nobody will come for them."""
         while (exchange := self.line.next()) is not None:
-            exchange.fail(Fault.of(fault.code, fault.detail, started=Started.NO, retry_after_s=fault.retry_after_s))
+            name = exchange.call.target.name
+            exchange.fail(
+                type(fault)(fault.detail, started=Started.NO, retry_after_s=fault.retry_after_s, function=name)
+            )
 
     def close(self) -> None:
         """Refuse every call from now on, and let the waiting ones go."""
         self.closed = True
         self.fail_waiting(Draining(f"{self.source} is stopping"))
+
+    def forget(self) -> None:
+        """Every worker is gone: whoever still waits for an answer gets it now."""
+        for worker in list(self._mourned):
+            self.explain(worker)
         self._expiry.close()
 
     # What workers say
@@ -169,7 +183,8 @@ class Pool:
         """Pass on what a call said, to the journal and to its caller."""
         self.journal.event(self.source, worker.pid, call, event)
         if call is not None and call.on_event is not None:
-            call.on_event(event)
+            with contextlib.suppress(Exception):  # the caller's own listener: its failure is not the worker's
+                call.on_event(event)
 
     def leaving(self, worker: Worker) -> None:
         """Let a worker go that asks for it."""
@@ -178,6 +193,9 @@ class Pool:
     def answered(self, worker: Worker) -> None:
         """Give a worker as many calls as it has room for."""
         if worker.state is not State.READY:
+            return
+        if worker.calls >= self.recycle_calls:
+            self.crew.let_go(worker, f"it has run {worker.calls} calls")
             return
         line = self.line
         room = worker.window - len(worker.in_flight)
@@ -190,34 +208,44 @@ class Pool:
     def returned(self, exchange: Exchange) -> None:
         """Put a call that was given back at the front of the line, or hand it to a free worker."""
         exchange.worker = None
+        if self.closed:
+            exchange.conclude(Draining(f"{self.source} is stopping", function=exchange.call.target.name))
+            return
+        self.line.rejoin(exchange)
         worker = self._pick()
         if worker is not None and not worker.in_flight:
-            self._hand(exchange, worker)
+            self.answered(worker)
         else:
-            self.line.rejoin(exchange)
             self.crew.wanted()
 
     def lost(self, worker: Worker, begun: list[Exchange], unstarted: list[Exchange]) -> None:
         """Bury a worker: calls that it had not begun go to others, the others' callers hear what happened."""
         if worker in self.workers:
             self.workers.remove(worker)
+        self._leaving.discard(worker)
+        if begun:
+            self._mourned[worker] = begun
+            if worker.stopping_reason:
+                self.explain(worker)
+            else:
+                self.loop.call_later(EPITAPH_S, self.explain, worker)
         for exchange in reversed(unstarted):
-            if exchange.dispatches < DISPATCHES_MAX and not self.closed:
+            exchange.deaths += 1
+            if exchange.deaths < DEATHS_MAX:
                 self.returned(exchange)
             else:
-                detail = f"workers of {self.source} died {exchange.dispatches} times before they began this call"
-                exchange.conclude(WorkerLost(detail, started=Started.NO))
-        if begun:
-            self.loop.create_task(self._explain(worker, begun))
+                name = exchange.call.target.name
+                detail = f"{exchange.deaths} workers of {self.source} died before they began this call"
+                exchange.conclude(WorkerLost(detail, started=Started.NO, function=name))
         self.crew.buried(worker)
 
-    async def _explain(self, worker: Worker, begun: list[Exchange]) -> None:
-        reason = await worker.epitaph()
-        for exchange in begun:
+    def explain(self, worker: Worker) -> None:
+        """Tell the callers of a worker that died why it did, as far as that is known by now."""
+        reason = worker.stopping_reason or "it closed its connection"
+        for exchange in self._mourned.pop(worker, ()):
             name = exchange.call.target.name
-            exchange.conclude(
-                WorkerLost(f"{name}: the worker died in mid-call ({reason})", started=Started.YES, function=name)
-            )
+            detail = f"{name}: the worker died in mid-call ({reason})"
+            exchange.conclude(WorkerLost(detail, started=Started.YES, function=name))
 
     # What callers and the clock say
 
@@ -230,28 +258,64 @@ class Pool:
         call = exchange.call
         timeout_s = call.deadline - call.arrived_at
         name = call.target.name
-        if exchange.worker is None:
-            detail = f"{name} waited its whole {timeout_s:g}s timeout for a free worker"
-        else:
+        worker = exchange.worker
+        if worker is not None and worker.has_begun(call.id):
             detail = f"{name} ran past its {timeout_s:g}s timeout"
+        else:
+            detail = f"{name} waited its whole {timeout_s:g}s timeout for a free worker"
         self._end_early(exchange, DeadlineExceeded(detail, function=name))
 
     def _end_early(self, exchange: Exchange, fault: Fault) -> None:
         worker = exchange.worker
         if worker is None:
             fault.started = Started.NO
+            self.line.leave(exchange)
             exchange.conclude(fault)
-            self.line.leave()
+        elif worker.state is State.GONE:
+            fault.started = Started.YES
+            exchange.conclude(fault)
         else:
-            fault.started = Started.YES if worker.has_begun(exchange.call.id) else Started.NO
+            # It was sent ahead and has not begun; whether it does before it can be asked back is not known yet.
+            fault.started = Started.YES if worker.has_begun(exchange.call.id) else Started.UNKNOWN
             worker.give_up(exchange, fault)
 
+    def _live(self) -> dict[int, Exchange]:
+        """Every call in line or in flight, by id."""
+        live = dict(self.line.waiting)
+        for worker in (*self.workers, *self._leaving):
+            live.update(worker.in_flight)
+        for exchanges in self._mourned.values():
+            live.update((exchange.call.id, exchange) for exchange in exchanges)
+        return live
+
     # Who works
+
+    def _queue(self, call: Call) -> Pending:
+        """Take a call that no worker is free for."""
+        if self._successor is not None:
+            return settle(self._successor(call))
+        if (fault := self._refusal(call)) is not None:
+            return Pending.failed(fault)
+        exchange = Exchange(call, self)
+        if self.line.join(exchange):
+            self._expiry.watch(call)
+            self.crew.wanted()
+            return exchange
+        return Pending.failed(
+            Overloaded(
+                f"{self.source} has {len(self.line)} calls waiting and takes no more (queue = {self.options.queue})",
+                function=call.target.name,
+                retry_after_s=1.0,
+            )
+        )
 
     def _refusal(self, call: Call) -> Fault | None:
         if self.closed:
             return Draining(f"{self.source} is stopping", function=call.target.name)
-        return None if self.workers else self.crew.refusal()
+        fault = None if self.workers else self.crew.refusal()
+        if fault is not None:
+            fault.function = call.target.name
+        return fault
 
     def _reclaim(self) -> Worker | None:
         for lease in self.leases:
@@ -272,17 +336,19 @@ class Pool:
     def _hand(self, exchange: Exchange, worker: Worker) -> None:
         worker.dispatch(exchange)
         if not self._watching_stalls and len(worker.in_flight) > self.options.concurrency:
-            self._watching_stalls = True
-            self.loop.call_later(STALL_S, self._check_stalls, {worker: worker.answers for worker in self.workers})
+            self._watch_stalls(self.workers)
+
+    def _watch_stalls(self, workers: Iterable[Worker]) -> None:
+        self._watching_stalls = True
+        heads = {worker: next(iter(worker.in_flight), 0) for worker in workers}
+        self.loop.call_later(STALL_S, self._check_stalls, heads)
 
     def _check_stalls(self, before: dict[Worker, int]) -> None:
+        """Have workers that are still at the call that they were at give back what was sent ahead."""
         self._watching_stalls = False
-        ahead = False
-        for worker in self.workers:
-            if len(worker.in_flight) > self.options.concurrency:
-                ahead = True
-                if before.get(worker) == worker.answers:
-                    worker.slow_down()
+        ahead = [worker for worker in self.workers if len(worker.in_flight) > self.options.concurrency]
+        for worker in ahead:
+            if next(iter(worker.in_flight)) == before.get(worker):
+                worker.slow_down()
         if ahead:
-            self._watching_stalls = True
-            self.loop.call_later(STALL_S, self._check_stalls, {worker: worker.answers for worker in self.workers})
+            self._watch_stalls(ahead)

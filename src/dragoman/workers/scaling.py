@@ -13,13 +13,20 @@ would only chase bursts that are over before the worker is up."""
 BACKOFF_FIRST_S = 0.1
 BACKOFF_MAX_S = 30.0
 YOUNG_S = 1.0
-"""A worker that dies before this age counts as a failed start: replacing it at once would spin."""
+"""A worker that ends before this age, uncalled, counts as a failed start: replacing it at once would spin."""
+CRASH_PAUSE_MAX_S = 1.0
+"""Longest pause before workers that crash in their first calls are replaced: other callers wait through it."""
 
 
 def growth(options: PoolOptions, workers: int, waiting: int) -> int:
     """How many workers to add: one for every `concurrency` waiting calls, at most as many again as there are."""
     wanted = -(-waiting // options.concurrency)
     return max(min(wanted, max(workers, 1), options.workers_max - workers), 0)
+
+
+def crash_pause_s(crashes: int) -> float:
+    """Seconds to wait after so many workers in a row died without having answered a call: none after the first."""
+    return min(backoff_s(crashes - 1), CRASH_PAUSE_MAX_S) if crashes > 1 else 0.0
 
 
 def backoff_s(failures: int) -> float:

@@ -10,17 +10,25 @@ import asyncio
 from collections import deque
 from typing import TYPE_CHECKING
 
+from dragoman.wire.frame import HEADER_BYTES
+
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
 
     from dragoman.core.fault import Fault
 
 
+def _let_pass(_: int) -> None: ...
+
+
+def _nothing() -> None: ...
+
+
 class ReplyStream:
     """An async iterator over encoded items. Raises the call's `Fault` at the place where the function failed."""
 
     def __init__(self, grant: Callable[[int], None], cancel: Callable[[], None]) -> None:
-        """`grant(n)` says that n more bytes were taken, so that the worker may send others; `cancel()` stops the call."""
+        """`grant(n)`: n more bytes were taken, the worker may send as many others; `cancel()` stops the call."""
         self._items: deque[bytes] = deque()
         self._grant = grant
         self._cancel = cancel
@@ -40,53 +48,56 @@ class ReplyStream:
         if not self.ended:
             self.ended = True
             self._fault = fault
+            # They lead back to the call: without them nothing of it outlives its last reader.
+            self._grant, self._cancel = _let_pass, _nothing
             self._wake()
 
     def __aiter__(self) -> AsyncIterator[bytes]:
         return self
 
     async def __anext__(self) -> bytes:
-        while not self._items:
-            if self.ended:
-                if self._fault is not None:
-                    raise self._fault
-                raise StopAsyncIteration
-            await self._more()
+        if not self._items and not await self._more():
+            raise StopAsyncIteration
         item = self._items.popleft()
         self._took(len(item))
         return item
 
     async def batch(self) -> list[bytes]:
         """All items that are here now, at least one; an empty list at the end. Raises the call's `Fault`."""
-        while not self._items:
-            if self.ended:
-                if self._fault is not None:
-                    raise self._fault
-                return []
-            await self._more()
+        if not self._items and not await self._more():
+            return []
         items = list(self._items)
         self._items.clear()
-        self._took(sum(map(len, items)))
+        # The wire counts a header with each item, and adds one to what is taken at once.
+        self._took(sum(map(len, items)) + (len(items) - 1) * HEADER_BYTES)
         return items
 
     async def aclose(self) -> None:
         """Stop reading: cancels the call unless it has ended, and lets go of what is buffered."""
         self._closed = True
         self._items.clear()
-        if not self.ended:
-            self._cancel()
+        self._wake()
+        self._cancel()
 
-    async def _more(self) -> None:
-        self._waiter = asyncio.get_running_loop().create_future()
-        try:
-            await self._waiter
-        finally:
-            self._waiter = None
+    async def _more(self) -> bool:
+        """Wait for items; false at the end. Raises the call's `Fault`."""
+        while not self._items:
+            if self._closed:
+                return False
+            if self.ended:
+                if self._fault is not None:
+                    raise self._fault
+                return False
+            self._waiter = asyncio.get_running_loop().create_future()
+            try:
+                await self._waiter
+            finally:
+                self._waiter = None
+        return True
 
     def _wake(self) -> None:
         if self._waiter is not None and not self._waiter.done():
             self._waiter.set_result(None)
 
     def _took(self, count: int) -> None:
-        if not self.ended:
-            self._grant(count)
+        self._grant(count)

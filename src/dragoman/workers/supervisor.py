@@ -1,19 +1,17 @@
 """Keeps a pool staffed: starts workers, adds some under load, lets idle ones go, replaces the dead and the old.
 
-A source that cannot start is asked again with growing pauses; meanwhile its callers are told why at once.
+A source that cannot start is tried again with growing pauses; meanwhile its callers are told why at once.
 """
 
 from __future__ import annotations
 
 import asyncio
-import contextlib
 from typing import TYPE_CHECKING
 
-from dragoman.contract.manifest import from_wire
-from dragoman.core.fault import Fault, StartFailed
+from dragoman.core.fault import Draining, Fault, StartFailed
 from dragoman.workers.hire import Hired, hire
 from dragoman.workers.lifecycle import State
-from dragoman.workers.scaling import WAIT_S, YOUNG_S, backoff_s, growth
+from dragoman.workers.scaling import WAIT_S, YOUNG_S, backoff_s, crash_pause_s, growth
 from dragoman.workers.upkeep import Upkeep
 
 if TYPE_CHECKING:
@@ -22,66 +20,79 @@ if TYPE_CHECKING:
 
     from dragoman.contract.function import Contract
     from dragoman.sandbox.confinement import Confinement
-    from dragoman.wire.handshake import Ready
     from dragoman.workers.pool import Pool
-    from dragoman.workers.source import Journal, SourceLaunch
+    from dragoman.workers.source import SourceLaunch
     from dragoman.workers.worker import Worker
 
 POLL_S = 0.01
+EXIT_S = 0.5
+"""How long a worker may take to exit once it has nothing more to do, or has closed its wire; then it is killed."""
+GONE_S = 8.0
+"""How long stopping waits for killed processes: longer than a kill is repeated. What still lives then sits in the
+kernel (a dead network disk), and nobody can end it."""
 
 
 class Supervisor:
     """Hires, watches and buries the workers of one pool."""
 
-    def __init__(self, pool: Pool, source: SourceLaunch, confinement: Confinement, journal: Journal) -> None:
+    def __init__(self, pool: Pool, source: SourceLaunch, confinement: Confinement) -> None:
         self.pool = pool
         self.source = source
         self.contracts: tuple[Contract, ...] = ()
         self.starts = 0
         self.restarts = 0
         self.starting = 0
-        self._confinement = confinement
-        self._journal = journal
-        self._hired: dict[Worker, Hired] = {}
-        self._tasks: set[asyncio.Task[None]] = set()
-        self._failures = 0
         self.last_fault: Fault | None = None
         self.on_first_ready: Callable[[tuple[Contract, ...]], None] | None = None
+        self._confinement = confinement
+        self._hired: dict[Worker, Hired] = {}
+        self._hiring: set[asyncio.Task[None]] = set()
+        self._watching: set[asyncio.Task[None]] = set()
+        self._renewing: dict[Worker, str] = {}
+        self._failures = 0
+        self._crashes = 0
         self._retry_at = 0.0
+        self._retry: asyncio.TimerHandle | None = None
         self._check: asyncio.TimerHandle | None = None
+        self._first: asyncio.Future[None] | None = None
         self._stopping = False
         self._upkeep = Upkeep(self)
         pool.crew = self
 
     async def start(self) -> tuple[Contract, ...]:
-        """Start the first workers and learn what they offer. Raises `StartFailed`; another try follows by itself."""
+        """Start the first workers and learn from the first of them what they offer.
+
+        Raises `StartFailed` where none of them starts; another try follows by itself.
+        """
+        self._first = self.pool.loop.create_future()
         self._upkeep.start()
-        first = asyncio.ensure_future(self._hire())
-        others = [self._spawn() for _ in range(self.pool.options.workers_min - 1)]
-        await first
-        if self.last_fault is not None and not self.pool.workers:
-            raise self.last_fault
-        await asyncio.gather(*others)
+        for _ in range(max(self.pool.options.workers_min, 1)):
+            self._spawn()
+        await self._first
         return self.contracts
 
     async def stop(self, timeout_s: float | None = None) -> None:
         """Let calls in flight finish for up to `timeout_s`, then end every worker, and wait until they are gone."""
-        loop, pool = self.pool.loop, self.pool
+        pool = self.pool
         deadline = pool.clock.monotonic() + (pool.options.drain_timeout_s if timeout_s is None else timeout_s)
-        while not pool.idle and pool.clock.monotonic() < deadline:
+        while not pool.idle and pool.clock.monotonic() < deadline:  # noqa: ASYNC110 - threads with leases tell no event
             await asyncio.sleep(POLL_S)
-        self._stopping = True
-        self._upkeep.stop()
-        pool.close()
+        self._begin_to_stop()
         for lease in list(pool.leases):
-            lease.reclaim()
+            if not lease.reclaim() and lease.worker is not None:
+                lease.worker.condemn(f"{pool.source} is stopping")
         for worker in list(pool.workers):
             pool.release(worker)
-        for task in self._tasks:
-            task.cancel()
-        graves = [loop.create_task(self._bury(worker)) for worker in list(self._hired)]
-        if graves:
-            await asyncio.wait(graves)
+        for hired in self._hired.values():
+            pool.loop.call_later(EXIT_S, hired.worker.condemn, f"{pool.source} is stopping")
+        rest = self._hiring | self._watching
+        if rest:
+            _, alive = await asyncio.wait(rest, timeout=GONE_S)
+            for task in alive:
+                task.cancel()
+            if alive:
+                self.note("error", f"{len(alive)} processes cannot be ended")
+        pool.forget()
 
     @property
     def crew_size(self) -> int:
@@ -97,6 +108,10 @@ class Supervisor:
                 counts[str(worker.state)] += 1
         return counts
 
+    def note(self, level: str, message: str, pid: int = 0) -> None:
+        """Tell the journal."""
+        self.pool.journal.note(level, message, self.source.name, pid)
+
     # What the pool says
 
     def wanted(self) -> None:
@@ -105,131 +120,181 @@ class Supervisor:
             self._check = self.pool.loop.call_later(WAIT_S, self._consider)
 
     def refusal(self) -> Fault | None:
-        """Why there is no worker, while none can be started."""
+        """Why there is no worker, as long as the last start failed; `None` for a call that shall be the next try."""
         fault = self.last_fault
-        if fault is None or self.starting:
+        if fault is None or self.pool.workers or self.pool.leases:
             return None
         wait_s = self._retry_at - self.pool.clock.monotonic()
-        return StartFailed(fault.detail, retry_after_s=max(wait_s, 0.0)) if wait_s > 0 else None
+        if wait_s <= 0 and not self.starting and self._retry is None:
+            return None
+        return StartFailed(fault.detail, retry_after_s=max(wait_s, 0.1), traceback=fault.traceback)
 
     def buried(self, worker: Worker) -> None:
-        """Note a death, and replace the dead unless it was let go."""
-        if worker not in self._hired:
+        """Note a death, and replace the dead."""
+        hired = self._hired.get(worker)
+        if hired is None:
             return
-        self._task(self._bury(worker))
-        if self._stopping or worker.state is State.DRAINING:
+        self.pool.loop.call_later(EXIT_S, worker.process.kill)
+        self._renewing.pop(worker, None)
+        now = self.pool.clock.monotonic()
+        if worker.retired:
             return
-        age_s = self.pool.clock.monotonic() - worker.started_at
-        if age_s < YOUNG_S and not worker.calls:
-            self._failed(StartFailed(f"{self.source.name}: a worker died right after its start"))
+        if not worker.calls and now - worker.started_at < YOUNG_S:
+            hired.stillborn = True  # counted when it is known how it ended
+            return
+        self._crashes = 0 if worker.useful else self._crashes + 1
+        self._retry_at = max(self._retry_at, now + crash_pause_s(self._crashes))
         self.ensure()
 
     def ensure(self) -> None:
-        """Start workers until there are enough."""
-        missing = self.pool.options.workers_min - self.crew_size
-        if not missing and len(self.pool.line) and not self.crew_size:
-            missing = 1
-        for _ in range(max(missing, 0)):
-            self.restarts += 1
+        """Start workers until there are enough; after a failure only one, and not before its time."""
+        pool, options = self.pool, self.pool.options
+        least = options.workers_min if self.contracts else max(options.workers_min, 1)
+        missing = max(least, 1 if len(pool.line) else 0) - self.crew_size
+        if self._stopping or missing <= 0 or (self.starting and self._failures):
+            return
+        wait_s = self._retry_at - pool.clock.monotonic()
+        if wait_s > 0:
+            if self._retry is None:
+                self._retry = pool.loop.call_later(wait_s, self._try_again)
+            return
+        for _ in range(1 if self._failures else missing):
+            self.restarts += bool(self.contracts)
             self._spawn()
 
     def let_go(self, worker: Worker, reason: str) -> None:
         """Have a worker finish what it has and leave; another takes its place where that is needed."""
-        self._journal.note("info", f"worker retired: {reason}", self.source.name, worker.pid)
+        self._renewing.pop(worker, None)
+        if worker.retired:
+            return
+        self.note("info", f"worker retired: {reason}", worker.pid)
         self.pool.release(worker)
-        self._task(self._see_out(worker))
+        hired = self._hired.get(worker)
+        if hired is not None:
+            wait_s = self.pool.options.drain_timeout_s
+            late = f"it had {wait_s:g}s to finish when it was let go: {reason}"
+            hired.overdue = self.pool.loop.call_later(wait_s, worker.condemn, late)
         self.ensure()
+
+    def renew(self, worker: Worker, reason: str) -> None:
+        """Let a worker go once its successor is ready; at once where others do its work meanwhile."""
+        if len(self.pool.workers) > 1:
+            self.let_go(worker, reason)
+        elif worker not in self._renewing and self.pool.clock.monotonic() >= self._retry_at:
+            self._renewing[worker] = reason
+            self.restarts += 1
+            self._spawn()
+
+    def inspect(self, worker: Worker) -> None:
+        """Look at a worker that comes back from a thread: it may be due to leave."""
+        self._upkeep.look_at(worker)
 
     def _consider(self) -> None:
         self._check = None
         pool = self.pool
+        for worker in list(pool.workers):
+            pool.answered(worker)
         head_at = pool.line.head_arrived_at()
         if head_at is None or self._stopping:
             return
-        if pool.clock.monotonic() - head_at >= WAIT_S and not self.starting and self.refusal() is None:
+        now = pool.clock.monotonic()
+        if now - head_at >= WAIT_S and not self.starting and now >= self._retry_at:
             for _ in range(growth(pool.options, len(pool.workers) + len(pool.leases), len(pool.line))):
                 self._spawn()
+        self.ensure()
         self.wanted()
 
     # Hiring
 
-    def _spawn(self) -> asyncio.Task[None]:
-        return self._task(self._hire())
-
-    async def _hire(self) -> None:
+    def _spawn(self) -> None:
         self.starting += 1
         self.starts += 1
+        self._task(self._hiring, self._hire())
+
+    async def _hire(self) -> None:
         try:
-            wait_s = self._retry_at - self.pool.clock.monotonic()
-            if self._failures and wait_s > 0:
+            try:
+                hired = await hire(self.pool, self.source, self._confinement)
+            finally:
                 self.starting -= 1
-                try:
-                    await asyncio.sleep(wait_s)
-                finally:
-                    self.starting += 1
-            hired, ready = await hire(self.pool, self.source, self._confinement, self._journal)
         except Fault as fault:
-            self._failed(fault)
+            if not self._stopping:
+                self._failed(fault)
         else:
             self._hired[hired.worker] = hired
-            self._welcome(hired.worker, ready)
-        finally:
-            self.starting -= 1
-        if not self.pool.workers and not self._stopping and self.last_fault is not None and not self.starting:
-            self.pool.fail_waiting(self.last_fault)
-            self._spawn()
+            self._task(self._watching, self._watch(hired))
+            self._welcome(hired)
 
-    def _welcome(self, worker: Worker, ready: Ready) -> None:
-        try:
-            contracts = from_wire(list(ready.functions))
-        except ValueError as error:
-            worker.condemn(f"its manifest is wrong: {error}")
-            self._failed(StartFailed(f"{self.source.name}: {error}"))
+    def _welcome(self, hired: Hired) -> None:
+        worker, contracts = hired.worker, hired.contracts
+        if self._stopping:
+            worker.condemn(f"{self.pool.source} is stopping")
+            return
+        if worker.state is State.GONE:
+            hired.stillborn = True
             return
         indexes = None
         if not self.contracts:
             self.contracts = contracts
         elif contracts != self.contracts:
             indexes = {contract.name: index for index, contract in enumerate(contracts)}
-            self._journal.note(
-                "warning", "the source changed on disk since it was loaded", self.source.name, worker.pid
-            )
+            self.note("warning", "the source changed on disk since it was loaded", worker.pid)
         self._failures, self.last_fault = 0, None
-        worker.become_ready(ready, indexes)
+        worker.become_ready(hired.ready, indexes)
         self.pool.add(worker)
+        for old, reason in list(self._renewing.items()):
+            self.let_go(old, reason)
+        if self._first is not None and not self._first.done():
+            self._first.set_result(None)
         if self.on_first_ready is not None:
             tell, self.on_first_ready = self.on_first_ready, None
             tell(contracts)
+        self.ensure()
 
     def _failed(self, fault: Fault) -> None:
         self._failures += 1
         self.last_fault = fault
         self._retry_at = self.pool.clock.monotonic() + backoff_s(self._failures)
-        self._journal.note("error", fault.detail, self.source.name, 0)
+        self._renewing.clear()
+        self.note("error", fault.detail)
+        if not self.crew_size:
+            self.pool.fail_waiting(fault)
+            if self._first is not None and not self._first.done():
+                self._first.set_exception(fault)
+        self.ensure()
+
+    def _try_again(self) -> None:
+        self._retry = None
+        self.ensure()
 
     # Ends
 
-    async def _see_out(self, worker: Worker) -> None:
-        pool = self.pool
-        deadline = pool.clock.monotonic() + pool.options.drain_timeout_s
-        while worker.state is not State.GONE and pool.clock.monotonic() < deadline:
-            await asyncio.sleep(POLL_S)
-        if worker.state is not State.GONE:
-            worker.condemn("it did not finish in time when it was let go")
+    async def _watch(self, hired: Hired) -> None:
+        """Wait for a worker's process to end, and clear up after it."""
+        worker = hired.worker
+        ended = await hired.process.wait()
+        worker.exited(ended)
+        self.pool.explain(worker)
+        last_words = hired.last_words()
+        hired.close()
+        del self._hired[worker]
+        if hired.stillborn and not self._stopping:
+            self._failed(StartFailed(f"{self.source.name} ended with {ended} right after its start{last_words}"))
 
-    async def _bury(self, worker: Worker) -> None:
-        hired = self._hired.get(worker)
-        if hired is None:
-            return
-        with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(asyncio.shield(asyncio.ensure_future(worker.process.wait())), 0.5)
-        worker.condemn("it did not exit")
-        await worker.process.wait()
-        if self._hired.pop(worker, None) is not None:
-            hired.close()
+    def _begin_to_stop(self) -> None:
+        self._stopping = True
+        self._upkeep.stop()
+        for timer in (self._retry, self._check):
+            if timer is not None:
+                timer.cancel()
+        self._retry = self._check = None
+        self.pool.close()
+        for task in self._hiring:
+            task.cancel()
+        if self._first is not None and not self._first.done():
+            self._first.set_exception(Draining(f"{self.pool.source} is stopping"))
 
-    def _task(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+    def _task(self, group: set[asyncio.Task[None]], work: Coroutine[Any, Any, None]) -> None:
         task = self.pool.loop.create_task(work)
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
-        return task
+        group.add(task)
+        task.add_done_callback(group.discard)

@@ -24,8 +24,16 @@ class Crew(Protocol):
 
     pool: Pool
 
+    def ensure(self) -> None:
+        """Start workers where there are too few."""
+        ...
+
     def let_go(self, worker: Worker, reason: str) -> None:
         """Retire a worker; a successor comes where one is needed."""
+        ...
+
+    def renew(self, worker: Worker, reason: str) -> None:
+        """Retire a worker once its successor is ready."""
         ...
 
 
@@ -52,31 +60,47 @@ class Upkeep:
             pool = self._crew.pool
             now = pool.clock.monotonic()
             for lease in list(pool.leases):
-                if now - lease.used_at > TICK_S or pool.closed:
+                worker = lease.worker
+                if now - lease.used_at > TICK_S or (worker is not None and self._overdue(worker, now)):
                     lease.reclaim()
-            for worker in list(self._crew.pool.workers):
+            for worker in list(pool.workers):
                 self.look_at(worker)
+            if pool.options.recycle_memory_bytes:
+                await self._weigh()
+            self._crew.ensure()
 
     def look_at(self, worker: Worker) -> None:
         """Decide about one worker."""
         pool = self._crew.pool
         options, now = pool.options, pool.clock.monotonic()
-        age_s, idle_s = now - worker.started_at, now - worker.idle_since
-        if options.recycle_calls and worker.calls >= options.recycle_calls:
-            self._crew.let_go(worker, f"it has run {worker.calls} calls")
-        elif options.recycle_age_s and age_s >= options.recycle_age_s:
-            self._crew.let_go(worker, f"it is {age_s:.0f}s old")
-        elif options.recycle_memory_bytes and (used := resident_bytes(worker.pid)) >= options.recycle_memory_bytes:
-            self._crew.let_go(worker, f"it uses {used // 1024 // 1024} MB")
+        idle_s = now - worker.idle_since
+        if reason := self._overdue(worker, now):
+            self._crew.renew(worker, reason)
         elif worker.in_flight:
             # Its deadline watches a busy worker: one that holds its interpreter may be unable to answer a ping.
-            worker.rare.excuse()
+            worker.rare.excuse(now)
         elif idle_s >= options.idle_s and len(pool.workers) > options.workers_min:
             self._crew.let_go(worker, f"it was idle for {idle_s:.0f}s")
         elif worker.rare.silent_s(now) > PONG_S:
             worker.condemn("it no longer answers")
         elif idle_s >= PING_S:
             worker.rare.ping(now, PING_S)
+
+    def _overdue(self, worker: Worker, now: float) -> str:
+        """Why a worker is due to be renewed; empty where it is not."""
+        options = self._crew.pool.options
+        age_s = now - worker.started_at
+        if options.recycle_age_s and age_s >= options.recycle_age_s:
+            return f"it is {age_s:.0f}s old"
+        if options.recycle_memory_bytes and worker.resident_bytes >= options.recycle_memory_bytes:
+            return f"it uses {worker.resident_bytes // 1024 // 1024} MB"
+        return ""
+
+    async def _weigh(self) -> None:
+        """Measure every worker, in a thread: finding a worker's children reads all of `/proc`."""
+        pool = self._crew.pool
+        for worker in (*pool.workers, *(lease.worker for lease in pool.leases if lease.worker is not None)):
+            worker.resident_bytes = await asyncio.to_thread(resident_bytes, worker.pid)
 
 
 def resident_bytes(pid: int) -> int:

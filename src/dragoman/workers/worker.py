@@ -9,30 +9,33 @@ gives back the ones that it has not begun when it turns out slow, and the shared
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 from typing import TYPE_CHECKING, Protocol
 
 from dragoman.core.call import Codec, Reply
 from dragoman.core.deadline import remaining_ms
-from dragoman.core.fault import Fault
+from dragoman.core.fault import Fault, InvalidArgument, NotFound, Started
 from dragoman.wire.connection import Connection
-from dragoman.wire.fault import ProtocolFault
-from dragoman.wire.frame import Flag, Frame, Kind
+from dragoman.wire.fault import Oversized, ProtocolFault
+from dragoman.wire.frame import Flag, Kind
 from dragoman.wire.report import load_fault
-from dragoman.wire.state import Role
+from dragoman.wire.state import IllegalTransition, Role
 from dragoman.workers.channel import Channel
 from dragoman.workers.lifecycle import State, step
 from dragoman.workers.rare import RareFrames, meta_of
 from dragoman.workers.stream import ReplyStream
 
 if TYPE_CHECKING:
+    import asyncio
     import socket
+    from collections.abc import Collection
 
     from dragoman.core.call import Call
     from dragoman.core.clock import Clock
     from dragoman.core.event import Event
-    from dragoman.sandbox.confinement import Process
+    from dragoman.core.target import Target
+    from dragoman.sandbox.confinement import Exit, Process
+    from dragoman.wire.frame import Frame
     from dragoman.wire.handshake import Ready
     from dragoman.workers.exchange import Exchange
     from dragoman.workers.options import PoolOptions
@@ -45,9 +48,8 @@ AHEAD_MAX = 64
 """And never more than this many, whatever they take: about what one read of 64 KB brings in."""
 SMOOTHING = 0.125
 """Weight of the newest run time in the moving average, as in TCP's round-trip estimator (RFC 6298)."""
-EPITAPH_S = 0.25
-"""How long callers of a worker that died wait to hear its exit code."""
-
+WIRE_LOST = 74
+"""Exit code of a guest that has lost its wire (EX_IOERR of sysexits.h)."""
 CODECS = tuple(Codec)
 """Codecs by their number on the wire."""
 _END, _ITEM, _FAULT = int(Kind.END), int(Kind.ITEM), int(Kind.FAULT)
@@ -95,21 +97,27 @@ class Worker:
         self.in_flight: dict[int, Exchange] = {}
         self.window = owner.options.concurrency
         self.calls = 0
-        self.answers = 0
         self.started_at = owner.clock.monotonic()
         self.idle_since = self.started_at
+        self.lent = False
+        self.retired = False
+        self.useful = False
+        self.resident_bytes = 0
         self.stopping_reason = ""
-        self.send = self.channel.send
         self.rare = RareFrames(self, owner.route)
         self._run_us = AHEAD_US
         self._goes_ahead = False
-        self._revoking: set[int] = set()
         self._indexes: dict[str, int] | None = None
 
     @property
     def pid(self) -> int:
         """The process id of the worker itself."""
         return self.process.pid
+
+    @property
+    def lendable(self) -> bool:
+        """Whether nothing at all is in progress between the worker and the loop."""
+        return self.state is State.READY and not self.in_flight and self.channel.idle and self.rare.idle
 
     def become_ready(self, ready: Ready, indexes: dict[str, int] | None) -> None:
         """Take calls from now on. `indexes` maps names where this worker's manifest differs from the pool's."""
@@ -118,71 +126,97 @@ class Worker:
         self._indexes = indexes
 
     def dispatch(self, exchange: Exchange) -> None:
-        """Send the exchange's call to the worker."""
+        """Send the exchange's call to the worker. One that cannot be sent gets its fault."""
         call = exchange.call
         now = self.owner.clock.monotonic()
+        try:
+            header = self.call_header(call, now)
+        except Fault as fault:
+            exchange.fail(fault)
+            return
+        except IllegalTransition:
+            # It has just asked to leave, in a frame that was read with the one being dealt with now.
+            self.owner.leaving(self)
+            self.owner.returned(exchange)
+            return
         call.dispatched_at = now
         exchange.worker = self
-        exchange.dispatches += 1
         idle = not self.in_flight
         self.in_flight[call.id] = exchange
-        self.channel.send(self.call_header(call, now), call.body)
+        self.channel.send(header, call.body)
         if idle:
             self.channel.flush()
 
     def call_header(self, call: Call, now: float) -> bytes:
-        """The header of a CALL, which is thereby begun on the wire; its body must follow."""
+        """The header of a CALL, which is thereby begun on the wire; its body must follow.
+
+        Raises the `Fault` of a call that cannot be sent, and `IllegalTransition` where the worker takes no more.
+        """
         target = call.target
-        self.calls += 1
-        index = target.index if self._indexes is None else self._indexes[target.function]
+        index = target.index if self._indexes is None else self._index_of(target)
         head = self.connection.stream_header if target.streaming else self.connection.call_header
-        return head(
-            call.id,
-            index,
-            call.codec | call.reply_codec << 4,
-            len(call.body),
-            remaining_ms(call.deadline, now),
-            meta_of(call) if call.trace is not None or call.depth else b"",
-        )
+        try:
+            header = head(
+                call.id,
+                index,
+                call.codec | call.reply_codec << 4,
+                len(call.body),
+                remaining_ms(call.deadline, now),
+                meta_of(call) if call.trace is not None or call.depth else b"",
+            )
+        except Oversized as error:
+            detail = f"the input of {target.name} is too large to send: {error}"
+            raise InvalidArgument(detail, function=target.name) from None
+        self.calls += 1
+        return header
 
     def receive(self, data: bytes) -> None:
         """Take bytes off the wire."""
+        broken: ProtocolFault | None = None
         try:
             frames = self.connection.receive(data)
         except ProtocolFault as error:
-            self.take(error.frames)
-            self.condemn(f"it broke the protocol: {error}")
-            return
-        self.take(frames)
-        if answers := self.connection.answers():
-            self.channel.send(answers)
+            frames, broken = error.frames, error
+        self.accept(frames, broken)
         if self.state is not State.GONE:
             self.owner.answered(self)
 
-    def take(self, frames: list[Frame]) -> None:
-        """Act on frames that the connection has accepted."""
+    def accept(self, frames: list[Frame], broken: ProtocolFault | None = None) -> None:
+        """Act on frames that the connection has accepted, the last ones where it is broken."""
+        try:
+            self._take(frames)
+        except ProtocolFault as error:
+            broken = broken or error
+        if broken is not None:
+            self.condemn(f"it broke the protocol: {broken}")
+        elif answers := self.connection.answers():
+            self.channel.send(answers)
+
+    def _take(self, frames: list[Frame]) -> None:
+        # A frame of a call that is not in flight: the worker was given up over one that came before it.
         in_flight = self.in_flight
         run_us = self._run_us
         for frame in frames:
             kind = frame.kind
             if kind == _END:
-                exchange = in_flight.pop(frame.call)
+                exchange = in_flight.pop(frame.call, None)
+                if exchange is None:
+                    continue
                 run_us += (frame.amount - run_us) * SMOOTHING
                 call = exchange.call
                 if call.target.streaming:
-                    self._stream_of(exchange).end()
-                    exchange.unwatch()
+                    self._end_stream(exchange, frame)
                 else:
                     queue_s = call.dispatched_at - call.arrived_at
                     exchange.resolve(Reply(frame.body, CODECS[frame.codec], None, queue_s, frame.amount * 1e-6))
             elif kind == _ITEM:
-                self._stream_of(in_flight[frame.call]).push(frame.body)
+                if (exchange := in_flight.get(frame.call)) is not None:
+                    self._stream_of(exchange).push(frame.body)
             elif kind == _FAULT and frame.call:
                 self._faulted(frame)
             else:
                 self.rare.take(frame)
         self._run_us = run_us
-        self.answers += len(frames)
         if self._goes_ahead:
             self.window = 1 + min(int(AHEAD_US / (run_us + 1.0)), AHEAD_MAX - 1)
 
@@ -197,53 +231,68 @@ class Worker:
 
     def has_begun(self, call_id: int) -> bool:
         """Whether the function of a call in flight has been entered; True where the worker cannot tell."""
-        if not self._goes_ahead:
-            return True
+        return call_id in self.begun()
+
+    def begun(self) -> Collection[int]:
+        """Ids of the calls in flight whose functions have been entered: all, where the worker cannot tell."""
+        if not self._goes_ahead or self.state is State.GONE:
+            return self.in_flight
         last = self.progress.last_started()
         if last not in self.in_flight:
-            return False
-        for flying in self.in_flight:
-            if flying == call_id:
-                return True
-            if flying == last:
-                return False
-        return False
+            return ()
+        flying = list(self.in_flight)
+        return flying[: flying.index(last) + 1]
 
     def revoke_unstarted(self) -> None:
         """Ask for every call back that has not begun."""
+        begun = self.begun()
         for call_id, exchange in self.in_flight.items():
-            if not exchange.done and not self.has_begun(call_id):
-                self._revoke(call_id)
+            if call_id not in begun and not exchange.done:
+                self._ask_back(call_id)
 
     def give_up(self, exchange: Exchange, fault: Fault) -> None:
         """Answer an exchange in flight with a fault now, and have the worker stop it: by request, then by force."""
-        call_id = exchange.call.id
+        call_id, grace_s = exchange.call.id, self.owner.options.cancel_grace_s
         begun = self.has_begun(call_id)
         exchange.conclude(fault)
-        if begun:
-            self.channel.send(self.connection.cancel(call_id))
+        if self.in_flight.get(call_id) is not exchange:
+            return
+        if not begun and self._ask_back(call_id):
+            self.owner.loop.call_later(grace_s, self._check_return, exchange)
         else:
-            self._revoke(call_id)
+            self._cancel(exchange)
         self.channel.flush()
-        self.owner.loop.call_later(self.owner.options.cancel_grace_s, self._enforce, exchange, begun)
 
-    def _revoke(self, call_id: int) -> None:
-        if call_id not in self._revoking:
-            self._revoking.add(call_id)
+    def _ask_back(self, call_id: int) -> bool:
+        """Send REVOKE; false where it was sent before, or comes too late."""
+        try:
             self.channel.send(self.connection.cancel(call_id, unstarted=True))
+        except IllegalTransition:
+            return False
+        return True
 
-    def _enforce(self, exchange: Exchange, cancelled: bool) -> None:
-        call_id = exchange.call.id
-        if self.state is State.GONE or self.in_flight.get(call_id) is not exchange:
-            return
-        if cancelled:
+    def _cancel(self, exchange: Exchange) -> None:
+        # Illegal once the guest has said its last frame: its end, which comes next, is the end of the call too.
+        with contextlib.suppress(IllegalTransition):
+            self.channel.send(self.connection.cancel(exchange.call.id))
+        self.owner.loop.call_later(self.owner.options.cancel_grace_s, self._check_stop, exchange)
+
+    def _check_stop(self, exchange: Exchange) -> None:
+        """Kill the worker if a call that was cancelled still runs."""
+        if self.in_flight.get(exchange.call.id) is exchange:
             self.condemn(f"{exchange.call.target.name} did not stop when it was told to")
+
+    def _check_return(self, exchange: Exchange) -> None:
+        """See what became of a call that was asked back before it began."""
+        if self.in_flight.get(exchange.call.id) is not exchange:
             return
-        # It was asked back before it began, and may have begun since: then it must be cancelled after all.
-        begun = self.has_begun(call_id)
-        if begun:
-            self.channel.send(self.connection.cancel(call_id))
-        self.owner.loop.call_later(self.owner.options.cancel_grace_s, self._enforce, exchange, begun)
+        begun = self.begun()
+        if exchange.call.id in begun:
+            self._cancel(exchange)
+        elif not begun:
+            self.condemn("it did nothing, and did not answer")
+        else:  # it is behind a call that runs, whose own deadline is watched
+            self.owner.loop.call_later(self.owner.options.cancel_grace_s, self._check_return, exchange)
 
     def slow_down(self) -> None:
         """Send nothing ahead until it has proved quick again, and ask back what was sent but not begun."""
@@ -251,44 +300,64 @@ class Worker:
         self.window = self.owner.options.concurrency
         self.revoke_unstarted()
 
-    async def epitaph(self) -> str:
-        """Why the worker is gone, in words; waits a little for its exit to be known."""
-        if not self.stopping_reason:
-            with contextlib.suppress(TimeoutError):
-                ended = await asyncio.wait_for(self.process.wait(), EPITAPH_S)
-                self.stopping_reason = str(ended)
-        return self.stopping_reason or "it closed its connection"
-
     def drain(self) -> None:
         """Take no more calls; the process ends when those in flight have."""
-        if self.state is State.READY:
-            self.state = step(self.state, State.DRAINING)
+        if self.state is not State.READY:
+            return
+        self.state = step(self.state, State.DRAINING)
+        with contextlib.suppress(IllegalTransition):  # it has said its last frame already
             self.channel.send(self.connection.drain())
 
     def condemn(self, reason: str) -> None:
         """Kill the worker and all that it started, for a reason that its callers will read."""
         self.stopping_reason = self.stopping_reason or reason
         self.process.kill()
-        self.end()
+        if self.lent:
+            # Its borrower is told by the end of what it reads, and brings it back.
+            self.channel.hang_up()
+        else:
+            self.end()
+
+    def exited(self, ended: Exit) -> None:
+        """The process is gone, and why; what it sent last is still to be read."""
+        if not self.stopping_reason:
+            lost = ": it lost its connection; did user code close it?" if ended.status == WIRE_LOST else ""
+            self.stopping_reason = f"{ended}{lost}"
+        if self.lent:
+            self.channel.hang_up()
+        else:
+            self.channel.read()
+            self.end()
 
     def end(self) -> None:
         """The wire is closed: nothing more will come. Harmless when repeated."""
         if self.state is State.GONE:
             return
+        begun = self.begun()
         live = [exchange for exchange in self.in_flight.values() if not exchange.over]
-        begun = [exchange for exchange in live if self.has_begun(exchange.call.id)]
-        unstarted = [exchange for exchange in live if exchange not in begun]
+        ran = [exchange for exchange in live if exchange.call.id in begun]
+        waited = [exchange for exchange in live if exchange.call.id not in begun]
+        self.useful = self.calls > len(self.in_flight)
         self.state = step(self.state, State.GONE)
         self.in_flight.clear()
         self.channel.close()
-        self.rare.close()
         self.progress.close()
-        self.owner.lost(self, begun, unstarted)
+        self.rare.close()
+        self.owner.lost(self, ran, waited)
+
+    def _index_of(self, target: Target) -> int:
+        assert self._indexes is not None
+        index = self._indexes.get(target.function)
+        if index is None:
+            detail = f"{target.name} is no longer in its source, which changed since it was loaded"
+            raise NotFound(detail, started=Started.NO, function=target.name)
+        return index
 
     def _faulted(self, frame: Frame) -> None:
-        exchange = self.in_flight.pop(frame.call)
-        self._revoking.discard(frame.call)
-        if frame.flags & Flag.UNSTARTED:
+        exchange = self.in_flight.pop(frame.call, None)
+        if exchange is None:
+            return
+        if frame.flags & Flag.UNSTARTED and exchange.stream is None:
             if not exchange.done:
                 self.owner.returned(exchange)
             return
@@ -305,10 +374,17 @@ class Worker:
             call = exchange.call
 
             def grant(count: int) -> None:
-                if self.in_flight.get(call.id) is exchange:
-                    self.channel.send(self.connection.consumed(call.id, count))
+                credit = self.connection.consumed(call.id, count) if call.id in self.in_flight else b""
+                if credit:
+                    self.channel.send(credit)
 
             exchange.stream = ReplyStream(grant, exchange.cancel)
             queue_s = call.dispatched_at - call.arrived_at
             exchange.resolve(Reply(b"", call.reply_codec, exchange.stream, queue_s))
         return exchange.stream
+
+    def _end_stream(self, exchange: Exchange, frame: Frame) -> None:
+        stream = self._stream_of(exchange)
+        if frame.body:  # it answered with one value in place of items
+            stream.push(frame.body)
+        stream.end()

@@ -7,28 +7,35 @@ them, and takes over whatever is not a plain answer.
 from __future__ import annotations
 
 import asyncio
+import os
 import threading
-from typing import TYPE_CHECKING, Any
+import weakref
+from typing import TYPE_CHECKING, Any, cast
 
 import uvloop
 
 from dragoman.client.face import Name
 from dragoman.client.value import decode_reply, encode_for, gathered
-from dragoman.core.fault import Draining, StartFailed, Unimplemented
+from dragoman.core.fault import Draining, Unimplemented
 from dragoman.host.assemble import host as assemble_host
 from dragoman.host.direct import DirectService, ThroughLoop
+from dragoman.host.host import PATIENCE_S, check_started
 from dragoman.host.hosted import PooledSource
 from dragoman.host.stacks import stack
+from dragoman.workers.crossing import run_on_loop
 
 if TYPE_CHECKING:
-    from collections.abc import Coroutine, Generator
+    from collections.abc import Callable, Coroutine, Generator
 
     from dragoman.contract.function import Contract
-    from dragoman.core.call import Reply, Stream
-    from dragoman.core.service import Pending, Service
+    from dragoman.core.call import Call, Reply, Stream
+    from dragoman.core.service import Pending
     from dragoman.core.target import Target
     from dragoman.host.assemble import Parts
     from dragoman.host.host import Host
+    from dragoman.host.registry import Entry
+
+    Settled = Callable[[Call], Pending]
 
 STOP_S = 5.0
 """How long closing waits for calls in flight in other threads."""
@@ -41,11 +48,13 @@ class BlockingProject:
         self._parts = with_parts
         self._loop = uvloop.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name="dragoman", daemon=True)
-        self._host: Host
-        self._directs: dict[str, DirectService] = {}
-        self._services: dict[str, tuple[Service, Target]] = {}
+        self._host: Host | None = None
+        self._directs: dict[PooledSource, DirectService] = {}
+        self._services: dict[str, tuple[Settled, Target]] = {}
+        self._lock = threading.Lock()
         self._version = -1
         self._open = False
+        self._elsewhere = False
 
     def __getattr__(self, name: str) -> Name:
         if name.startswith("_"):
@@ -57,29 +66,38 @@ class BlockingProject:
         """Start the sources. Raises `StartFailed` where none can start."""
         self._thread.start()
         self._open = True
-        self._host = assemble_host(self._parts)
-        self._registry = self._host.registry
-        self._prepare = self._host.call
-        faults = self._wait(self._host.start())
-        if faults and len(faults) == len(self._host.project.sources):
-            raise StartFailed("; ".join(fault.detail for fault in faults.values()))
+        _OPEN.add(self)
+        self._host = host = assemble_host(self._parts)
+        self._registry = host.registry
+        self._prepare = host.call
+        check_started(host, self._wait(host.start(PATIENCE_S)))
 
     def close(self) -> None:
-        """End every worker and the loop. Harmless when repeated."""
-        if not self._open:
-            self._parts.confinement.close()
+        """End every worker and the loop. Harmless when repeated, and in a process forked from the one that opened."""
+        if self._elsewhere:
             return
+        try:
+            if self._open:
+                self._open = False
+                self._services.clear()
+                self._wait(end(self._host))
+        finally:
+            if self._thread.is_alive():
+                self._loop.call_soon_threadsafe(self._loop.stop)
+                self._thread.join()
+            self._loop.close()
+            self._parts.confinement.close()
+
+    def leave_to_parent(self) -> None:
+        """This is a forked copy: workers and loop are the parent's, and two must not talk to one worker."""
+        self._elsewhere = True
         self._open = False
         self._services.clear()
-        self._wait(self._host.stop(STOP_S))
-        self._loop.call_soon_threadsafe(self._loop.stop)
-        self._thread.join()
-        self._loop.close()
 
     @property
     def functions(self) -> dict[str, Contract]:
         """The functions by full name, with what they promise."""
-        return {name: entry.contract for name, entry in self._host.registry.entries.items()}
+        return {name: entry.contract for name, entry in self._registry.entries.items()}
 
     def call(self, function: str, /, input: Any = None, *, timeout: float | None = None) -> Any:  # noqa: A002 - the public word
         """Call a function by its full name; its result. `timeout`, in seconds, may only shorten the function's own.
@@ -105,35 +123,61 @@ class BlockingProject:
     def _run(self, function: str, value: Any, timeout_s: float | None) -> Reply:
         found = self._services.get(function)
         if found is None or self._version != self._registry.version:
-            found = self._service(function)
+            found = self._find(function)
         service, target = found
-        call = self._prepare(target, *encode_for(target, value), timeout_s)
-        # A direct service gives a reply that is settled already.
-        pending: Pending = service(call)  # type: ignore[assignment] - see above
-        return pending.result()
+        return service(self._prepare(target, *encode_for(target, value), timeout_s)).result()
 
-    def _service(self, function: str) -> tuple[Service, Target]:
+    def _find(self, function: str) -> tuple[Settled, Target]:
+        """The way to a function from outside the loop. Raises the `Fault` that says why there is none."""
+        if self._elsewhere:
+            raise Draining("this project was opened by the process that this one was forked from; open it here too")
         if not self._open:
             raise Draining("this project is closed; open it again")
-        registry = self._registry
-        entry = registry.find(function)
-        if self._version != registry.version:
-            self._services.clear()
-            self._directs.clear()
-            self._version = registry.version
-        hosted = registry.sources[entry.source.name]
-        if isinstance(hosted, PooledSource):
-            direct = self._directs.get(entry.source.name)
-            if direct is None:
-                direct = self._directs[entry.source.name] = DirectService(hosted.pool, self._parts.clock)
-            service = stack(direct, entry.source, entry.contract, self._parts.clock)
-        else:
-            service = ThroughLoop(entry.service, self._loop)
-        found = self._services[function] = (service, entry.target)
+        with self._lock:
+            registry = self._registry
+            if self._version != registry.version:
+                self._version = registry.version
+                self._services.clear()
+                self._directs.clear()
+            entry = registry.find(function)
+            found = self._services[function] = (self._service(entry), entry.target)
         return found
 
+    def _service(self, entry: Entry) -> Settled:
+        hosted = entry.hosted
+        if not isinstance(hosted, PooledSource):
+            return ThroughLoop(entry.service, self._loop)
+        direct = self._directs.get(hosted)
+        if direct is None:
+            direct = self._directs[hosted] = DirectService(hosted.pool, self._parts.clock)
+        # The layers around a pool pass on what it gives: replies that are settled already.
+        return cast("Settled", stack(direct, entry.source, entry.contract, self._parts.clock))
+
     def _wait(self, work: Coroutine[Any, Any, Any]) -> Any:
-        return asyncio.run_coroutine_threadsafe(work, self._loop).result()
+        return run_on_loop(self._loop, work)
+
+
+_OPEN: weakref.WeakSet[BlockingProject] = weakref.WeakSet()
+
+
+def _leave_all_to_parent() -> None:
+    for project in _OPEN:
+        project.leave_to_parent()
+
+
+os.register_at_fork(after_in_child=_leave_all_to_parent)
+
+
+async def end(host: Host | None) -> None:
+    """Stop a host, and whatever else its loop still runs."""
+    if host is not None:
+        await host.stop(STOP_S)
+    rest = asyncio.all_tasks() - {asyncio.current_task()}
+    for task in rest:
+        task.cancel()
+    if rest:
+        await asyncio.wait(rest, timeout=STOP_S)
+    await asyncio.get_running_loop().shutdown_asyncgens()
 
 
 async def batch(stream: Stream) -> list[bytes]:

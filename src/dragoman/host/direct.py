@@ -6,13 +6,16 @@ calling thread, and only where that cannot be goes through the loop's.
 
 from __future__ import annotations
 
-import asyncio
 import threading
 from typing import TYPE_CHECKING
 
+from dragoman.core.fault import Fault
 from dragoman.core.service import Pending, Service, settle
+from dragoman.workers.crossing import run_on_loop, tell_loop, wait_for_loop
 
 if TYPE_CHECKING:
+    import asyncio
+
     from dragoman.core.call import Call
     from dragoman.core.clock import Clock
     from dragoman.workers.lease import Lease
@@ -51,7 +54,7 @@ class DirectService:
         async def lend() -> Lease | None:
             return self._pool.lend()
 
-        return asyncio.run_coroutine_threadsafe(lend(), self._pool.loop).result()
+        return run_on_loop(self._pool.loop, lend())
 
 
 class ThroughLoop:
@@ -62,19 +65,25 @@ class ThroughLoop:
         self._loop = loop
 
     def __call__(self, call: Call) -> Pending:
-        """Run the call; blocks until it has an answer, or its stream has begun. A waiter that is interrupted cancels it."""
+        """Run the call; blocks until it has an answer, or its stream has begun.
+
+        A waiter that is interrupted cancels it. Raises `Draining` where the loop has ended.
+        """
         done = threading.Event()
         answers: list[Pending] = []
 
         def begin() -> None:
-            pending = settle(self._service(call))
+            try:
+                pending = settle(self._service(call))
+            except Exception as error:  # noqa: BLE001 - whatever it is, the thread that waits must hear of it
+                pending = Pending.failed(Fault.internal(f"{type(error).__name__}: {error}"))
             answers.append(pending)
             pending.then(lambda _: done.set())
 
-        self._loop.call_soon_threadsafe(begin)
+        tell_loop(self._loop, begin)
         try:
-            done.wait()
+            wait_for_loop(done, self._loop)
         except BaseException:
-            self._loop.call_soon_threadsafe(lambda: answers[0].cancel())
+            tell_loop(self._loop, lambda: [each.cancel() for each in answers])
             raise
         return answers[0]

@@ -10,14 +10,15 @@ from typing import TYPE_CHECKING, Any
 from dragoman.client.face import Name
 from dragoman.client.value import decode_reply, encode_for, gathered
 from dragoman.config.load import load
-from dragoman.core.fault import Fault, StartFailed, Unimplemented
+from dragoman.core.fault import Unimplemented
 from dragoman.host.assemble import host as assemble_host
 from dragoman.host.assemble import launch_confinement, parts
 from dragoman.host.blocking import BlockingProject
+from dragoman.host.host import PATIENCE_S, check_started
 from dragoman.host.journal import SilentJournal
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Awaitable, Mapping
+    from collections.abc import AsyncGenerator, Awaitable
     from pathlib import Path
     from types import TracebackType
 
@@ -70,7 +71,7 @@ class Opened:
         """Start it on the running loop."""
         self._host = assemble_host(self._parts)
         try:
-            check_started(await self._host.start(), self._host)
+            check_started(self._host, await self._host.start(PATIENCE_S))
         except BaseException:
             await self._host.stop(0)
             raise
@@ -81,12 +82,6 @@ class Opened:
     ) -> None:
         if self._host is not None:
             await self._host.stop(0)
-
-
-def check_started(faults: Mapping[str, Fault], host: Host) -> None:
-    """Raise `StartFailed` where nothing could be started; one broken source leaves the others in service."""
-    if faults and len(faults) == len(host.project.sources):
-        raise StartFailed("; ".join(fault.detail for fault in faults.values()))
 
 
 class AsyncProject:

@@ -7,7 +7,7 @@ import math
 from typing import TYPE_CHECKING
 
 from dragoman.core.call import Call
-from dragoman.core.fault import FailedPrecondition, Fault, StartFailed, Started
+from dragoman.core.fault import Draining, FailedPrecondition, Fault, NotFound, Started, StartFailed
 from dragoman.core.service import Pending, settle
 from dragoman.host.hosted import Hosted, PooledSource, PoolView
 from dragoman.host.inline import InlineSource
@@ -15,10 +15,11 @@ from dragoman.host.registry import Registry
 from dragoman.wire.meta import DEPTH_MAX
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Awaitable, Callable, Mapping
 
     from dragoman.config.project import Project, Source
-    from dragoman.core.call import Codec
+    from dragoman.contract.function import Contract
+    from dragoman.core.call import Codec, Reply
     from dragoman.core.clock import Clock
     from dragoman.core.target import Target
     from dragoman.host.journal import Journal
@@ -27,10 +28,25 @@ if TYPE_CHECKING:
     from dragoman.workers.outbound import GuestCall
 
 
+PATIENCE_S = 5.0
+"""How long whoever opens a project waits for sources that are slow to start, once another can be called."""
+
+
+def check_started(host: Host, faults: Mapping[str, Fault]) -> None:
+    """Raise `StartFailed` where nothing could be started; one broken source leaves the others in service."""
+    if faults and len(faults) == len(host.project.sources):
+        raise StartFailed("; ".join(fault.detail for fault in faults.values()))
+
+
+def is_served(begun: asyncio.Task[Fault | None]) -> bool:
+    """Whether a source's start has ended well."""
+    return begun.done() and begun.result() is None
+
+
 class Host:
     """Runs one project's functions, on the loop it is started on."""
 
-    def __init__(  # noqa: PLR0913 - the composition root hands over a host's ports once
+    def __init__(  # noqa: PLR0913, PLR0917 - the composition root hands over a host's ports once
         self,
         project: Project,
         confinement: Confinement,
@@ -49,54 +65,76 @@ class Host:
         self._hello = hello
         self._environment = environment
         self._next_id = next_id
-        self._reloading = asyncio.Lock()
+        self._beginning: dict[str, asyncio.Task[Fault | None]] = {}
+        self._reloading: dict[str, asyncio.Lock] = {}
+        self._fresh: set[Hosted] = set()
+        self._retired: dict[Hosted, asyncio.Task[None]] = {}
         self.draining = False
 
-    async def start(self) -> dict[str, Fault]:
-        """Start every source, side by side; return why, for those that could not. They are tried again by themselves."""
-        sources = [self._hosted(source) for source in self.project.sources.values()]
-        for hosted in sources:
+    async def start(self, patience_s: float | None = None) -> dict[str, Fault]:
+        """Start every source, side by side; return why, for those that could not. They are tried again by themselves.
+
+        A source that takes longer than `patience_s` seconds is not waited for, as soon as another is ready; it is put
+        in service when it is.
+        """
+        for source in self.project.sources.values():
+            hosted = self._hosted(source)
             self.registry.announce(hosted)
-        outcomes = await asyncio.gather(*(self._begin(hosted) for hosted in sources))
-        return {hosted.source.name: fault for hosted, fault in zip(sources, outcomes, strict=True) if fault is not None}
+            self._beginning[source.name] = asyncio.ensure_future(self._begin(hosted))
+        tasks = set(self._beginning.values())
+        if tasks:
+            _, late = await asyncio.wait(tasks, timeout=patience_s)
+            while late and not any(is_served(task) for task in tasks):
+                _, late = await asyncio.wait(late, return_when=asyncio.FIRST_COMPLETED)
+        outcomes = {name: task.result() for name, task in self._beginning.items() if task.done()}
+        return {name: fault for name, fault in outcomes.items() if fault is not None}
 
     async def stop(self, timeout_s: float | None = None) -> None:
         """Let calls in flight finish for up to `timeout_s` seconds, then end everything that was started."""
         self.draining = True
-        await asyncio.gather(*(hosted.stop(timeout_s) for hosted in self.registry.sources.values()))
-        await self._confinement.aclose()
+        everything = {*self.registry.sources.values(), *self._fresh, *self._retired}
+        for task in (*self._beginning.values(), *self._retired.values()):
+            task.cancel()
+        try:
+            await asyncio.gather(*(hosted.stop(timeout_s) for hosted in everything))
+        finally:
+            await self._confinement.aclose()
 
     async def reload(self, name: str) -> Fault | None:
         """Put a changed source in service in place of the old one, which drains; a broken one changes nothing.
 
         Returns why it is broken, or `None`.
         """
-        async with self._reloading:
-            old = self.registry.sources[name]
-            fresh = self._hosted(old.source)
-            try:
-                contracts = await fresh.start()
-            except Fault as fault:
-                await fresh.stop(0)
-                return fault
-            self.registry.replace(fresh, contracts)
-            await old.stop()
-            return None
+        async with self._reloading.setdefault(name, asyncio.Lock()):
+            old = self.registry.sources.get(name)
+            if old is None:
+                return NotFound(f"there is no source {name!r} in this project")
+            if self.draining:
+                return Draining(f"{name} is not reloaded: the host is stopping")
+            return await self._swap(old)
 
     def route(self, call: GuestCall) -> Pending:
         """Run a call that a function makes of another."""
         try:
-            entry = self.registry.find(call.function)
+            target = self.registry.find(call.function).target
         except Fault as fault:
             return Pending.failed(fault)
         if call.depth > DEPTH_MAX:
             detail = f"{call.function} is call number {call.depth} of a chain; chains end at {DEPTH_MAX}"
             return Pending.failed(FailedPrecondition(detail, started=Started.NO, function=call.function))
-        timeout_s = min(call.remaining_s or math.inf, entry.target.timeout_s)
-        nested = self.call(entry.target, call.body, call.codec, call.reply_codec, timeout_s)
+        nested = self.call(target, call.body, call.codec, call.reply_codec, call.remaining_s or math.inf)
         nested.depth = call.depth
         nested.trace = call.trace
-        return settle(entry.service(nested))
+        return settle(self.serve(nested))
+
+    def serve(self, call: Call) -> Awaitable[Reply]:
+        """Run a call by the stack that its function's name has now, whatever it was prepared for."""
+        try:
+            entry = self.registry.find(call.target.name)
+        except Fault as fault:
+            return Pending.failed(fault)
+        call.target = entry.target
+        return entry.service(call)
 
     def call(
         self, target: Target, body: bytes, codec: Codec, reply_codec: Codec, timeout_s: float | None = None
@@ -109,9 +147,12 @@ class Host:
 
     def ready(self) -> tuple[bool, dict[str, str]]:
         """Whether every source can be called, and why not for those that cannot."""
-        reasons = {
-            name: hosted.fault.detail for name, hosted in self.registry.sources.items() if hosted.fault is not None
-        }
+        reasons: dict[str, str] = {}
+        for name, hosted in self.registry.sources.items():
+            if hosted.fault is not None:
+                reasons[name] = hosted.fault.detail
+            elif not hosted.contracts:
+                reasons[name] = "it is still starting"
         if self.draining:
             reasons["host"] = "it is stopping"
         return not reasons, reasons
@@ -122,16 +163,53 @@ class Host:
 
     def _hosted(self, source: Source) -> Hosted:
         if source.mode == "inline":
-            return InlineSource(source)
+            return InlineSource(source, self.route)
         pooled = PooledSource(source, self._confinement, self._clock, self._journal, self.route)
         return pooled.prepare(self._hello(source), self._environment(source))
 
     async def _begin(self, hosted: Hosted) -> Fault | None:
         try:
-            contracts = await hosted.start()
-        except StartFailed as fault:
-            if isinstance(hosted, PooledSource):
-                hosted.supervisor.on_first_ready = lambda contracts: self.registry.replace(hosted, contracts)
+            self.registry.replace(hosted, await hosted.start())
+        except Fault as fault:
+            self._notify(hosted)
             return fault
-        self.registry.replace(hosted, contracts)
         return None
+
+    def _notify(self, hosted: Hosted) -> None:
+        """Have a source that cannot start put in service once it can."""
+
+        def ready(contracts: tuple[Contract, ...]) -> None:
+            try:
+                self.registry.replace(hosted, contracts)
+            except Fault as fault:
+                self._journal.note("error", fault.detail, hosted.source.name, 0)
+
+        hosted.notify(ready)
+
+    async def _swap(self, old: Hosted) -> Fault | None:
+        fresh = self._hosted(old.source)
+        self._fresh.add(fresh)
+        kept = False
+        try:
+            self.registry.replace(fresh, await fresh.start())
+            kept = True
+        except Fault as fault:
+            # Where the old one does not work either, callers hear of what is wrong now, and the new one tries on.
+            kept = old.fault is not None and not old.contracts
+            if kept:
+                self.registry.announce(fresh)
+                self._notify(fresh)
+            return fault
+        finally:
+            if not kept:
+                await fresh.stop(0)
+            self._fresh.discard(fresh)
+            if kept:
+                self._retire(old)
+        return None
+
+    def _retire(self, old: Hosted) -> None:
+        """End what is no longer in service when it has answered everyone who looked it up before."""
+        old.retire(self.serve)
+        task = self._retired[old] = asyncio.ensure_future(old.stop())
+        task.add_done_callback(lambda _: self._retired.pop(old, None))

@@ -13,7 +13,7 @@ from dragoman.workers.source import SourceLaunch
 from dragoman.workers.supervisor import Supervisor
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from dragoman.config.project import Source
     from dragoman.core.clock import Clock
@@ -38,7 +38,15 @@ class Hosted(Protocol):
 
     @property
     def fault(self) -> Fault | None:
-        """Why it cannot be called now, or `None`."""
+        """Why it cannot be called now, or `None`: it can, or it is still starting for the first time."""
+        ...
+
+    def notify(self, ready: Callable[[tuple[Contract, ...]], None]) -> None:
+        """After a start that failed: have `ready(contracts)` called once a later try succeeds."""
+        ...
+
+    def retire(self, successor: Service) -> None:
+        """Finish what is here; calls that still come go to the successor."""
         ...
 
     async def start(self) -> tuple[Contract, ...]:
@@ -73,9 +81,7 @@ class PooledSource:
             launch = command.launch(command_settings(source), source.folder, env, source.limits)
         loop = asyncio.get_running_loop()
         self.pool = Pool(source.name, source.pool, loop, self._clock, self._route, self._journal)
-        self.supervisor = Supervisor(
-            self.pool, SourceLaunch(source.name, launch, hello), self._confinement, self._journal
-        )
+        self.supervisor = Supervisor(self.pool, SourceLaunch(source.name, launch, hello), self._confinement)
         self.service = self.pool
         return self
 
@@ -87,7 +93,15 @@ class PooledSource:
     @property
     def fault(self) -> Fault | None:
         """Why no worker can be had."""
-        return None if self.pool.workers else self.supervisor.last_fault
+        return None if self.pool.workers or self.pool.leases else self.supervisor.last_fault
+
+    def notify(self, ready: Callable[[tuple[Contract, ...]], None]) -> None:
+        """Have `ready(contracts)` called when the first worker is."""
+        self.supervisor.on_first_ready = ready
+
+    def retire(self, successor: Service) -> None:
+        """Let the pool finish; calls that it has no free worker for go to the successor."""
+        self.pool.retire(successor)
 
     async def start(self) -> tuple[Contract, ...]:
         """Start the first workers."""
@@ -147,7 +161,6 @@ def command_contract(source: Source) -> Contract:
 
 def command_settings(source: Source) -> dict[str, object]:
     """What the guest of an executable needs to know."""
-
     return {
         "name": source.name,
         "command": list(source.command),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from dragoman.contract.function import ContractError
 from dragoman.core.fault import Fault, NotFound, StartFailed
 from dragoman.core.target import Target
 from dragoman.host.stacks import stack
@@ -18,6 +19,9 @@ if TYPE_CHECKING:
     from dragoman.core.service import Service
     from dragoman.host.hosted import Hosted
 
+STARTING_RETRY_S = 1.0
+"""When a caller of a source that is still starting may ask again."""
+
 
 @dataclass(frozen=True, slots=True)
 class Entry:
@@ -27,6 +31,7 @@ class Entry:
     target: Target
     source: Source
     service: Service
+    hosted: Hosted
 
 
 class Registry:
@@ -50,10 +55,16 @@ class Registry:
         self._hosted[hosted.source.name] = hosted
 
     def replace(self, hosted: Hosted, contracts: tuple[Contract, ...]) -> None:
-        """Put a source's functions in service, in place of those it had before: in one step, so no call is lost."""
+        """Put a source's functions in service, in place of those it had before: in one step, so no call is lost.
+
+        Raises `StartFailed`, with nothing changed, where a contract cannot be enforced.
+        """
         source = hosted.source
         kept = {name: entry for name, entry in self.entries.items() if entry.source.name != source.name}
-        added = (self._entry(hosted, contract, index) for index, contract in enumerate(contracts))
+        try:
+            added = [self._entry(hosted, contract, index) for index, contract in enumerate(contracts)]
+        except ContractError as error:
+            raise StartFailed(f"{source.name}: {error}") from error
         self._hosted[source.name] = hosted
         self.entries = {**kept, **{entry.target.name: entry for entry in added}}
         self.version += 1
@@ -68,11 +79,14 @@ class Registry:
         return entry
 
     def missing(self, name: str) -> Fault:
-        """Why there is no such function: its source cannot start, or nobody knows it."""
+        """Why there is no such function: its source cannot start, or has not yet, or nobody knows it."""
         hosted = self._hosted.get(name.partition(".")[0])
         if hosted is not None and hosted.fault is not None:
             fault = hosted.fault
             return StartFailed(fault.detail, retry_after_s=fault.retry_after_s, function=name)
+        if hosted is not None and not hosted.contracts:
+            detail = f"{hosted.source.name} is still starting"
+            return StartFailed(detail, retry_after_s=STARTING_RETRY_S, function=name)
         near = [known for known in self.entries if known.rpartition(".")[2] == name.rpartition(".")[2]]
         hint = f"; did you mean {near[0]}?" if near else "; GET /v1/functions lists those that are here"
         return NotFound(f"there is no function {name!r}{hint}", function=name)
@@ -92,4 +106,4 @@ class Registry:
             raw_input=contract.raw_input,
             raw_output=contract.raw_output,
         )
-        return Entry(contract, target, source, stack(hosted.service, source, contract, self._clock))
+        return Entry(contract, target, source, stack(hosted.service, source, contract, self._clock), hosted)

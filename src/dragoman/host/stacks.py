@@ -22,9 +22,10 @@ def stack(service: Service, source: Source, contract: Contract, clock: Clock) ->
         # The guest of a command trusts its input: nothing wrong may get past here, nor wait in line for it.
         layers.append(validate(contract.input))
     if source.mode == "inline":
-        # A pool bounds calls and ends them at their deadline by itself; inside the host these layers do.
-        layers.append(bulkhead(source.pool.queue))
+        # A pool bounds calls and ends them at their deadline by itself; inside the host these layers do. The deadline
+        # comes first, since time spent waiting counts.
         layers.append(deadline(clock))
+        layers.append(bulkhead(source.pool.concurrency, source.pool.queue))
     for layer in reversed(layers):
         service = layer(service)
     return service

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from watchfiles import awatch
+from watchfiles import awatch  # pyright: ignore[reportUnknownVariableType] - it names types of trio, which is not here
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable

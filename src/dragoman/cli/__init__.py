@@ -1,0 +1,1 @@
+"""The command line: `dragoman serve`, `call`, `list`, `check`, `new`, `bench`, `completion`."""

@@ -109,12 +109,16 @@ class Remote:
     @property
     def functions(self) -> dict[str, Contract]:
         """The functions by full name, with what they promise, asked for anew. Raises the `Fault` of the asking."""
-        return {name: listed.contract for name, listed in self.listing().items()}
+        return {name: listed.contract for name, listed in read_functions(self.page()).items()}
 
-    def listing(self, *, timeout: float | None = None) -> dict[str, Listed]:
-        """The functions by full name, with contracts and timeouts (seconds). Raises the `Fault` of the asking."""
-        patience = Patience("", checked_timeout(timeout), self._clock.monotonic())
-        return read_functions(self._page(FUNCTIONS_REQUEST, patience))
+    def page(self) -> bytes:
+        """The list of functions as the host writes it: JSON. Raises the `Fault` of the asking."""
+        return self._page(FUNCTIONS_REQUEST, Patience("", None, self._clock.monotonic()))
+
+    def contract(self, function: str, *, timeout: float | None = None) -> Contract:
+        """What one function promises. Raises `NotFound` where there is none, or the `Fault` of the asking."""
+        patience = Patience(function, checked_timeout(timeout), self._clock.monotonic())
+        return self._ask(function, patience).contract
 
     def call(self, function: str, /, input: Any = None, *, timeout: float | None = None) -> Any:  # noqa: A002 - the public word
         """Call a function by its full name; its result. `timeout`, in seconds, may only shorten the function's own.
@@ -154,13 +158,17 @@ class Remote:
         listed = self._endpoint.known(function, self._clock.monotonic())
         if listed is None:
             try:
-                listed = read_function(self._page(function_request(function), patience))
+                listed = self._ask(function, patience)
             except Fault as fault:
                 if not fault.remote:
                     raise
                 return None
-            self._endpoint.remember(function, listed, self._clock.monotonic())
         patience.learn(listed, self._clock.monotonic())
+        return listed
+
+    def _ask(self, function: str, patience: Patience) -> Listed:
+        listed = read_function(self._page(function_request(function), patience))
+        self._endpoint.remember(function, listed, self._clock.monotonic())
         return listed
 
     def _page(self, request: Request, patience: Patience) -> bytes:

@@ -1,0 +1,146 @@
+"""`dragoman check`: everything that a project needs, looked at in turn, and all that is wrong told at once."""
+
+from __future__ import annotations
+
+import json
+import platform
+import shutil
+import sys
+from typing import TYPE_CHECKING
+
+import click
+
+from dragoman.cli.finding import Finding
+from dragoman.cli.local import StderrJournal
+from dragoman.cli.outcome import FAILED
+from dragoman.cli.remedy import missing_module, missing_program
+from dragoman.cli.screen import colored, printable
+from dragoman.config.environment import worker_environment
+from dragoman.config.load import load
+from dragoman.config.problem import ConfigError
+from dragoman.contract.check import Checker
+from dragoman.contract.function import ContractError
+from dragoman.host.assemble import host as assemble_host
+from dragoman.host.assemble import launch_confinement, parts
+from dragoman.host.run import run as run_loop
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from dragoman.config.project import Project, Source
+    from dragoman.core.fault import Fault
+    from dragoman.host.host import Host
+    from dragoman.sandbox.spawning import SpawnerConfinement
+
+
+def run(paths: tuple[str, ...], *, as_json: bool) -> int:
+    """Check and tell; the exit code."""
+    findings = list(_all(paths))
+    well = all(finding.well for finding in findings)
+    if as_json:
+        told = [finding._asdict() for finding in findings]
+        click.echo(json.dumps({"ok": well, "findings": told}, ensure_ascii=False))
+    else:
+        for finding in findings:
+            _show(finding)
+        wrong = sum(not finding.well for finding in findings)
+        click.echo("All is well." if well else f"{wrong} of {len(findings)} checks found something wrong.")
+    return 0 if well else FAILED
+
+
+def _show(finding: Finding) -> None:
+    marks = ("\x1b[32m✓\x1b[0m", "\x1b[31m✗\x1b[0m") if colored() else ("ok  ", "FAIL")
+    first, *rest = finding.detail.splitlines() or [""]
+    click.echo(f"{marks[0] if finding.well else marks[1]} {finding.topic}: {printable(first)}")
+    for line in rest:
+        click.echo(f"       {printable(line)}")
+    if finding.remedy:
+        click.echo(f"       to mend: {finding.remedy}")
+
+
+def _all(paths: tuple[str, ...]) -> Iterator[Finding]:
+    yield Finding("python", well=True, detail=f"{platform.python_version()}, {sys.executable}")
+    try:
+        project = load(paths)
+    except ConfigError as error:
+        for problem in error.problems:
+            yield Finding("project", well=False, detail=str(problem))
+        return
+    place = project.file or project.folder
+    count = len(project.sources)
+    yield Finding("project", well=True, detail=f"{place}, {count} source{'' if count == 1 else 's'}")
+    for source in project.sources.values():
+        yield from programs(source)
+    yield from run_loop(_hosted(project))
+    yield Finding("services", well=True, detail="this project needs none")
+
+
+def programs(source: Source) -> Iterator[Finding]:
+    """Whether the program of an executable source is where its workers will look for it."""
+    if source.kind != "command":
+        return
+    program = source.command[0]
+    path = worker_environment(source.env)["PATH"]
+    found = shutil.which(program, path=path)
+    topic = f"program of {source.name}"
+    if found:
+        yield Finding(topic, well=True, detail=found)
+    else:
+        yield Finding(topic, well=False, detail=f"there is no {program} on {path}", remedy=missing_program(program))
+
+
+async def _hosted(project: Project) -> list[Finding]:
+    """Start every source, and look at what they offer and at what confines them."""
+    confinement = launch_confinement()
+    host = assemble_host(parts(project, lambda _: StderrJournal(quiet=True), confinement))
+    try:
+        findings = [await _confined(confinement)]
+        faults = await host.start()
+        for name in project.sources:
+            findings += _source(host, name, faults.get(name))
+        return findings
+    finally:
+        await host.stop(0)
+
+
+async def _confined(confinement: SpawnerConfinement) -> Finding:
+    try:
+        report = await confinement.report()
+    except OSError as error:
+        return Finding("confinement", well=False, detail=str(error))
+    names = {
+        "no_new_privileges": "no new privileges",
+        "own_session": "a session of its own",
+        "orphans_adopted": "the whole process tree is killed",
+    }
+    missing = [text for key, text in names.items() if not report[key]]
+    if missing:
+        return Finding("confinement", well=False, detail=f"not in force here: {', '.join(missing)}")
+    what = f"tier {report['tier']}: {', '.join(names.values())}, limits, a clean environment"
+    return Finding("confinement", well=True, detail=what)
+
+
+def _source(host: Host, name: str, fault: Fault | None) -> Iterator[Finding]:
+    topic = f"source {name}"
+    if fault is not None:
+        yield Finding(topic, well=False, detail=fault.detail, remedy=missing_module(fault.detail))
+        return
+    entries = [entry for entry in host.registry.entries.values() if entry.source.name == name]
+    broken = [problem for entry in entries for problem in _schemas(entry.target.name, entry.contract)]
+    if broken:
+        yield from (Finding(f"contract of {function}", well=False, detail=why) for function, why in broken)
+    elif entries:
+        names = ", ".join(sorted(entry.target.name for entry in entries))
+        yield Finding(topic, well=True, detail=f"starts, and offers {names}")
+    else:
+        yield Finding(
+            topic, well=False, detail="starts, and offers no function", remedy="annotate the parameters of a function"
+        )
+
+
+def _schemas(function: str, contract: object) -> Iterator[tuple[str, str]]:
+    for side in ("input", "output"):
+        try:
+            Checker(getattr(contract, side))
+        except ContractError as error:
+            yield function, f"{side}: {error}"

@@ -1,0 +1,71 @@
+"""The commands, each a module of its own that is imported when its name is met."""
+
+from __future__ import annotations
+
+import sys
+from importlib import import_module
+from typing import Any, cast
+
+import click
+
+NAMES = ("serve", "call", "list", "check", "new", "bench", "completion")
+
+
+class Commands(click.Group):
+    """The group of all commands."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - the base class's signature
+        """The names, in the order in which people meet them."""
+        return list(NAMES)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002 - as above
+        """The command of that name."""
+        if cmd_name not in NAMES:
+            return None
+        return getattr(import_module(f"dragoman.cli.{cmd_name}"), "command")  # noqa: B009 - of a module not known here
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """The command that was named. Raises `UsageError` with the nearest name where there is none."""
+        name = args[0]
+        if name not in NAMES and not name.startswith("-"):
+            from difflib import get_close_matches  # noqa: PLC0415 - needed only for a slip of the hand
+
+            near = get_close_matches(name, NAMES, n=1)
+            hint = f"did you mean {near[0]}?" if near else f"there are: {', '.join(NAMES)}"
+            ctx.fail(f"There is no command {name!r}; {hint}")
+        return super().resolve_command(ctx, args)
+
+
+def drawn() -> dict[str, Any]:
+    """How commands draw their help: with rich on a terminal, plainly elsewhere. Arguments of click's decorators."""
+    if not sys.stdout.isatty():
+        return {}
+    import rich_click  # noqa: PLC0415 - 15 ms that only a terminal has a use for
+
+    return {"cls": rich_click.RichCommand}
+
+
+def _group() -> type[Commands]:
+    if not sys.stdout.isatty():
+        return Commands
+    import rich_click  # noqa: PLC0415 - 15 ms that only a terminal has a use for
+
+    return cast("type[Commands]", type("RichCommands", (Commands, rich_click.RichGroup), {}))
+
+
+def _version(ctx: click.Context, _: click.Parameter, value: bool) -> None:  # noqa: FBT001 - click's signature
+    if value and not ctx.resilient_parsing:
+        from dragoman.host.version import VERSION  # noqa: PLC0415 - reading the version takes 10 ms
+
+        click.echo(f"dragoman {VERSION}")
+        ctx.exit()
+
+
+@click.group(cls=_group(), context_settings={"help_option_names": ["--help", "-h"]})
+@click.option(
+    "--version", is_flag=True, is_eager=True, expose_value=False, callback=_version, help="Print the version, and end."
+)
+def commands() -> None:
+    """Call any function, in any language, from anywhere."""

@@ -1,0 +1,44 @@
+"""Where a command finds its functions: at a running host, or in a project to be hosted for it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from dragoman.cli.outcome import Stop
+from dragoman.config.environment import read_environment
+
+if TYPE_CHECKING:
+    from dragoman.client.remote import Remote
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A host's `url`, or, where that is empty, the `paths` of what to host (none: the current folder)."""
+
+    url: str
+    paths: tuple[str, ...]
+    cacert: str | None = None
+
+    def connect(self) -> Remote:
+        """Connect to the host. Raises `Stop` for an address or a file that is none."""
+        from dragoman.client.remote import connect  # noqa: PLC0415 - the HTTP client, 60 ms, only where it is used
+
+        try:
+            return connect(self.url, verify=self.cacert or True)
+        except ValueError as error:
+            raise Stop(str(error)) from None
+        except OSError as error:
+            raise Stop(f"--cacert: {error}") from None
+
+
+def place_of(url: str | None, project: str | tuple[str, ...] | None, cacert: str | None) -> Place:
+    """What was asked for, before what the environment says. Raises `Stop` where both are asked for."""
+    if url and project:
+        raise Stop("--url calls a running host and --project hosts one: give one of the two")
+    paths = (project,) if isinstance(project, str) else project or ()
+    if not url and not paths:
+        url = read_environment().url
+    if cacert and not (url or "").startswith("https:"):
+        raise Stop("--cacert is for https:// addresses, given by --url or DRAGOMAN_URL")
+    return Place(url or "", paths, cacert)

@@ -1,0 +1,33 @@
+"""`dragoman serve`."""
+
+from __future__ import annotations
+
+import click
+
+from dragoman.cli.commands import drawn
+from dragoman.cli.options import json_option
+
+
+@click.command(**drawn())
+@click.argument("paths", nargs=-1, metavar="[PROJECT or SOURCE]...")
+@click.option("--host", metavar="ADDRESS", help="Listen on this address. Default: 127.0.0.1, this machine only.")
+@click.option("--port", type=click.IntRange(0, 65535), metavar="PORT", help="Default: 8700; 0 takes a free one.")
+@click.option("--watch", is_flag=True, help="Reload a source when its files change, without losing a call.")
+@click.option("--debug", is_flag=True, help="Send tracebacks of user code to callers. Not for production.")
+@click.option("--tls-cert", metavar="FILE", help="Serve https: the certificate chain, PEM.")
+@click.option("--tls-key", metavar="FILE", help="Serve https: the private key, PEM.")
+@click.option("--log", type=click.Choice(["debug", "info", "warning", "error"]), help="What to log. Default: info.")
+@json_option("one line when ready, with the address and the functions,")
+def command(paths: tuple[str, ...], **options: object) -> int:
+    """Host functions and serve them over HTTP.
+
+    PROJECT is a folder with a dragoman.toml; without any argument it is the current folder. SOURCEs are Python files
+    and executables, which need no project file. The log goes to standard error. SIGTERM or Ctrl-C stops gracefully, a
+    second one at once.
+    """
+    from dragoman.host.assemble import launch_confinement  # noqa: PLC0415 - the host's imports, not for --help
+
+    confinement = launch_confinement()  # first of all: it gets ready behind the other imports
+    from dragoman.cli.serving import ServeOptions, run  # noqa: PLC0415 - as above
+
+    return run(paths, ServeOptions(**options), confinement)  # pyright: ignore[reportArgumentType] - the options by name

@@ -42,7 +42,7 @@ CONTESTANTS: dict[str, tuple[Any, Any]] = {
     "small.grpc": (partial(_late, "bench.peers.grpc_unix", "grpc_unix", SMALL), SMALL),
     "small.pool": (partial(standard.pool, SMALL), SMALL),
     "small.python": (partial(standard.python_per_call, SMALL), SMALL),
-    "blob.open": (partial(_late, "bench.opened", "opened", "functions.echo", BLOB), BLOB),
+    "blob.open": (partial(_late, "bench.opened", "opened", "functions.echo", {"data": BLOB}), BLOB),
     "blob.http": (partial(_late, "bench.peers.http_body", "http_body", dragoman, BLOB), BLOB),
     "blob.fastapi": (partial(_late, "bench.peers.http_body", "http_body", fastapi, BLOB), BLOB),
     "blob.raw_asgi": (partial(_late, "bench.peers.http_body", "http_body", raw_asgi, BLOB), BLOB),
@@ -53,9 +53,11 @@ CONTESTANTS: dict[str, tuple[Any, Any]] = {
     "true.open": (partial(_late, "bench.opened", "executable", TRUE), b""),
     "true.run": (partial(standard.program, TRUE), b""),
     "true.posix": (partial(standard.program_posix, TRUE), b""),
+    "true.bare": (partial(standard.program_bare, TRUE), b""),
     "awk.open": (partial(_late, "bench.opened", "executable", AWK), b"500500"),
     "awk.run": (partial(standard.program, AWK), b"500500"),
     "awk.posix": (partial(standard.program_posix, AWK), b"500500"),
+    "awk.bare": (partial(standard.program_bare, AWK), b""),
 }
 """How to open each contestant, and the answer that shows that the work was done."""
 

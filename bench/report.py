@@ -14,12 +14,14 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from bench.servers import find_go
+
 if TYPE_CHECKING:
     from bench.outcome import Comparison, Plan, Target
 
 FOLDER = Path(__file__).parent / "report"
 PACKAGES = ("dragoman", "uvicorn", "uvloop", "httptools", "msgspec", "fastapi", "pydantic", "grpcio")
-PROGRAMS = (("go", "version"), ("wrk", "-v"), ("awk", "-W", "version"))
+PROGRAMS = {"wrk": ("-v",), "awk": ("-W", "version")}
 NAMES = {
     "rate_s": "calls/s",
     "p50_us": "p50 µs",
@@ -33,16 +35,25 @@ NAMES = {
     "others_cpu_us": "others CPU µs/call",
     "time_ms": "ms",
     "host_mb": "host MB",
-    "tree_mb": "tree MB",
+    "worker_mb": "largest worker MB",
+    "tree_mb": "whole tree MB",
 }
 
 
-def machine() -> dict[str, str]:
-    """What the figures were measured on, and with."""
+def load() -> str:
+    """How busy the machine is now: processes that want to run, and what a hypervisor has taken from it so far."""
+    wanting = os.getloadavg()[0]
+    ticks = [int(field) for field in Path("/proc/stat").read_text().split("\n", 1)[0].split()[1:]]
+    return f"{wanting:.1f} processes running in the minute before, {ticks[7] / sum(ticks):.1%} of its time stolen"
+
+
+def machine(busy: str = "") -> dict[str, str]:
+    """What the figures were measured on, and with; `busy` is its `load` at the start."""
     facts = {
         "date": dt.datetime.now(dt.UTC).isoformat(timespec="seconds"),
         "processor": f"{_processor()}, {len(os.sched_getaffinity(0))} cores",
         "memory": f"{os.sysconf('SC_PAGE_SIZE') * os.sysconf('SC_PHYS_PAGES') / 2**30:.0f} GiB",
+        "load": busy or load(),
         "system": f"{platform.system()} {platform.release()}",
         "commit": _first_line(["git", "describe", "--always", "--dirty"]),
         "Python": sys.version.split()[0],
@@ -52,8 +63,9 @@ def machine() -> dict[str, str]:
             facts[package] = importlib.metadata.version(package)
         except importlib.metadata.PackageNotFoundError:
             facts[package] = "not installed"
-    for program in PROGRAMS:
-        facts[program[0]] = _first_line(list(program))
+    facts["go"] = _first_line([find_go() or "go", "version"])
+    for program, asking in PROGRAMS.items():
+        facts[program] = _first_line([program, *asking])
     return facts
 
 
@@ -90,6 +102,7 @@ def as_markdown(comparisons: list[Comparison], facts: dict[str, str], plan: Plan
     parts = ["# Dragoman beside its peers\n", "| | |\n|---|---|"]
     parts += [f"| {name} | {value} |" for name, value in facts.items()]
     parts.append(f"\nContestants took {plan.turns} turns each, in the order A-B-A-B; every figure is a median.\n")
+    parts.append(summary(comparisons))
     parts += [section(each) for each in comparisons]
     return "\n".join(parts)
 
@@ -124,9 +137,16 @@ def _figure(value: float | None) -> str:
     return f"{value:.1f}" if value >= 10 else f"{value:.2f}"
 
 
-def write(comparisons: list[Comparison], plan: Plan) -> Path:
+def summary(comparisons: list[Comparison]) -> str:
+    """Every target of the run in one table."""
+    lines = ["## Targets\n", "| | target | bound | measured | |", "|---|---|---|---:|---|"]
+    lines += [f"| {each.title} {_target(target)}" for each in comparisons for target in each.targets]
+    return "\n".join([*lines, ""])
+
+
+def write(comparisons: list[Comparison], plan: Plan, busy: str = "") -> Path:
     """Write both reports and give the path of the one for people."""
-    facts = machine()
+    facts = machine(busy)
     FOLDER.mkdir(exist_ok=True)
     (FOLDER / "latest.json").write_text(as_json(comparisons, facts, plan))
     path = FOLDER / "latest.md"

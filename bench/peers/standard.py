@@ -16,6 +16,12 @@ if TYPE_CHECKING:
 
 COPY = "import sys; sys.stdout.buffer.write(sys.stdin.buffer.read())"
 READ_BYTES = 64 * 1024
+NOTHING = [
+    (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDWR, 0),
+    (os.POSIX_SPAWN_DUP2, 0, 1),
+    (os.POSIX_SPAWN_DUP2, 0, 2),
+]
+"""Standard input, output and error of a program that hears and says nothing."""
 
 
 @contextlib.contextmanager
@@ -33,20 +39,26 @@ def python_per_call(body: bytes) -> Generator[Callable[[], bytes]]:
 
 @contextlib.contextmanager
 def program(command: list[str]) -> Generator[Callable[[], bytes]]:
-    """Start a program for every call by `subprocess.run`, reading what it prints."""
+    """Start a program for every call by `subprocess.run`, capturing what it prints on stdout and on stderr."""
     yield lambda: run(command)
 
 
 @contextlib.contextmanager
 def program_posix(command: list[str]) -> Generator[Callable[[], bytes]]:
-    """Start a program for every call by `os.posix_spawn`, reading what it prints: nothing in Python is leaner."""
+    """Start a program for every call by `os.posix_spawn`, reading its stdout: nothing that captures is leaner."""
     yield lambda: spawn(command)
 
 
+@contextlib.contextmanager
+def program_bare(command: list[str]) -> Generator[Callable[[], bytes]]:
+    """Start a program for every call by `os.posix_spawn` and wait for it, and nothing else: what it prints is lost."""
+    yield lambda: spawn_bare(command)
+
+
 def run(command: list[str], given: bytes | None = None) -> bytes:
-    """Run to the end and give what was printed on stdout."""
+    """Run to the end, capture stdout and stderr, and give what was printed on stdout."""
     stdin = {"input": given} if given is not None else {"stdin": subprocess.DEVNULL}
-    return subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, check=True, **stdin).stdout  # type: ignore[call-overload]
+    return subprocess.run(command, capture_output=True, check=True, **stdin).stdout  # type: ignore[call-overload]
 
 
 def spawn(command: list[str]) -> bytes:
@@ -67,3 +79,12 @@ def spawn(command: list[str]) -> bytes:
     if status:
         raise subprocess.CalledProcessError(os.waitstatus_to_exitcode(status), command)
     return b"".join(parts)
+
+
+def spawn_bare(command: list[str]) -> bytes:
+    """Run to the end; `command[0]` is a full path. Gives nothing, as nothing was kept."""
+    pid = os.posix_spawn(command[0], command, os.environ, file_actions=NOTHING)
+    _, status = os.waitpid(pid, 0)
+    if status:
+        raise subprocess.CalledProcessError(os.waitstatus_to_exitcode(status), command)
+    return b""

@@ -9,7 +9,7 @@ import threading
 import psutil
 import pytest
 
-from bench.system import PIN_CORE, Usage, pinned, resident_mb, running
+from bench.system import PIN_CORE, Usage, Weight, pinned, running
 
 PARENT = "import subprocess, sys, time; subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(60)']); "
 
@@ -49,13 +49,24 @@ def test_pinning_reaches_the_tree_and_is_taken_back() -> None:
 
 
 def test_weight_and_cpu_of_a_process() -> None:
-    host_mb, tree_mb = resident_mb(os.getpid())
-    assert 1 < host_mb <= tree_mb
+    with running([sys.executable, "-c", "import time; time.sleep(60)"]):
+        weight = Weight.of(os.getpid())
+    assert 0 < weight.worker_mb < weight.host_mb
+    assert weight.tree_mb > 1
     assert Usage.of(os.getpid()).root_s > 0
+
+
+def test_cpu_is_told_more_finely_than_ticks() -> None:
+    before = Usage.of(os.getpid())
+    for _ in range(10_000):
+        pass
+    used_s = Usage.of(os.getpid()).since(before).root_s
+    assert used_s > 0
+    assert round(used_s % 0.01, 6) != 0
 
 
 def test_a_process_that_is_gone_weighs_nothing() -> None:
     with running([sys.executable, "-c", "pass"]) as child:
         child.process.wait(10)
-    assert resident_mb(child.process.pid) == (0.0, 0.0)
+    assert Weight.of(child.process.pid) == Weight(0.0, 0.0, 0.0)
     assert Usage.of(child.process.pid) == Usage(0.0, 0.0)

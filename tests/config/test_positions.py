@@ -145,3 +145,8 @@ def paths(value: object, path: tuple[str | int, ...] = ()) -> list[tuple[str | i
     for key, item in items:
         found += [(*path, key), *paths(item, (*path, key))]
     return found
+
+
+@pytest.mark.parametrize("text", ["a = [}", "a = [ } ]", "a = [[}]]", "a = {b = [}", "a = [\n}\n"])
+def test_a_brace_that_closes_nothing_does_not_hold_the_scanner_up(text: str) -> None:
+    assert Positions(text).line(("a",)) == 1

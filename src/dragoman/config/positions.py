@@ -129,7 +129,10 @@ class Positions:
                 index += 1
             else:
                 self._lines.setdefault((*path, index), token[2])
+                start = self._at
                 self._value((*path, index), depth)
+                if self._at == start:  # a brace that closes nothing
+                    self._next()
 
     def _inline_table(self, path: Path, depth: int) -> None:
         while (token := self._peek()) != END and not self._take("}"):

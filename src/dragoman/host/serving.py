@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING
 from dragoman.host.assemble import host as assemble_host
 from dragoman.host.doors import HostCatalogue, HostDoors, Listener
 from dragoman.host.memory import keep_freed_memory
-from dragoman.ingress.http.lane import CallLane
+from dragoman.ingress.http.lane import CallLane, Naming
 from dragoman.ingress.http.routes import build
 from dragoman.ingress.http.server import HttpServer, bind
+from dragoman.ingress.http.tls import context
 from dragoman.telemetry.metrics import Metrics
 
 if TYPE_CHECKING:
@@ -32,11 +33,12 @@ class Serving:
     """One host and its HTTP server."""
 
     def __init__(self, parts: Parts, options: HttpOptions, log: Log, version: str) -> None:
-        """Take the port. Raises `OSError` where it cannot be had."""
+        """Take the port. Raises `OSError` where it cannot be had, or where the TLS files cannot be used."""
         self.parts = parts
         self.options = options
         self.faults: dict[str, Fault] = {}
         self._log = log
+        self._tls = context(options.tls_cert, options.tls_key)
         self._sock = bind(options)
         self._version = version
         self.host: Host
@@ -53,12 +55,10 @@ class Serving:
             self.options,
             self.parts.tracer,
             self.parts.clock,
-            prefix=self.parts.call_prefix,
-            service=self.parts.project.name,
-            next_id=self.parts.next_id,
-            listener=Listener(metrics, self._log),
+            Naming(self.parts.project.name, self.parts.call_prefix, self.parts.next_id),
+            Listener(metrics, self._log),
         )
-        self.server = HttpServer(build(HostCatalogue(self.host), metrics, self.host), lane, self._sock)
+        self.server = HttpServer(build(HostCatalogue(self.host), metrics, self.host), lane, self._sock, self._tls)
         starting = starting or asyncio.ensure_future(self.host.start())
         await asyncio.wait((starting,), timeout=START_S)
         if starting.done():

@@ -14,13 +14,8 @@ if TYPE_CHECKING:
     from dragoman.core.fault import Code, Fault
     from dragoman.core.service import Service
     from dragoman.core.target import Target
-    from dragoman.ingress.http.head import Head
 
 CALL_PREFIX = b"/v1/call/"
-HEADS_MAX = 1024
-"""Heads remembered: each client program sends one or a few for every function that it calls."""
-HEAD_BYTES_MAX = 1024
-"""Longer heads are read each time: remembering them would cost more memory than it saves work."""
 
 
 class Meter(Protocol):
@@ -59,24 +54,22 @@ class Door:
         self.shape = shape_of(target)
 
 
+def _nothing() -> None: ...
+
+
 class Doors:
-    """All doors of a host. Replaced as a whole where functions change; a request in progress keeps its own."""
+    """All doors of a host. Replaced as a whole where functions change; a request in progress keeps its own.
+
+    `on_replace` is called whenever they have been.
+    """
 
     def __init__(self, missing: Callable[[str], Fault]) -> None:
         """`missing(name)` says why there is no such function: unknown, or its source cannot start."""
         self.missing = missing
         self.by_path: dict[bytes, Door] = {}
-        self.heads: dict[bytes, Head] = {}
+        self.on_replace: Callable[[], object] = _nothing
 
     def replace(self, doors: Mapping[str, Door]) -> None:
         """Open exactly these doors, by full function name."""
         self.by_path = {CALL_PREFIX + name.encode(): door for name, door in doors.items()}
-        self.heads = {}
-
-    def remember(self, data: bytes, head: Head) -> None:
-        """Know what these bytes, a whole head, ask for, so that they need not be parsed when they come again."""
-        if len(data) <= HEAD_BYTES_MAX:
-            if len(self.heads) >= HEADS_MAX:
-                # What is in use is back at once; keeping an order of use would cost every call for it.
-                self.heads.clear()
-            self.heads[data] = head
+        self.on_replace()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 from dragoman.core.call import Call
@@ -11,8 +13,6 @@ from dragoman.ingress.http.head import HEAD, NAME_CHARS_MAX
 from dragoman.ingress.http.problem import render, retry_after, status_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from dragoman.core.call import Trace
     from dragoman.core.clock import Clock
     from dragoman.core.fault import Fault
@@ -20,6 +20,10 @@ if TYPE_CHECKING:
     from dragoman.ingress.http.head import Head
     from dragoman.ingress.http.options import HttpOptions
 
+HEADS_MAX = 1024
+"""Heads remembered: each client program sends one or a few for every function that it calls."""
+HEAD_BYTES_MAX = 1024
+"""Longer heads are read each time: remembering them would cost more memory than it saves work."""
 HELD_BODIES = 32
 """Bodies of the largest size that may be held at a time: half a gigabyte as it is set, whatever connections send."""
 TEMPLATES_MAX = 1024
@@ -50,30 +54,31 @@ class Listener(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True)
+class Naming:
+    """How a host names itself and its calls: `prefix` makes the ids of its calls its own."""
+
+    service: str
+    prefix: str
+    next_id: Callable[[], int]
+
+
 class CallLane:
     """Doors, options, ids and clocks of one HTTP ingress."""
 
-    def __init__(  # noqa: PLR0913 - the ports of one ingress, bound once
-        self,
-        doors: Doors,
-        options: HttpOptions,
-        tracer: Tracer,
-        clock: Clock,
-        *,
-        prefix: str,
-        service: str,
-        next_id: Callable[[], int],
-        listener: Listener,
+    def __init__(
+        self, doors: Doors, options: HttpOptions, tracer: Tracer, clock: Clock, naming: Naming, listener: Listener
     ) -> None:
-        """`prefix` makes the call ids of this host its own; `service` names the project in faults."""
         self.doors = doors
+        self.heads: dict[bytes, Head] = {}
+        doors.on_replace = self.heads.clear
         self.options = options
         self.tracer = tracer
         self.now = clock.monotonic
-        self.prefix = prefix.encode()
-        self._prefix = prefix
+        self.prefix = naming.prefix.encode()
+        self._prefix = naming.prefix
         self.wall = answer.Now(clock)
-        self.next_id = next_id
+        self.next_id = naming.next_id
         self.counts = listener.counts
         self.refused = listener.counts.refused
         self._failed = listener.failed
@@ -81,8 +86,16 @@ class CallLane:
         self.loopback_port = 0
         self.held_bytes = 0
         self.held_bytes_max = HELD_BODIES * options.body_bytes_max
-        self._service = service
-        self._templates: dict[tuple[bytes, str], bytes] = {}
+        self._service = naming.service
+        self.templates: dict[tuple[bytes, str], bytes] = {}
+
+    def remember(self, data: bytes, head: Head) -> None:
+        """Know what these bytes, a whole head, ask for, so that they need not be parsed when they come again."""
+        if len(data) <= HEAD_BYTES_MAX:
+            if len(self.heads) >= HEADS_MAX:
+                # What is in use is back at once; keeping an order of use would cost every call for it.
+                self.heads.clear()
+            self.heads[data] = head
 
     def failed(self, call: Call, fault: Fault) -> None:
         """Tell that a call has failed; the fault learns what only the lane knows."""
@@ -120,7 +133,7 @@ class CallLane:
     def _overloaded(self, fault: Overloaded, head: Head, call: Call) -> bytes:
         """As `document`, for what is said thousands of times a second just when there is no time: written once."""
         key = (head.path, fault.detail)
-        template = self._templates.get(key)
+        template = self.templates.get(key)
         if template is None:
             marked = Overloaded(fault.detail, started=fault.started, errors=fault.errors, function=fault.function)
             marked.service, marked.call_id, marked.trace_id = self._service, CALL_MARK, TRACE_MARK
@@ -128,9 +141,9 @@ class CallLane:
             for name, mark in (("call_id", CALL_MARK), ("trace_id", TRACE_MARK), ("timestamp", TIME_MARK)):
                 # Quotes inside of values are escaped, so that this can only be the member itself.
                 template = template.replace(f'"{name}":"{mark}"'.encode(), f'"{name}":"%b"'.encode())
-            if len(self._templates) >= TEMPLATES_MAX:
-                self._templates.clear()
-            self._templates[key] = template
+            if len(self.templates) >= TEMPLATES_MAX:
+                self.templates.clear()
+            self.templates[key] = template
         return template % (
             b"%b%08x" % (self.prefix, call.id),
             call.trace.trace_id.hex().encode() if call.trace is not None else b"",

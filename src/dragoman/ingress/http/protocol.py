@@ -111,7 +111,7 @@ class CallProtocol(Answering):
         if phase is Phase.IDLE:
             end = data.find(HEAD_END) + 4
             lane = self.lane
-            head = lane.doors.heads.get(data[:end])
+            head = lane.heads.get(data[:end])
             if head is not None:
                 missing = head.body_bytes + end - len(data)
                 if not missing:
@@ -158,7 +158,7 @@ class CallProtocol(Answering):
         self._parse(data)
         head = self._parsed()
         if head is not None and self._body_bytes == len(data) - end and head.reusable:
-            self.lane.doors.remember(data[:end], head)
+            self.lane.remember(data[:end], head)
 
     def _parsed(self) -> Head | None:
         """The head that was read since `_begun` was 0, if there was just one, of a call."""

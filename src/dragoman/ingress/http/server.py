@@ -19,7 +19,6 @@ from uvicorn.server import Server
 
 from dragoman.ingress.http.protocol import CallProtocol
 from dragoman.ingress.http.sweep import TICK_S, sweep
-from dragoman.ingress.http.tls import context
 
 if TYPE_CHECKING:
     import ssl
@@ -30,6 +29,7 @@ if TYPE_CHECKING:
 
 BACKLOG = 2048
 """Connections that may wait to be accepted; the kernel's own limit is usually 4096."""
+PORT_MAX = 65535
 CLOSE_S = 1.0
 """How long the last bytes may take to reach clients when the server closes."""
 LOOK_S = 0.01
@@ -39,6 +39,9 @@ LOOK_S = 0.01
 def bind(options: HttpOptions) -> socket.socket:
     """Take the port, before anything else is started. Raises `OSError` that says which and why."""
     host = options.host
+    if not 0 <= options.port <= PORT_MAX:
+        message = f"cannot listen on port {options.port}: ports end at {PORT_MAX}"
+        raise OSError(message)
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     try:
         return socket.create_server(
@@ -48,7 +51,7 @@ def bind(options: HttpOptions) -> socket.socket:
             # "::" is what people write for "any address".
             dualstack_ipv6=host == "::" and socket.has_dualstack_ipv6(),
         )
-    except (OSError, OverflowError) as error:
+    except OSError as error:
         message = f"cannot listen on {host} port {options.port}: {error}"
         raise OSError(message) from None
 
@@ -56,12 +59,12 @@ def bind(options: HttpOptions) -> socket.socket:
 class HttpServer(Server):
     """Serves one lane, and an ASGI application beside it, on one socket."""
 
-    def __init__(self, app: Any, lane: CallLane, sock: socket.socket) -> None:
-        """Raises `OSError` where the TLS files cannot be used."""
+    def __init__(self, app: Any, lane: CallLane, sock: socket.socket, tls: ssl.SSLContext | None = None) -> None:
+        """`sock` comes from `bind`, `tls` from `tls.context`."""
         options = lane.options
         config = Config(
             app,
-            http=functools.partial(CallProtocol, lane=lane),  # type: ignore[arg-type] - called as a class would be
+            http=functools.partial(CallProtocol, lane=lane),  # pyright: ignore[reportArgumentType] - called as a class would be
             ws="none",
             lifespan="off",
             log_config=None,
@@ -72,7 +75,7 @@ class HttpServer(Server):
         )
         config.load()
         super().__init__(config)
-        self._tls: ssl.SSLContext | None = context(options.tls_cert, options.tls_key)
+        self._tls = tls
         self._lane = lane
         self._sock = sock
         self._started = asyncio.Event()
@@ -86,6 +89,11 @@ class HttpServer(Server):
         """Where it can be reached."""
         host, port = self._sock.getsockname()[:2]
         return f"{'https' if self._tls else 'http'}://{f'[{host}]' if ':' in host else host}:{port}"
+
+    @property
+    def connections(self) -> list[CallProtocol]:
+        """The connections of this moment."""
+        return [each for each in self.server_state.connections if isinstance(each, CallProtocol)]
 
     async def open(self) -> None:
         """Begin to serve."""
@@ -102,11 +110,11 @@ class HttpServer(Server):
         False where some were not within `grace_s` seconds.
         """
         self._lane.draining = True
-        for connection in list(self.server_state.connections):
+        for connection in self.connections:
             connection.shutdown()
         loop = asyncio.get_running_loop()
         give_up_at = loop.time() + grace_s
-        while any(connection.busy for connection in self._calls()):
+        while any(connection.busy for connection in self.connections):
             if loop.time() >= give_up_at:
                 return False
             await asyncio.sleep(LOOK_S)
@@ -141,7 +149,7 @@ class HttpServer(Server):
         """Look after connections once a second, until told to close."""
         while not self.should_exit:
             await self.on_tick(0)
-            sweep(self.server_state.connections, self._lane)
+            sweep(self.connections, self._lane)
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._closing.wait(), TICK_S)
 
@@ -149,13 +157,13 @@ class HttpServer(Server):
         """End everything; what was written may still leave."""
         for listening in self.servers:
             listening.close()
-        for connection in list(self.server_state.connections):
+        for connection in self.connections:
             connection.transport.close()
         loop = asyncio.get_running_loop()
         give_up_at = loop.time() + CLOSE_S
-        while self.server_state.connections and loop.time() < give_up_at:  # noqa: ASYNC110 - nobody sets an event
+        while self.connections and loop.time() < give_up_at:  # noqa: ASYNC110 - nobody sets an event
             await asyncio.sleep(LOOK_S)
-        for connection in list(self.server_state.connections):
+        for connection in self.connections:
             connection.transport.abort()
         for task in list(self.server_state.tasks):
             task.cancel()
@@ -164,9 +172,6 @@ class HttpServer(Server):
     def capture_signals(self) -> Generator[None]:
         """Leave signals to the host."""
         yield
-
-    def _calls(self) -> list[CallProtocol]:
-        return [each for each in self.server_state.connections if isinstance(each, CallProtocol)]
 
 
 def is_loopback(address: str) -> bool:

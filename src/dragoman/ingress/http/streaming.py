@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import socket
+import struct
 from typing import TYPE_CHECKING, Protocol
 
 from dragoman.core.fault import Cancelled, Fault
@@ -18,6 +20,9 @@ if TYPE_CHECKING:
     from dragoman.core.fault import Code
     from dragoman.ingress.http.head import Head
     from dragoman.ingress.http.lane import CallLane
+
+
+NO_LINGER = struct.pack("ii", 1, 0)
 
 
 class Done(Protocol):
@@ -115,12 +120,15 @@ class StreamedResponse:
 
     def _end(self, *, complete: bool, failed: bool, close: bool) -> None:
         transport = self._transport
+        if transport.is_closing():
+            return
         if complete:
             self._write(b"" if failed else self._layout.end())
             if self._head.chunked:
                 transport.write(answer.LAST_CHUNK)
         if not self._head.chunked and not complete:
-            # Without chunks only a reset tells the client that this was not all.
+            # Without chunks only a reset tells the client that this was not all; lingering for 0 s makes it one.
+            transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, NO_LINGER)
             transport.abort()
         elif close or not complete:
             transport.close()

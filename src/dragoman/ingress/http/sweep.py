@@ -6,12 +6,13 @@ from typing import TYPE_CHECKING
 
 from dragoman.core.fault import DeadlineExceeded, Started
 from dragoman.ingress.http.head import Refusal
-from dragoman.ingress.http.protocol import CallProtocol, Phase
+from dragoman.ingress.http.protocol import Phase
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from dragoman.ingress.http.lane import CallLane
+    from dragoman.ingress.http.protocol import CallProtocol
 
 TICK_S = 1.0
 LINGER_S = 2.0
@@ -19,12 +20,11 @@ LINGER_S = 2.0
 REQUEST_TIMEOUT = 408
 
 
-def sweep(connections: Iterable[object], lane: CallLane) -> None:
+def sweep(connections: Iterable[CallProtocol], lane: CallLane) -> None:
     """Close connections that are idle, send too slowly or leave their replies unread. Wants to be called every tick."""
     now = lane.now()
-    for connection in tuple(connections):
-        if isinstance(connection, CallProtocol):
-            look_at(connection, lane, now)
+    for connection in connections:
+        look_at(connection, lane, now)
 
 
 def look_at(connection: CallProtocol, lane: CallLane, now: float) -> None:

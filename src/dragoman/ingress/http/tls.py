@@ -6,6 +6,10 @@ import ssl
 from pathlib import Path
 
 
+class _EncryptedError(Exception):
+    """The key wants a password."""
+
+
 def context(cert: str, key: str) -> ssl.SSLContext | None:
     """The context of a server with this certificate chain and key; `None` where neither is set.
 
@@ -24,6 +28,9 @@ def context(cert: str, key: str) -> ssl.SSLContext | None:
     made.set_alpn_protocols(["http/1.1"])
     try:
         made.load_cert_chain(cert, key, password=_no_password)
+    except _EncryptedError:
+        message = f"tls_key: {key} is encrypted; give a key without a password"
+        raise OSError(message) from None
     except ssl.SSLError as error:
         raise OSError(_explain(cert, key, error)) from None
     return made
@@ -40,15 +47,12 @@ def _check_readable(option: str, path: str) -> None:
 
 def _no_password() -> str:
     # Without this, OpenSSL would ask at the terminal.
-    message = "the key is encrypted"
-    raise ssl.SSLError(message)
+    raise _EncryptedError
 
 
 def _explain(cert: str, key: str, error: ssl.SSLError) -> str:
     if error.reason == "KEY_VALUES_MISMATCH":
         return f"tls_key: {key} is not the key of the certificate in {cert}"
-    if "encrypted" in str(error):
-        return f"tls_key: {key} is encrypted; give a key without a password"
     try:
         ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(cert)
     except ssl.SSLError:

@@ -25,12 +25,14 @@ INPUT_BYTES_MAX = 256 * 1024 * 1024
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """One call as it was written. `named` are the `--name value` pairs; a value is None where none was given."""
+    """One call as it was written: INPUT's value, and the `--name value` pairs (None where no value was given).
+
+    The value is bytes where raw ones are to be sent, else any JSON; an empty object where there was no INPUT.
+    """
 
     function: str
-    text: bytes | None
-    named: tuple[tuple[str, str | None], ...]
-    raw: bool = False
+    value: Any
+    named: tuple[tuple[str, str | None], ...] = ()
 
 
 def read_words(function: str, words: tuple[str, ...], *, raw: bool = False) -> Asked:
@@ -53,7 +55,20 @@ def read_words(function: str, words: tuple[str, ...], *, raw: bool = False) -> A
             raise Stop(f"there is one INPUT too many: {word!r}; quote the JSON for the shell, or write --name value")
     if raw and (named or text is None):
         raise Stop("--raw sends one INPUT as it is, @FILE or -, and no names beside it")
-    return Asked(function, None if text is None else read_text(text), tuple(named), raw)
+    return Asked(function, _value(text, raw=raw), tuple(named))
+
+
+def _value(text: str | None, *, raw: bool) -> Any:
+    if text is None:
+        return {}
+    content = read_text(text)
+    if raw:
+        return content
+    try:
+        return codec.decode(content, Codec.JSON)
+    except ValueError as error:
+        hint = "give a JSON object, quoted for the shell; --raw sends bytes as they are, to a function that takes them"
+        raise Stop(f"INPUT is {str(error)[:500]}; {hint}") from None
 
 
 def read_text(text: str) -> bytes:
@@ -76,27 +91,18 @@ def read_text(text: str) -> bytes:
 
 
 def input_of(asked: Asked, contract: Contract | None) -> Any:
-    """The input's value: bytes for a raw one, else JSON with the named parameters put in.
+    """The input's value, with the named parameters put in.
 
     `contract` may be None where nothing is named. Raises `Stop` for what cannot be understood, `InvalidArgument` for
     named values that the contract refuses.
     """
-    if asked.raw:
-        assert asked.text is not None, "read_words saw to it"
-        return asked.text
-    value: Any = {}
-    if asked.text is not None:
-        try:
-            value = codec.decode(asked.text, Codec.JSON)
-        except ValueError as error:
-            hint = "; --raw sends it as it is" if contract is not None and contract.raw_input else ""
-            raise Stop(f"INPUT is {str(error)[:500]}: give a JSON object, quoted for the shell{hint}") from None
-    if asked.named:
-        assert contract is not None, "names need a contract"
-        if not isinstance(value, dict):
-            raise Stop("INPUT must be a JSON object where parameters are named beside it")
-        value = {**cast("dict[str, Any]", value), **named_values(asked, contract)}
-    return value
+    if not asked.named:
+        return asked.value
+    assert contract is not None, "names need a contract"
+    value: object = asked.value
+    if not isinstance(value, dict):
+        raise Stop("INPUT must be a JSON object where parameters are named beside it")
+    return {**cast("dict[str, Any]", value), **named_values(asked, contract)}
 
 
 def named_values(asked: Asked, contract: Contract) -> dict[str, Any]:

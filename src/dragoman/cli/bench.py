@@ -10,7 +10,7 @@ from dragoman.cli.options import DURATION, WORDS, input_arguments, json_option, 
 CONNECTIONS_MAX = 10_000
 
 
-@click.command(**drawn(), context_settings=WORDS)
+@click.command("bench", **drawn(), context_settings=WORDS)
 @input_arguments
 @place_options
 @click.option(

@@ -8,7 +8,7 @@ from dragoman.cli.commands import drawn
 from dragoman.cli.options import DURATION, WORDS, input_arguments, json_option, place_options
 
 
-@click.command(**drawn(), context_settings=WORDS)
+@click.command("call", **drawn(), context_settings=WORDS)
 @input_arguments
 @place_options
 @click.option("--timeout", type=DURATION, metavar="DURATION", help="Give up after this long: 500ms, 2s, 1m.")

@@ -8,7 +8,7 @@ from dragoman.cli.commands import drawn
 from dragoman.cli.options import json_option
 
 
-@click.command(**drawn())
+@click.command("check", **drawn())
 @click.argument("paths", nargs=-1, metavar="[PROJECT or SOURCE]...")
 @json_option("every finding")
 def command(paths: tuple[str, ...], *, as_json: bool) -> int:

@@ -69,9 +69,12 @@ def _all(paths: tuple[str, ...]) -> Iterator[Finding]:
     place = project.file or project.folder
     count = len(project.sources)
     yield Finding("project", well=True, detail=f"{place}, {count} source{'' if count == 1 else 's'}")
+    missing: set[str] = set()
     for source in project.sources.values():
-        yield from programs(source)
-    yield from run_loop(_hosted(project))
+        for finding in programs(source):
+            yield finding
+            missing |= set() if finding.well else {source.name}
+    yield from run_loop(_hosted(project, missing))
     yield Finding("services", well=True, detail="this project needs none")
 
 
@@ -89,14 +92,14 @@ def programs(source: Source) -> Iterator[Finding]:
         yield Finding(topic, well=False, detail=f"there is no {program} on {path}", remedy=missing_program(program))
 
 
-async def _hosted(project: Project) -> list[Finding]:
-    """Start every source, and look at what they offer and at what confines them."""
+async def _hosted(project: Project, missing: set[str]) -> list[Finding]:
+    """Start every source, and look at what they offer (but for the `missing`) and at what confines them."""
     confinement = launch_confinement()
     host = assemble_host(parts(project, lambda _: StderrJournal(quiet=True), confinement))
     try:
         findings = [await _confined(confinement)]
         faults = await host.start()
-        for name in project.sources:
+        for name in (name for name in project.sources if name not in missing):
             findings += _source(host, name, faults.get(name))
         return findings
     finally:

@@ -11,8 +11,19 @@ import click
 NAMES = ("serve", "call", "list", "check", "new", "bench", "completion")
 
 
+class PipeClosed(Exception):  # noqa: N818 - a reader that has enough is no error
+    """Whoever read the output has gone."""
+
+
 class Commands(click.Group):
     """The group of all commands."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run the command. Raises `PipeClosed` in place of what click would take for a failure (exit code 1)."""
+        try:
+            return super().invoke(ctx)
+        except BrokenPipeError as error:
+            raise PipeClosed from error
 
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - the base class's signature
         """The names, in the order in which people meet them."""

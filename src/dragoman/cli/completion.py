@@ -14,7 +14,7 @@ SHELLS = ("bash", "zsh", "fish")
 VARIABLE = "_DRAGOMAN_COMPLETE"
 
 
-@click.command(**drawn())
+@click.command("completion", **drawn())
 @click.argument("shell", type=click.Choice(SHELLS))
 @json_option("the script")
 def command(shell: str, *, as_json: bool) -> int:

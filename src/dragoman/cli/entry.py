@@ -11,7 +11,7 @@ from typing import NoReturn
 
 import click
 
-from dragoman.cli.commands import commands
+from dragoman.cli.commands import PipeClosed, commands
 
 USAGE = 2
 INTERRUPTED = 130
@@ -37,7 +37,7 @@ def run(arguments: list[str]) -> int:
         return error.exit_code
     except (click.Abort, KeyboardInterrupt):
         return INTERRUPTED
-    except BrokenPipeError:
+    except (PipeClosed, BrokenPipeError):
         return _pipe_closed()
     except Exception as error:  # noqa: BLE001 - what is not a known failure is raised again
         from dragoman.cli.outcome import report  # noqa: PLC0415 - needed only where something failed

@@ -33,8 +33,8 @@ def run(paths: tuple[str, ...], url: str | None, cacert: str | None, *, as_json:
         show_json(json.dumps({**document, "faults": faults}, ensure_ascii=False), compact=True)
     else:
         show_table(HEADINGS, rows(document["functions"], contracts))
-    for detail in faults.values():
-        complain(f"cannot start {detail}")
+    for source, why in faults.items():
+        complain(f"{source} cannot start: {why}")
     return FAILED if faults else 0
 
 

@@ -14,7 +14,7 @@ LANGUAGES = ("python", "exec")
 NEXT = {"python": """hello.greet '{"name": "Ada"}'""", "exec": """words '{"text": "to be or not"}'"""}
 
 
-@click.command(**drawn())
+@click.command("new", **drawn())
 @click.argument("project", metavar="PROJECT")
 @click.option("--language", type=click.Choice(LANGUAGES), default="python", help="Default: python.", show_default=False)
 @json_option("the files made")

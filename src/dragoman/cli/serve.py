@@ -8,7 +8,7 @@ from dragoman.cli.commands import drawn
 from dragoman.cli.options import json_option
 
 
-@click.command(**drawn())
+@click.command("serve", **drawn())
 @click.argument("paths", nargs=-1, metavar="[PROJECT or SOURCE]...")
 @click.option("--host", metavar="ADDRESS", help="Listen on this address. Default: 127.0.0.1, this machine only.")
 @click.option("--port", type=click.IntRange(0, 65535), metavar="PORT", help="Default: 8700; 0 takes a free one.")

@@ -105,8 +105,8 @@ class Announcer:
         entries = serving.host.registry.entries
         for line in listing(entries):
             say(line)
-        for fault in failures(serving).values():
-            complain(f"cannot start {fault}")
+        for source, why in failures(serving).items():
+            complain(f"{source} cannot start: {why}")
         url = serving.server.url
         count = f"{len(entries)} function{'' if len(entries) == 1 else 's'}"
         say(f"Serving {count} of {printable(serving.parts.project.name)} on {url} (to read and try: {url}/docs)")

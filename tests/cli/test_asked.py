@@ -32,7 +32,11 @@ def words(*given: str) -> Any:
 def test_input_and_names_make_one_object() -> None:
     assert words() == {}
     assert words('{"up_to": 3}') == {"up_to": 3}
-    assert words('{"up_to": 3}', "--loud", "--names", "a", "--names=b") == {"up_to": 3, "loud": True, "names": ["a", "b"]}
+    assert words('{"up_to": 3}', "--loud", "--names", "a", "--names=b") == {
+        "up_to": 3,
+        "loud": True,
+        "names": ["a", "b"],
+    }
 
 
 def test_values_have_the_types_of_the_contract() -> None:

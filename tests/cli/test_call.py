@@ -18,7 +18,9 @@ def test_the_current_folder_and_the_environment_say_where(tmp_path: Path, shop_u
     assert dragoman("call", "here.double", "--number", "4", cwd=tmp_path).stdout == b"8\n"
     environment = {"DRAGOMAN_URL": shop_url}
     assert dragoman("call", "shop.double", "--number", "5", env=environment).stdout == b"10\n"
-    there = dragoman("call", "shop.double", "--number", "6", "--project", SHOP, env={"DRAGOMAN_URL": "http://127.0.0.1:1"})
+    there = dragoman(
+        "call", "shop.double", "--number", "6", "--project", SHOP, env={"DRAGOMAN_URL": "http://127.0.0.1:1"}
+    )
     assert there.stdout == b"12\n"
 
 

@@ -51,6 +51,8 @@ def test_a_table_is_lines_of_tabs_elsewhere(capsys: pytest.CaptureFixture[str]) 
     assert capsys.readouterr().out == "one\\x1b\t1\ntwo\t2\n"
 
 
-@pytest.mark.parametrize(("text", "shown"), [("é ü\tok", "é ü\tok"), ("a\nb", "a\\nb"), ("\x9b31m\u202e", "\\x9b31m\\u202e")])
+@pytest.mark.parametrize(
+    ("text", "shown"), [("é ü\tok", "é ü\tok"), ("a\nb", "a\\nb"), ("\x9b31m\u202e", "\\x9b31m\\u202e")]
+)
 def test_what_would_steer_a_terminal_is_spelled_out(text: str, shown: str) -> None:
     assert screen.printable(text) == shown

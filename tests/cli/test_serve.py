@@ -23,12 +23,9 @@ def read(process: "subprocess.Popen[str]") -> dict[str, Any]:
 def certificate(folder: Path) -> tuple[Path, Path]:
     cert, key = folder / "cert.pem", folder / "key.pem"
     subject = ["-subj", "/CN=localhost", "-addext", "subjectAltName=IP:127.0.0.1"]
-    subprocess.run(
-        ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2"]
-        + ["-keyout", str(key), "-out", str(cert), *subject],
-        check=True,
-        capture_output=True,
-    )
+    kind = ["-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2"]
+    files = ["-keyout", str(key), "-out", str(cert)]
+    subprocess.run(["openssl", "req", *kind, *files, *subject], check=True, capture_output=True)
     return cert, key
 
 
@@ -118,6 +115,7 @@ def test_a_change_on_disk_is_put_in_service_and_a_broken_one_is_not(tmp_path: Pa
 
 
 def _readable(process: "subprocess.Popen[str]", timeout_s: float) -> bool:
+    assert process.stdout is not None
     return bool(select.select([process.stdout], [], [], timeout_s)[0])
 
 

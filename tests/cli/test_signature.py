@@ -17,7 +17,9 @@ def test_a_contract_is_one_line() -> None:
     }
     schema = {"type": "object", "properties": properties, "required": ["data"], "additionalProperties": False}
     contract = Contract("f", input=schema, output={"type": "integer"}, streaming=True)
-    assert signature(contract) == "(data: [[number]], k: integer = 3, note: string?, label: string?) -> stream of integer"
+    assert (
+        signature(contract) == "(data: [[number]], k: integer = 3, note: string?, label: string?) -> stream of integer"
+    )
 
 
 def test_an_open_input_says_that_there_may_be_more() -> None:

@@ -29,6 +29,7 @@ class Answer:
         self._head = b""
         self._left: int = -1
         self._chunked = False
+        self._last = False
         self._rest = b""
 
     def feed(self, data: bytes) -> bool:
@@ -66,12 +67,13 @@ class Answer:
                 if not gap:
                     return False
                 self._left, self._rest = int(size, 16) + len(b"\r\n"), rest
-                if self._left == len(b"\r\n"):
-                    return True
+                self._last = self._left == len(b"\r\n")
             taken = min(self._left, len(self._rest))
             self._rest = self._rest[taken:]
             self._left -= taken
             if self._left == 0:
+                if self._last:
+                    return True
                 self._left = -1
         return False
 

@@ -1,5 +1,6 @@
 """Functions that the tests of the command line and of the client call."""
 
+import sys
 import time
 from collections.abc import Iterator
 
@@ -11,7 +12,8 @@ def add(a: int, b: int = 1) -> int:
 
     Slowly, by hand.
     """
-    print("adding", flush=True)
+    sys.stdout.write("adding\n")
+    sys.stdout.flush()
     return a + b
 
 

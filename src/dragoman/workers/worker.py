@@ -211,7 +211,7 @@ class Worker:
                     exchange.resolve(Reply(frame.body, CODECS[frame.codec], None, queue_s, frame.amount * 1e-6))
             elif kind == _ITEM:
                 if (exchange := in_flight.get(frame.call)) is not None:
-                    self._stream_of(exchange).push(frame.body)
+                    self._stream_of(exchange, frame.codec).push(frame.body)
             elif kind == _FAULT and frame.call:
                 self._faulted(frame)
             else:
@@ -342,8 +342,8 @@ class Worker:
         self.in_flight.clear()
         self.channel.close()
         self.progress.close()
-        self.rare.close()
         self.owner.lost(self, ran, waited)
+        self.rare.close()
 
     def _index_of(self, target: Target) -> int:
         assert self._indexes is not None
@@ -369,7 +369,7 @@ class Worker:
         fault.remote = False
         exchange.conclude(fault)
 
-    def _stream_of(self, exchange: Exchange) -> ReplyStream:
+    def _stream_of(self, exchange: Exchange, codec: int) -> ReplyStream:
         if exchange.stream is None:
             call = exchange.call
 
@@ -380,11 +380,12 @@ class Worker:
 
             exchange.stream = ReplyStream(grant, exchange.cancel)
             queue_s = call.dispatched_at - call.arrived_at
-            exchange.resolve(Reply(b"", call.reply_codec, exchange.stream, queue_s))
+            # What a command prints is JSON, whatever was asked for: the items' own codec counts.
+            exchange.resolve(Reply(b"", CODECS[codec] if codec else call.reply_codec, exchange.stream, queue_s))
         return exchange.stream
 
     def _end_stream(self, exchange: Exchange, frame: Frame) -> None:
-        stream = self._stream_of(exchange)
+        stream = self._stream_of(exchange, frame.codec)
         if frame.body:  # it answered with one value in place of items
             stream.push(frame.body)
         stream.end()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 import socket
 import struct
 from typing import TYPE_CHECKING, Protocol
@@ -10,6 +11,7 @@ from typing import TYPE_CHECKING, Protocol
 from dragoman.core.fault import Cancelled, Fault
 from dragoman.ingress.http import answer
 from dragoman.ingress.http.layout import Layout
+from dragoman.ingress.http.negotiation import JSONL, Form
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -48,12 +50,16 @@ class StreamedResponse:
         assert head.plan is not None, "what became a call has a plan"
         self._lane = lane
         self._head = head
-        self._plan = head.plan
+        plan = head.plan
+        if reply.codec is not plan.reply_codec and plan.form is Form.JOINED:
+            # Items that are JSON whatever was asked for (a command's) cannot be joined: they would run together.
+            plan = replace(plan, form=Form.LINES, content_type=JSONL)
+        self._plan = plan
         self._call = call
         self._reply = reply
         self._transport = transport
         self._flow = flow
-        self._layout = Layout(head.plan.form)
+        self._layout = Layout(plan.form)
         self._task: asyncio.Task[None] | None = None
 
     def start(self, done: Done, *, close: bool) -> None:

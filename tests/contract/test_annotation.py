@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from dataclasses import dataclass, field
+from pathlib import PurePosixPath
 from typing import Any, ClassVar, Generic, NamedTuple, NotRequired, Required, TypedDict, TypeVar
 
 import msgspec
 import pytest
 
-from dragoman.contract.annotation import REQUIRED, Unresolved, fields_of, hints_of, is_context, is_record
+from dragoman.contract.annotation import REQUIRED, Unresolved, fields_of, hints_of, is_context, is_path, is_record
 
 T = TypeVar("T")
 
@@ -101,3 +104,13 @@ def test_a_context_is_told_by_its_mark() -> None:
     assert is_context(Context)
     assert is_context(Context | None)
     assert not is_context(int)
+
+
+def test_classes_of_pathlib_are_paths() -> None:
+    assert is_path(PurePosixPath)
+    assert not is_path(str)
+
+
+def test_contracts_do_not_import_pathlib() -> None:
+    code = "import sys, dragoman.contract.signature; sys.exit('pathlib' in sys.modules)"
+    subprocess.run([sys.executable, "-c", code], timeout=60, check=True)

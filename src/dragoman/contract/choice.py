@@ -14,7 +14,6 @@ from collections.abc import Callable
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
 from functools import partial
-from pathlib import PurePath
 from typing import Any, Literal, TypeVar, get_args, get_origin
 from uuid import UUID
 
@@ -24,6 +23,7 @@ from dragoman.contract.annotation import (
     is_alias,
     is_enum,
     is_model,
+    is_path,
     is_union,
     strip,
 )
@@ -69,7 +69,7 @@ def _defaulted(members: dict[Any, Any]) -> dict[Any, Any]:
 
 
 def _instance(kind: Any, value: Any) -> Any:
-    if issubclass(kind, PurePath):
+    if is_path(kind):
         if type(value) is str and "\0" not in value:
             return kind(value)
         message = f"Expected `str`, got `{type(value).__name__}`"
@@ -193,7 +193,7 @@ def _rank(member: Any) -> int:
         return 3
     if bare in {bytes, bytearray, memoryview}:
         return 4
-    return 2 if not (isinstance(bare, type) and issubclass(bare, (PurePath, str))) else 5
+    return 5 if isinstance(bare, type) and (issubclass(bare, str) or is_path(bare)) else 2
 
 
 def _one_of(kind: Any, values: Any, members: list[Any] | None = None) -> Any:

@@ -14,7 +14,6 @@ import typing
 from collections.abc import Mapping
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
-from pathlib import PurePath
 from typing import Any, Literal, TypeVar, get_args, get_origin
 from uuid import UUID
 
@@ -29,6 +28,7 @@ from dragoman.contract.annotation import (
     is_enum,
     is_model,
     is_named_tuple,
+    is_path,
     is_struct,
     is_union,
     strip,
@@ -170,9 +170,11 @@ class SchemaBuilder:
         if (fields := fields_of(kind)) is not None:
             return self._defined(kind, lambda: self._record(kind, origin, fields))
         if isinstance(origin, type):
-            for base in (PurePath, str, int, float):
+            if is_path(origin):
+                return dict(_SIMPLE[str])
+            for base in (str, int, float):
                 if issubclass(origin, base):
-                    return dict(_SIMPLE[str if base is PurePath else base])
+                    return dict(_SIMPLE[base])
         raise Unsupported(kind, _advice(origin))
 
     def _defined(self, kind: Any, build: typing.Callable[[], Schema]) -> Schema:

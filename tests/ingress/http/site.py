@@ -159,7 +159,7 @@ class Site:
         self._thread = threading.Thread(target=self._run, daemon=True)
 
     async def stream(self, call: Call) -> Reply:
-        return Reply(b"", Codec.JSON, self.items)
+        return Reply(b"", call.reply_codec, self.items)
 
     def functions(self) -> dict[str, Door]:
         services: dict[str, tuple[Service, dict[str, bool]]] = {

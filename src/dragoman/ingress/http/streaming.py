@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import replace
 import socket
 import struct
+from dataclasses import replace
 from typing import TYPE_CHECKING, Protocol
 
 from dragoman.core.fault import Cancelled, Fault

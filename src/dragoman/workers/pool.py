@@ -207,16 +207,8 @@ class Pool:
 
     def returned(self, exchange: Exchange) -> None:
         """Put a call that was given back at the front of the line, or hand it to a free worker."""
-        exchange.worker = None
-        if self.closed:
-            exchange.conclude(Draining(f"{self.source} is stopping", function=exchange.call.target.name))
-            return
-        self.line.rejoin(exchange)
-        worker = self._pick()
-        if worker is not None and not worker.in_flight:
-            self.answered(worker)
-        else:
-            self.crew.wanted()
+        self._rejoin(exchange)
+        self._serve_line()
 
     def lost(self, worker: Worker, begun: list[Exchange], unstarted: list[Exchange]) -> None:
         """Bury a worker: calls that it had not begun go to others, the others' callers hear what happened."""
@@ -232,11 +224,12 @@ class Pool:
         for exchange in reversed(unstarted):
             exchange.deaths += 1
             if exchange.deaths < DEATHS_MAX:
-                self.returned(exchange)
+                self._rejoin(exchange)
             else:
                 name = exchange.call.target.name
                 detail = f"{exchange.deaths} workers of {self.source} died before they began this call"
                 exchange.conclude(WorkerLost(detail, started=Started.NO, function=name))
+        self._serve_line()
         self.crew.buried(worker)
 
     def explain(self, worker: Worker) -> None:
@@ -308,6 +301,23 @@ class Pool:
                 retry_after_s=1.0,
             )
         )
+
+    def _rejoin(self, exchange: Exchange) -> None:
+        exchange.worker = None
+        if self.closed:
+            exchange.conclude(Draining(f"{self.source} is stopping", function=exchange.call.target.name))
+        else:
+            self.line.rejoin(exchange)
+
+    def _serve_line(self) -> None:
+        """Hand calls that came back to workers that have nothing to do."""
+        while waiting := len(self.line):
+            worker = self._pick()
+            if worker is not None and not worker.in_flight:
+                self.answered(worker)
+            if len(self.line) >= waiting:
+                self.crew.wanted()
+                return
 
     def _refusal(self, call: Call) -> Fault | None:
         if self.closed:

@@ -13,7 +13,9 @@ would only chase bursts that are over before the worker is up."""
 BACKOFF_FIRST_S = 0.1
 BACKOFF_MAX_S = 30.0
 YOUNG_S = 1.0
-"""A worker that ends before this age, uncalled, counts as a failed start: replacing it at once would spin."""
+"""A worker that ends before this age, uncalled, was stillborn: replacing it at once, for ever, would spin."""
+STILLBORN_MAX = 3
+"""So many of them in a row are a source that cannot start; fewer may have been killed by somebody."""
 CRASH_PAUSE_MAX_S = 1.0
 """Longest pause before workers that crash in their first calls are replaced: other callers wait through it."""
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from dragoman.core.fault import Draining, Fault, StartFailed
 from dragoman.workers.hire import Hired, hire
 from dragoman.workers.lifecycle import State
-from dragoman.workers.scaling import WAIT_S, YOUNG_S, backoff_s, crash_pause_s, growth
+from dragoman.workers.scaling import STILLBORN_MAX, WAIT_S, YOUNG_S, backoff_s, crash_pause_s, growth
 from dragoman.workers.upkeep import Upkeep
 
 if TYPE_CHECKING:
@@ -136,15 +136,15 @@ class Supervisor:
             return
         self.pool.loop.call_later(EXIT_S, worker.process.kill)
         self._renewing.pop(worker, None)
-        now = self.pool.clock.monotonic()
         if worker.retired:
             return
-        if not worker.calls and now - worker.started_at < YOUNG_S:
-            hired.stillborn = True  # counted when it is known how it ended
-            return
         self._crashes = 0 if worker.useful else self._crashes + 1
+        now = self.pool.clock.monotonic()
         self._retry_at = max(self._retry_at, now + crash_pause_s(self._crashes))
-        self.ensure()
+        young = not worker.calls and now - worker.started_at < YOUNG_S
+        hired.stillborn = young and self._crashes >= STILLBORN_MAX
+        if not hired.stillborn:  # else it is told why, once that is known
+            self.ensure()
 
     def ensure(self) -> None:
         """Start workers until there are enough; after a failure only one, and not before its time."""

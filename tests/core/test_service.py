@@ -1,0 +1,118 @@
+import asyncio
+import contextlib
+from typing import Any
+
+import pytest
+
+from dragoman.core.call import Reply
+from dragoman.core.fault import Cancelled, Fault, Internal, NotFound
+from dragoman.core.service import Pending, settle
+
+
+def test_a_callback_runs_at_once_where_it_is_settled() -> None:
+    pending, seen = Pending(), list[Any]()
+    pending.then(lambda settled: seen.append(("first", settled.reply)))
+    pending.then(lambda settled: seen.append(("second", settled.reply)))
+    pending.then(lambda settled: seen.append(("third", settled.reply)))
+    reply = Reply(b"1")
+    pending.resolve(reply)
+    assert seen == [("first", reply), ("second", reply), ("third", reply)]
+    pending.then(lambda _: seen.append("late"))
+    assert seen[-1] == "late"
+
+
+def test_the_first_answer_stands() -> None:
+    pending = Pending()
+    pending.fail(NotFound("no"))
+    pending.resolve(Reply(b""))
+    pending.fail(Internal("later"))
+    assert pending.done
+    with pytest.raises(NotFound):
+        pending.result()
+
+
+def test_cancelling_asks_whoever_runs_it_until_it_is_settled() -> None:
+    pending, asked = Pending(), list[int]()
+    pending.on_cancel = lambda: asked.append(1)
+    pending.cancel()
+    pending.resolve(Reply(b""))
+    pending.cancel()
+    assert asked == [1]
+
+
+async def test_a_callback_that_raises_harms_neither_the_settler_nor_the_other_callbacks() -> None:
+    complaints, seen = list[dict[str, Any]](), list[str]()
+    asyncio.get_running_loop().set_exception_handler(lambda _, context: complaints.append(context))
+
+    def broken(_: Pending) -> None:
+        raise RuntimeError("broken listener")
+
+    pending = Pending()
+    pending.then(broken)
+    pending.then(broken)
+    pending.then(lambda _: seen.append("heard"))
+    pending.resolve(Reply(b""))
+    assert seen == ["heard"]
+    assert [str(context["exception"]) for context in complaints] == ["broken listener"] * 2
+
+
+async def test_awaiting_gives_the_reply_or_raises_the_fault() -> None:
+    pending = Pending()
+    asyncio.get_running_loop().call_soon(pending.resolve, Reply(b"7"))
+    assert (await pending).body == b"7"
+    with pytest.raises(NotFound):
+        await Pending.failed(NotFound("no"))
+
+
+async def test_a_waiter_that_is_cancelled_cancels_the_call() -> None:
+    pending, asked = Pending(), list[int]()
+    pending.on_cancel = lambda: asked.append(1)
+
+    async def wait() -> None:
+        await pending
+
+    task = asyncio.ensure_future(wait())
+    await asyncio.sleep(0)
+    task.cancel()
+    with contextlib.suppress(asyncio.CancelledError):
+        await task
+    assert asked == [1]
+
+
+async def test_a_pending_is_settled_as_itself() -> None:
+    pending = Pending()
+    assert settle(pending) is pending
+
+
+@pytest.mark.parametrize(
+    ("raised", "kind"), [(NotFound("no"), NotFound), (ZeroDivisionError("oops"), Internal), (None, None)]
+)
+async def test_any_awaitable_becomes_a_pending(raised: Exception | None, kind: type[Fault] | None) -> None:
+    async def serve() -> Reply:
+        if raised is not None:
+            raise raised
+        return Reply(b"1")
+
+    pending = settle(serve())
+    with contextlib.suppress(Fault):
+        await pending
+    assert type(pending.fault) is (kind or type(None))
+    assert (pending.reply is None) is (kind is not None)
+
+
+async def test_cancelling_a_settled_coroutine_stops_it() -> None:
+    stopped = asyncio.Event()
+
+    async def serve() -> Reply:
+        try:
+            await asyncio.Event().wait()
+        finally:
+            stopped.set()
+        return Reply(b"")
+
+    pending = settle(serve())
+    await asyncio.sleep(0)
+    pending.cancel()
+    with pytest.raises(Cancelled):
+        await pending
+    assert stopped.is_set()

@@ -1,0 +1,102 @@
+import pytest
+
+from dragoman.core.call import Codec, Reply
+from dragoman.core.fault import Cancelled, NotFound, OutOfRange
+from dragoman.wire import meta
+from dragoman.wire.connection import GUEST_BIT
+from dragoman.wire.frame import Kind
+from dragoman.workers.outbound import GATHERED_BYTES_MAX, gather
+from dragoman.workers.stream import ReplyStream
+from tests.workers.conftest import Open
+from tests.workers.peer import Peer, Shop, until
+
+
+def ask(peer: Peer, call: int = 1, function: str = "t.g", ms: int = 0) -> int:
+    head = meta.encode(function=function, depth=2)
+    call |= GUEST_BIT
+    peer.send(peer.connection.stream_header(call, 0, Codec.JSON | Codec.MSGPACK << 4, 2, ms, head) + b"[]")
+    return call
+
+
+async def asking(shop: Open) -> tuple[Shop, Peer, int]:
+    here = shop()
+    peer = await here.hire()
+    call = ask(peer, ms=1500)
+    await until(lambda: here.asked)
+    return here, peer, call
+
+
+async def test_a_guests_call_is_routed_by_its_name(shop: Open) -> None:
+    here, peer, call = await asking(shop)
+    asked = here.asked[0]
+    assert (asked.function, asked.body, asked.codec, asked.reply_codec) == ("t.g", b"[]", Codec.JSON, Codec.MSGPACK)
+    assert (asked.remaining_s, asked.depth) == (1.5, 2)
+    assert not peer.worker.lendable
+    here.answers[0].resolve(Reply(b"\x07", Codec.MSGPACK))
+    end = await peer.next(Kind.END)
+    assert (end.call, end.body, end.body_codec) == (call, b"\x07", Codec.MSGPACK)
+    await until(lambda: peer.worker.lendable)
+
+
+async def test_a_fault_comes_back_as_it_is(shop: Open) -> None:
+    here, peer, _ = await asking(shop)
+    here.answers[0].fail(NotFound("nowhere"))
+    fault = peer.fault_of(await peer.next(Kind.FAULT))
+    assert isinstance(fault, NotFound)
+    assert fault.detail == "nowhere"
+
+
+async def test_a_stream_comes_back_as_one_array(shop: Open) -> None:
+    here, peer, _ = await asking(shop)
+    here.answers[0].resolve(Reply(b"", Codec.MSGPACK, stream_of(b"\x01", b"\x02")))
+    end = await peer.next(Kind.END)
+    assert end.body == b"\xdd\x00\x00\x00\x02\x01\x02"
+
+
+def stream_of(*items: bytes) -> ReplyStream:
+    stream = ReplyStream(lambda _: None, lambda: None)
+    for item in items:
+        stream.push(item)
+    stream.end()
+    return stream
+
+
+@pytest.mark.parametrize(
+    ("codec", "items", "body"),
+    [(Codec.JSON, (b"1", b"2"), b"[1,2]"), (Codec.JSON, (), b"[]"), (Codec.BYTES, (b"a", b"b"), b"ab")],
+)
+async def test_streams_are_gathered_in_every_codec(codec: Codec, items: tuple[bytes, ...], body: bytes) -> None:
+    assert (await gather(Reply(b"", codec, stream_of(*items)), codec)).body == body
+
+
+async def test_a_stream_that_is_too_long_for_one_reply_is_a_fault() -> None:
+    big = b"0" * (GATHERED_BYTES_MAX // 2 + 1)
+    with pytest.raises(OutOfRange):
+        await gather(Reply(b"", Codec.JSON, stream_of(big, big)), Codec.JSON)
+
+
+async def test_a_reply_that_is_too_large_for_the_wire_is_a_fault(shop: Open) -> None:
+    here, peer, _ = await asking(shop)
+    here.answers[0].resolve(Reply(bytes(65 * 1024 * 1024)))
+    assert isinstance(peer.fault_of(await peer.next(Kind.FAULT)), OutOfRange)
+
+
+async def test_a_guest_that_cancels_or_dies_stops_what_it_asked_for(shop: Open) -> None:
+    here, peer, call = await asking(shop)
+    ask(peer, 2)
+    await until(lambda: len(here.asked) == 2)
+    first, second = here.answers
+    first.on_cancel = lambda: first.fail(Cancelled("as asked"))
+    second.on_cancel = lambda: second.fail(Cancelled("its caller died"))
+    peer.send(peer.connection.cancel(call))
+    await until(lambda: first.done)
+    assert not second.done
+    peer.child.exit(1)
+    await until(lambda: second.done)
+
+
+async def test_an_answer_that_crosses_the_guests_last_frame_is_dropped(shop: Open) -> None:
+    here, peer, _ = await asking(shop)
+    peer.worker.connection.receive(peer.connection.fault(0, NotFound("leaving")))
+    here.answers[0].resolve(Reply(b"1"))
+    assert not peer.read()

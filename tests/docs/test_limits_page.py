@@ -1,0 +1,119 @@
+"""Every number on the page of limits is the code's own, and every setting beside it exists."""
+
+from __future__ import annotations
+
+import inspect
+
+import pytest
+
+import dragoman
+from dragoman.client import endpoint, exchange
+from dragoman.client.value import GATHERED_BYTES_MAX
+from dragoman.config import document, load, settings
+from dragoman.config.project import OUTPUT_BYTES_MAX_DEFAULT, TIMEOUT_S_DEFAULT
+from dragoman.contract import check, docstring, function, manifest, nesting, parameters, query
+from dragoman.core import problem
+from dragoman.core.units import format_duration, format_size
+from dragoman.guest import context, nested, output, printed, template
+from dragoman.ingress.http import answering, head, lane
+from dragoman.ingress.http.options import HttpOptions
+from dragoman.sandbox.confinement import Limits
+from dragoman.telemetry import line, log, writer
+from dragoman.wire import handshake, meta
+from dragoman.workers import outbound, scaling, upkeep
+from dragoman.workers.options import PoolOptions
+from tests.docs.tables import ROOT, bare
+
+PAGE = "docs/reference/limits.md"
+HTTP, POOL = HttpOptions(), PoolOptions()
+
+BOUNDS = {
+    "a request's body": format_size(HTTP.body_bytes_max),
+    "a request's head": format_size(HTTP.header_bytes_max),
+    "path and query": format_size(head.TARGET_BYTES_MAX),
+    "connections at a time": f"{HTTP.connections_max:,}",
+    "time to send the head": format_duration(HTTP.header_timeout_s),
+    "time to send the body": format_duration(HTTP.body_timeout_s),
+    "time that an idle connection is kept": format_duration(HTTP.keep_alive_s),
+    "time that a reply may lie unread": format_duration(HTTP.write_timeout_s),
+    "bodies of the largest size held at a time": f"{lane.HELD_BODIES}",
+    "requests that wait behind another on one connection": f"{answering.PIPELINE_MAX}",
+    "values in a query string": f"{query.PAIRS_MAX:,}",
+    "time for calls in flight after SIGTERM": format_duration(HTTP.shutdown_grace_s),
+    "a call's time, waiting included": format_duration(TIMEOUT_S_DEFAULT),
+    "calls that wait for one source": f"{POOL.queue:,}",
+    "calls inside one worker": f"{POOL.concurrency}",
+    "body of a call": format_size(POOL.body_bytes_max),
+    "the largest body that any setting allows": format_size(settings.BODY_BYTES_MAX),
+    "a stream's bytes ahead of its reader": format_size(handshake.CREDIT_BYTES),
+    "nesting of a value": f"{nesting.DEPTH_MAX} levels",
+    "breaches in one answer": f"{check.BREACHES_MAX}",
+    "a fault's detail": f"{problem.DETAIL_CHARS_MAX:,} characters",
+    "depth of a chain of `ctx.call`": f"{meta.DEPTH_MAX}",
+    "a stream gathered by `ctx.call`": format_size(outbound.GATHERED_BYTES_MAX),
+    "its items": f"{nested.ITEMS_MAX:,}",
+    "workers kept ready": f"{POOL.workers_min}",
+    "time that a spare worker may be idle": format_duration(POOL.idle_s),
+    "time to be ready": format_duration(POOL.start_timeout_s),
+    "time to give up a cancelled call": format_duration(POOL.cancel_grace_s),
+    "time for calls in flight at a reload": format_duration(POOL.drain_timeout_s),
+    "pause between failed starts, at most": format_duration(scaling.BACKOFF_MAX_S),
+    "time to answer a ping while idle": format_duration(upkeep.PONG_S),
+    "open descriptors of each process": f"{Limits().files:,}",
+    "the project file": format_size(document.FILE_BYTES_MAX),
+    "sources of a project": f"{load.SOURCES_MAX:,}",
+    "functions of a source": f"{manifest.FUNCTIONS_MAX:,}",
+    "characters of a function's name": f"{function.NAME_CHARACTERS_MAX}",
+    "parameters of a function": f"{parameters.PARAMETERS_MAX}",
+    "a schema": format_size(manifest.SCHEMA_BYTES_MAX),
+    "characters of a description": f"{docstring.DOCSTRING_CHARACTERS_MAX:,}",
+    "what a call prints on standard output": format_size(OUTPUT_BYTES_MAX_DEFAULT),
+    "one argument": f"{template.ARGUMENT_BYTES_MAX:,} bytes",
+    "arguments of a call": f"{template.ARGUMENTS_MAX:,}",
+    "standard error kept as log, a call": format_size(printed.LOG_BYTES_MAX),
+    "standard error quoted in a fault": format_size(printed.TAIL_BYTES_MAX),
+    "what a Python call prints and logs": format_size(output.QUOTA_BYTES),
+    "one line of it": format_size(output.LINE_BYTES_MAX),
+    "lines that the workers of a source log, a second": f"{log.OUTPUT_RATE_PER_S:g}",
+    "faults of a function that are logged, a second": f"{log.FAULT_RATE_PER_S:g}",
+    "one line of the host's log": format_size(line.LINE_BYTES_MAX),
+    "log that waits for a slow reader": format_size(writer.HELD_BYTES_MAX),
+    "pause between reports of progress": format_duration(context.PROGRESS_S_MIN),
+    "a reply, or an item of a stream": format_size(GATHERED_BYTES_MAX),
+    "a stream gathered by `call`": format_size(GATHERED_BYTES_MAX),
+    "calls in flight to one host": f"{endpoint.CONNECTIONS_MAX}",
+    "time to connect": format_duration(exchange.CONNECT_S_MAX),
+    "time that a function's contract is remembered": format_duration(endpoint.LISTED_S),
+}
+"""What the page calls each bound, and what the code says it is."""
+
+DEFAULTS = {
+    **{f"http.{setting.key}": setting.default for setting in settings.HTTP},
+    **{setting.key: setting.default for setting in settings.SOURCE},
+    "reply_bytes_max": format_size(inspect.signature(dragoman.connect).parameters["reply_bytes_max"].default),
+}
+"""The default of each setting that the page may name, as it is documented elsewhere."""
+
+
+def rows() -> list[list[str]]:
+    """The rows of every table on the page."""
+    lines = (ROOT / PAGE).read_text(encoding="utf-8").splitlines()
+    cells = [[cell.strip() for cell in line.strip("|").split("|")] for line in lines if line.startswith("|")]
+    return [row for row in cells if row[0] != "What" and not row[0].startswith("---")]
+
+
+def test_the_page_and_the_code_name_the_same_bounds() -> None:
+    said = {row[0]: row[1] for row in rows()}
+    assert len(said) == len(rows())
+    assert said == BOUNDS
+
+
+@pytest.mark.parametrize("row", [row for row in rows() if row[2]], ids=lambda row: bare(row[2]))
+def test_the_setting_beside_a_bound_exists_and_has_it_as_its_default(row: list[str]) -> None:
+    assert DEFAULTS[bare(row[2])].replace(",", "") == row[1].replace(",", "")
+
+
+def test_bursts_are_those_of_the_code() -> None:
+    text = (ROOT / PAGE).read_text(encoding="utf-8")
+    assert f"after {log.OUTPUT_BURST} at once" in text
+    assert f"after {log.FAULT_BURST} at once" in text

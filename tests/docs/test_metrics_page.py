@@ -1,0 +1,102 @@
+"""The page of metrics holds what a running host exposes, and no more."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+import sys
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from prometheus_client import Metric
+from prometheus_client.parser import text_string_to_metric_families
+
+from dragoman.telemetry.metrics import BOUNDS_S
+from tests.docs.tables import ROOT, bare, read_table
+
+PAGE = "docs/reference/metrics.md"
+STOP_S = 15
+
+SOURCE = """\
+def half(number: int) -> float:
+    if number < 0:
+        raise ValueError("no negative numbers")
+    return number / 2
+"""
+
+
+@pytest.fixture(scope="module")
+def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    file: Path = tmp_path_factory.mktemp("metrics") / "halves.py"
+    file.write_text(SOURCE, encoding="utf-8")
+    command = [sys.executable, "-m", "dragoman", "serve", "--port", "0", "--json", str(file)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as server:
+        assert server.stdout is not None
+        try:
+            yield json.loads(server.stdout.readline())["url"]
+        finally:
+            server.terminate()
+            server.wait(STOP_S)
+
+
+def ask(url: str, body: bytes | None = None, method: str | None = None) -> str:
+    request = urllib.request.Request(url, body, {"content-type": "application/json"}, method=method)
+    try:
+        with urllib.request.urlopen(request, timeout=10) as response:
+            return response.read().decode()
+    except urllib.error.HTTPError as error:
+        with error:
+            return error.read().decode()
+
+
+@pytest.fixture(scope="module")
+def families(url: str) -> dict[str, Metric]:
+    """What the host exposes after a call, a fault and a refusal, by the names that a query uses."""
+    for body in (b'{"number": 1}', b'{"number": -1}', b"{}"):
+        ask(f"{url}/v1/call/halves.half", body)
+    ask(f"{url}/v1/call/halves.nothing", b"{}")
+    found = text_string_to_metric_families(ask(f"{url}/metrics"))
+    return {f"{each.name}_total" if each.type == "counter" else each.name: each for each in found}
+
+
+def test_the_page_and_the_host_name_the_same_metrics(families: dict[str, Metric]) -> None:
+    said = {bare(row[0]): row[1] for row in read_table(PAGE, "Metric", "Type", "Labels", "Meaning")}
+    assert said == {name: family.type for name, family in families.items() if name.startswith("dragoman_")}
+
+
+def test_each_metric_has_the_labels_that_the_page_gives(families: dict[str, Metric]) -> None:
+    for name, _, labels, _ in read_table(PAGE, "Metric", "Type", "Labels", "Meaning"):
+        samples = families[bare(name)].samples
+        assert samples, f"{name} has no sample"
+        for sample in samples:
+            assert sample.labels.keys() - {"le"} == set(re.findall(r"`(\w+)`", labels))
+
+
+def test_calls_are_counted_by_function_and_code(families: dict[str, Metric]) -> None:
+    counted = {sample.labels["code"]: sample.value for sample in families["dragoman_calls_total"].samples}
+    assert counted == {"OK": 1, "UNKNOWN": 1, "INVALID_ARGUMENT": 1}
+
+
+def test_the_states_of_a_worker_are_those_of_the_page(families: dict[str, Metric]) -> None:
+    states = {sample.labels["state"] for sample in families["dragoman_workers"].samples}
+    (meaning,) = [row[3] for row in read_table(PAGE, "Metric", "Type", "Labels", "Meaning") if "_workers`" in row[0]]
+    assert states == set(re.findall(r"`(\w+)`", meaning))
+
+
+def test_the_bounds_of_the_histogram_are_those_of_the_page() -> None:
+    told = re.search(r"upper bounds of the histogram, in seconds:([\d.,\s]+)", (ROOT / PAGE).read_text("utf-8"))
+    assert told is not None
+    assert [float(bound) for bound in told[1].strip().rstrip(".").split(",")] == list(BOUNDS_S)
+
+
+def test_every_reason_for_a_refusal_is_explained() -> None:
+    said = {bare(row[0]) for row in read_table(PAGE, "Reason", "Status", "The request")}
+    ingress = ROOT / "src" / "dragoman" / "ingress" / "http"
+    used = {
+        reason for file in ingress.glob("*.py") for reason in re.findall(r'reason="(\w+)"', file.read_text("utf-8"))
+    }
+    assert said == used

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from contextlib import closing
 from typing import TYPE_CHECKING, Any, Self
 
@@ -32,8 +33,6 @@ if TYPE_CHECKING:
     from types import TracebackType
 
     from dragoman.contract.function import Contract
-
-CLOSED = "this connection is closed; connect again"
 
 
 def connect(
@@ -69,6 +68,7 @@ class Remote:
         self._endpoint = at
         self._clock = SystemClock()
         self._client: httpx2.Client | None = None
+        self._opening = threading.Lock()
         self._async: AsyncRemote | None = None
         self._closed = False
 
@@ -102,9 +102,11 @@ class Remote:
 
     def close(self) -> None:
         """Close the connections; calls in flight in other threads break off. Harmless when repeated."""
-        self._closed = True
-        if self._client is not None:
-            self._client.close()
+        with self._opening:
+            self._closed = True
+            client, self._client = self._client, None
+        if client is not None:
+            client.close()
 
     @property
     def functions(self) -> dict[str, Contract]:
@@ -179,6 +181,15 @@ class Remote:
     def _remaining_s(self, patience: Patience) -> float | None:
         return patience.remaining_s(self._clock.monotonic())
 
+    def _open(self, function: str) -> httpx2.Client:
+        """The HTTP client, made once however many threads ask for it. Raises `Draining` after `close`."""
+        with self._opening:
+            if self._closed:
+                raise Draining("this connection is closed; connect again", function=function)
+            if self._client is None:
+                self._client = httpx2.Client(**self._endpoint.options())
+            return self._client
+
     def _whole(self, request: Request, incoming: Incoming, patience: Patience) -> None:
         with closing(self._chunks(request, incoming, patience)) as chunks:
             for chunk in chunks:
@@ -187,12 +198,9 @@ class Remote:
     def _chunks(self, request: Request, incoming: Incoming, patience: Patience) -> Generator[bytes]:
         """Send, hand the head to `incoming`, give the body as it comes. Raises the `Fault` of what goes wrong."""
         now = self._clock.monotonic
-        if self._closed:
-            raise Draining(CLOSED, function=patience.function)
-        if self._client is None:
-            self._client = httpx2.Client(**self._endpoint.options())
+        client = self._client or self._open(patience.function)
         try:
-            with self._client.stream(**self._endpoint.sending(request, patience.left_s(now()))) as response:
+            with client.stream(**self._endpoint.sending(request, patience.left_s(now()))) as response:
                 incoming.begin(response.status_code, response.headers)
                 for chunk in response.iter_raw():
                     patience.left_s(now())

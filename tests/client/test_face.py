@@ -1,0 +1,33 @@
+from typing import Any
+
+import pytest
+
+from dragoman.client.face import Name, whole_input
+
+
+class Recorder:
+    def call(self, function: str, /, input: Any = None, *, timeout: float | None = None) -> Any:  # noqa: A002 - the port's word
+        return function, input
+
+
+def test_attributes_make_a_name_and_calling_it_calls() -> None:
+    stats = Name(Recorder(), "stats")
+    assert stats.correlation(data=[1]) == ("stats.correlation", {"data": [1]})
+    assert stats({"whole": 1}) == ("stats", {"whole": 1})
+    assert stats() == ("stats", {})
+    assert repr(stats.x) == "<function stats.x>"
+
+
+def test_parameters_may_be_called_anything() -> None:
+    assert Name(Recorder(), "f")(self=1, name=2, input=3) == ("f", {"self": 1, "name": 2, "input": 3})
+
+
+def test_arguments_are_one_record_or_all_named() -> None:
+    for whole, parameters in (((1, 2), {}), ((1,), {"a": 1})):
+        with pytest.raises(TypeError, match="give parameters by name"):
+            whole_input("f", whole, parameters)
+
+
+def test_special_methods_are_no_functions() -> None:
+    with pytest.raises(AttributeError):
+        Name(Recorder(), "f").__wrapped__  # noqa: B018 - looked up, as introspection does

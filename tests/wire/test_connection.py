@@ -257,6 +257,41 @@ def test_the_short_cut_for_calls_agrees_with_the_table(way: str, phase: Phase) -
         assert set(guest.taken) == (set() if phase is Phase.LEFT else {9})
 
 
+def test_the_way_of_who_talks_in_turns_is_the_way_of_everyone() -> None:
+    host, guest = pair()
+    for call in (7, 8):
+        frame = guest.receive_call(host.call(call, 2, 0x21, b"[1]", 900))
+        assert frame == Frame(Kind.CALL, 0, 0x21, 2, call, 900, b"", b"[1]")
+        assert set(guest.taken) == {call}
+        assert host.receive_end(call, guest.end(call, 2, b"\x05", 12)) == (2, 12, b"\x05")
+        assert (set(host.made), set(guest.taken)) == (set(), set())
+
+
+def test_what_talks_out_of_turn_is_left_to_the_tables() -> None:
+    host, guest = pair()
+    assert guest.receive_call(host.stream_header(1, 0, 1, 2) + b"{}") is None
+    first, second = host.call(2, 0, 1, b"{}"), host.call(3, 0, 1, b"{}")
+    guest.receive(first[:40])
+    assert guest.receive_call(second) is None
+    guest.receive(first[40:])
+    assert guest.receive_call(second) is None
+    guest.receive(second)
+    ends = guest.end(2, 1, b"2"), guest.end(3, 1, b"3")
+    assert host.receive_end(3, ends[0]) is None
+    assert host.receive_end(9, ends[0]) is None
+    host.receive(ends[0][:20])
+    assert host.receive_end(3, ends[1]) is None
+    host.receive(ends[0][20:])
+    assert host.receive_end(3, ends[1]) == (1, 0, b"3")
+
+
+@pytest.mark.parametrize("phase", Phase)
+def test_a_lone_call_is_taken_only_where_the_table_has_calls(phase: Phase) -> None:
+    guest = reach(Role.GUEST, phase)
+    taking = phase is not Phase.LEFT and any(step.name == "CALL" for step in CONNECTION[Role.GUEST][phase][Way.RECEIVE])
+    assert (guest.receive_call(encode(Frame(Kind.CALL, 0, 1, call=9, body=b"{}"))) is not None) == taking
+
+
 class Talk:
     """Two sides that do whatever they may, while frames are on their way for any time."""
 

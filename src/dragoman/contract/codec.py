@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from dragoman.contract.codecs import json, msgpack
 from dragoman.contract.malformed import Malformed
 from dragoman.core.call import Codec
 
-__all__ = ["Malformed", "decode", "encode", "transcode"]
+__all__ = ["WRITERS", "Malformed", "decode", "encode", "transcode"]
 
 
 def decode(body: bytes | memoryview, codec: Codec) -> Any:
@@ -26,18 +27,7 @@ def decode(body: bytes | memoryview, codec: Codec) -> Any:
 
 def encode(value: Any, codec: Codec) -> bytes:
     """Encode a value; `BYTES` takes only bytes, `NONE` only None. Raises `Malformed`."""
-    if codec == Codec.JSON:
-        return json.encode(value)
-    if codec == Codec.MSGPACK:
-        return msgpack.encode(value)
-    if codec == Codec.BYTES:
-        if isinstance(value, (bytes, bytearray, memoryview)):
-            return bytes(value)  # pyright: ignore[reportUnknownArgumentType] - a memoryview of any shape
-        message = f"raw output takes bytes, not {type(value).__name__}: ask for JSON or MessagePack"
-        raise Malformed(message)
-    if codec == Codec.NONE and value is None:
-        return b""
-    raise Malformed(_unknown(codec, "write"))
+    return WRITERS[codec](value)
 
 
 def transcode(body: bytes, source: Codec, target: Codec) -> bytes:
@@ -48,3 +38,24 @@ def transcode(body: bytes, source: Codec, target: Codec) -> bytes:
 def _unknown(codec: int, verb: str) -> str:
     name = Codec(codec).name if codec in Codec.__members__.values() else f"number {int(codec)}"
     return f"there is no way to {verb} a body of the codec {name} here: use JSON or MessagePack"
+
+
+def _nothing(value: Any) -> bytes:
+    if value is None:
+        return b""
+    raise Malformed(_unknown(Codec.NONE, "write"))
+
+
+def _raw(value: Any) -> bytes:
+    if isinstance(value, (bytes, bytearray, memoryview)):
+        return bytes(value)  # pyright: ignore[reportUnknownArgumentType] - a memoryview of any shape
+    message = f"raw output takes bytes, not {type(value).__name__}: ask for JSON or MessagePack"
+    raise Malformed(message)
+
+
+def _arrow(_value: Any) -> bytes:
+    raise Malformed(_unknown(Codec.ARROW, "write"))
+
+
+WRITERS: tuple[Callable[[Any], bytes], ...] = (_nothing, json.encode, msgpack.encode, _raw, _arrow)
+"""What writes each codec, by its number. Each raises `Malformed`."""

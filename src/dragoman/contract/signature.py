@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, get_args, get_origin
 from dragoman.contract import docstring, parameters
 from dragoman.contract.annotation import REQUIRED, Hints, Unresolved, fields_of, hints_of, is_model, is_record, strip
 from dragoman.contract.choice import decodable, decode_hook
-from dragoman.contract.codec import encode
+from dragoman.contract.codec import WRITERS
 from dragoman.contract.codecs.typed import (
     DECODING_ERRORS,
     UNSET,
@@ -114,7 +114,7 @@ class Binding:
         if self._rows:
             value = rows(value)
         try:
-            return encode(value, codec)
+            return WRITERS[codec](value)
         except Malformed as error:
             raise self._unwritten(value, codec, error) from error
 

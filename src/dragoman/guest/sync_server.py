@@ -60,24 +60,29 @@ class SyncServer:
     def run(self) -> None:
         """Serve. Returns once everything is answered and the host has been told."""
         self._watcher.start()
-        line = self.line
+        line, inbox = self.line, self._inbox
+        receive_call = line.connection.receive_call
         while not self._draining:
             data = line.read()
+            frame = receive_call(data)  # without the lock: while no call runs, nobody else receives
+            if frame is not None:
+                self.looked_at = now = monotonic()
+                self._work(frame, now)
+                continue
             with line.lock:
                 self._take(data)
-                if not self._inbox:
+                if not inbox:
                     line.flush()
-            if self._inbox:
-                self._work()
+            if inbox:
+                self._work(*inbox.popleft())
         with line.lock:
             line.put(line.connection.bye())
             line.flush()
 
-    def _work(self) -> None:
-        """Run what is in the inbox, in order, and send the answers in batches."""
+    def _work(self, frame: Frame, arrived_at: float) -> None:
+        """Run a call and then what is in the inbox, in order, and send the answers in batches."""
         line, runner, inbox, page = self.line, self.runner, self._inbox, self._page
         # Until the first call begins nobody else reads or revokes; after that, only under the lock.
-        frame, arrived_at = inbox.popleft()
         runner.begin(frame.call, arrived_at)
         if self._asleep:
             self._rouse()

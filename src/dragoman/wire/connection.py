@@ -14,7 +14,6 @@ from __future__ import annotations
 from collections import deque
 from typing import TYPE_CHECKING
 
-from dragoman.core.call import Codec
 from dragoman.core.fault import DataLoss, Fault, Started
 from dragoman.wire import handshake, meta
 from dragoman.wire.calls import WAITING, Made, Reading, Taken, Writing
@@ -24,7 +23,7 @@ from dragoman.wire.frame import (
     BODY_BYTES_MAX,
     CORRUPT,
     FIELDS,
-    HEADER_BYTES,
+    GUEST_BIT,
     META_BYTES_MAX,
     Flag,
     Frame,
@@ -32,6 +31,7 @@ from dragoman.wire.frame import (
     encode,
     word,
 )
+from dragoman.wire.lone import lone_call, lone_end
 from dragoman.wire.report import dump_fault
 from dragoman.wire.state import CONNECTION, CallState, IllegalTransition, Phase, Role, Step, Way, move, step_of
 
@@ -40,8 +40,6 @@ if TYPE_CHECKING:
 
     from dragoman.wire.handshake import Hello, Limits, Ready
 
-GUEST_BIT = 1 << 63
-"""Set in the ids of calls that a guest makes."""
 AMOUNT_MAX = 0xFFFF_FFFF
 PINGS_MAX = 16
 """Pings that may be unanswered: one at a time is usual."""
@@ -53,9 +51,6 @@ _ITEM_WORD, _END_WORD = word(Kind.ITEM), word(Kind.END)
 _JSON = 1
 _STREAMING = CallState.STREAMING
 _pack = FIELDS.pack
-_unpack = FIELDS.unpack_from
-_KIND_MASK = 0x00FF_FFFF
-_CODECS = len(Codec)
 
 
 class Connection:
@@ -155,24 +150,29 @@ class Connection:
         """Take the END of one call that wants one reply, where `data` is that frame and nothing else: its codec byte,
         amount and body. `None`, with nothing taken, where it is anything else: then `receive` must take it.
 
-        The way of a caller that has one call in flight: 0.6 µs against 1.4.
+        The way of a caller that has one call in flight: 0.5 µs against 1.4.
         """  # noqa: D205 - what it returns is part of what it does
-        size = len(data) - HEADER_BYTES
-        if size < 0 or self._decoder.missing_bytes or self._fault is not None:
+        made, decoder = self._made_live, self._decoder
+        if made.get(call) is not WAITING or decoder.missing_bytes or self._fault is not None:
             return None
-        length, bits, _, entries, found, amount, _ = _unpack(data)
-        codec = bits >> 24
-        if (
-            found != call
-            or length != size
-            or entries
-            or bits & _KIND_MASK != _END_WORD
-            or not 0 < codec < _CODECS
-            or self._made_live.get(call) is not WAITING
-        ):
+        end = lone_end(call, data, decoder.limit)
+        if end is not None:
+            del made[call]
+        return end
+
+    def receive_call(self, data: bytes) -> Frame | None:
+        """Take the only call in flight, where `data` is its CALL and nothing else, without meta or flags. `None`, with
+        nothing taken, where it is anything else: then `receive` must take it.
+
+        The way of a guest whose host makes one call after the other: 0.6 µs against 1.9.
+        """  # noqa: D205 - what it returns is part of what it does
+        taken, decoder = self._taken_live, self._decoder
+        if taken or decoder.missing_bytes or not self._taking or self._fault is not None:
             return None
-        del self._made_live[call]
-        return codec, amount, data[HEADER_BYTES:]
+        frame = lone_call(data, decoder.limit)
+        if frame is not None:
+            taken[frame.call] = WAITING
+        return frame
 
     def eof(self) -> None:
         """Take the end of the peer's bytes. Raises `ProtocolFault` where it left without a last frame."""

@@ -42,6 +42,9 @@ REPORT_BYTES_MAX = 1024 * 1024
 PING_BYTES_MAX = 64
 """An echo needs a number or a time, no more."""
 
+GUEST_BIT = 1 << 63
+"""Set in the ids of calls that a guest makes."""
+
 FIELDS = struct.Struct("<IIIIQII")
 """The header with version, kind, flags and codec as one word."""
 

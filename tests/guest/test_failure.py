@@ -17,6 +17,16 @@ def test_a_message_stands_behind_its_type() -> None:
     assert describe(ValueError()) == "ValueError"
 
 
+def test_an_exception_whose_message_fails_in_any_way_has_its_name() -> None:
+    class SpitefulError(Exception):
+        def __str__(self) -> str:
+            raise KeyboardInterrupt
+
+    fault = fault_of(raised(SpitefulError()))
+    assert fault.detail.endswith("SpitefulError: (its message cannot be read)")
+    assert type(fault) is Unknown
+
+
 def test_an_exception_of_user_code_is_unknown_and_ran() -> None:
     fault = fault_of(raised(KeyError("x")))
     assert type(fault) is Unknown

@@ -33,6 +33,9 @@ def fans_out(ctx: Context, n: int) -> list[int]:
     with ThreadPoolExecutor(n) as pool:
         return list(pool.map(lambda x: ctx.call("square", x=x), range(n)))
 
+def calls(ctx: Context, function: object) -> object:
+    return ctx.call(function)
+
 def unsendable(ctx: Context) -> str:
     return ctx.call("tax.rate", order=object())
 
@@ -149,6 +152,15 @@ def test_arguments_that_cannot_be_sent_are_refused_here(serve: Start) -> None:
     guest = serve(SYNC)
     with pytest.raises(InvalidArgument, match=r"tax\.rate cannot be called"):
         guest.call("unsendable")
+
+
+@pytest.mark.parametrize("name", ["", "x" * 5_000, "a.b\n", None, 7, "\ud800"])
+def test_what_is_no_name_of_a_function_is_refused_here(serve: Start, name: object) -> None:
+    guest = serve(SYNC.replace("(function)", "('\\ud800')") if name == "\ud800" else SYNC)
+    with pytest.raises(InvalidArgument) as caught:
+        guest.call("calls", {"function": None if name == "\ud800" else name})
+    assert len(caught.value.detail) < 500
+    assert guest.call("same", {"x": 1}) == 1
 
 
 def test_a_synchronous_function_beside_asynchronous_ones_calls_too(serve: Start) -> None:

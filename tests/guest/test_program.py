@@ -10,7 +10,7 @@ from time import monotonic
 
 import pytest
 
-from dragoman.core.fault import DeadlineExceeded, InvalidArgument, Started, StartFailed, Unknown
+from dragoman.core.fault import Cancelled, DeadlineExceeded, InvalidArgument, Started, StartFailed, Unknown
 from dragoman.guest import program
 from dragoman.guest.program import Run, check_exit
 
@@ -92,6 +92,21 @@ def test_the_deadline_stops_it() -> None:
     assert monotonic() - begun < 1
     with pytest.raises(DeadlineExceeded, match="before p began"):
         run("true", deadline=begun)
+
+
+def test_a_cancellation_that_came_with_the_programs_end_is_seen() -> None:
+    class Full(Kept):
+        def ready(self) -> bool:
+            return False
+
+    host = Quiet()
+    one = Run("p", host, reap, monotonic() + 20)
+    one.start("/bin/true", [b"true"], ENV, None)
+    host.cancelled = True
+    with pytest.raises(Cancelled):
+        one.wait_for(Full().ready)
+    one.close()
+    host.close()
 
 
 def test_what_cannot_start_says_why() -> None:

@@ -27,7 +27,7 @@ def test_a_trace_survives_the_way() -> None:
     assert (trace.trace_id, trace.span_id, trace.flags, trace.state) == (b"t" * 16, b"s" * 8, 1, "vendor=1")
 
 
-@pytest.mark.parametrize("state", ["x" * 513, "grüße"])
+@pytest.mark.parametrize("state", ["x" * 513, "grüße", "a=1,\tb=2"])
 def test_a_trace_state_that_cannot_travel_is_dropped_and_not_the_call(state: str) -> None:
     trace = meta.decode(meta.encode(Trace(b"t" * 16, b"s" * 8, 1, state))).trace
     assert trace is not None
@@ -44,3 +44,10 @@ def test_a_value_that_cannot_travel_is_refused_where_it_is_sent(fields: dict[str
 def test_any_bytes_are_entries_or_a_protocol_fault(data: bytes) -> None:
     with contextlib.suppress(ProtocolFault):
         assert isinstance(meta.decode(data), meta.Entries)
+
+
+def test_text_that_the_other_side_would_refuse_is_not_sent() -> None:
+    with pytest.raises(ValueError, match="unprintable"):
+        meta.encode(call_id="a\nb")
+    with pytest.raises(ValueError, match="unprintable"):
+        meta.encode(function="a.b\t")

@@ -40,7 +40,7 @@ def describe(error: BaseException) -> str:
     """Type and message on one line, whatever the exception's own `__str__` does."""
     try:
         text = str(error)
-    except Exception:  # noqa: BLE001 - user code may raise anything here
+    except BaseException:  # noqa: BLE001 - user code may raise anything here, and the worker outlives it
         text = "(its message cannot be read)"
     name = type(error).__qualname__
     return f"{name}: {text}"[:DETAIL_CHARS_MAX] if text else name
@@ -67,7 +67,7 @@ def render(error: BaseException, traceback: TracebackType | None) -> str:
         limit = sys.getrecursionlimit()
         lines = format_exception(type(error), error.with_traceback(traceback), traceback, limit=limit)
         text = "".join(lines)
-    except Exception:  # noqa: BLE001 - memory or stack may have run out, and an exception's own code may raise
+    except BaseException:  # noqa: BLE001 - memory or stack may have run out, and an exception's own code may raise
         return ""
     if len(text) <= TRACEBACK_CHARS_MAX:
         return text

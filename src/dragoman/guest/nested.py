@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
 _CODECS = Codec.MSGPACK | Codec.MSGPACK << 4
 _END, _ITEM = int(Kind.END), int(Kind.ITEM)
+NAME_CHARACTERS_MAX = 256
+"""Of a name that cannot be called this much is quoted: as much as a name may have."""
 ITEMS_MAX = 100_000
 """A stream that a function collects whole; what is longer does not belong in one list."""
 
@@ -83,6 +85,8 @@ class Outbound:
 
     def start(self, context: Context, function: str, arguments: dict[str, Any], on_done: Callable[[], Any]) -> Nested:
         """Send a CALL with what is left of the caller's time. Raises `InvalidArgument` for what cannot be sent."""
+        if not isinstance(function, str) or not function:  # pyright: ignore[reportUnnecessaryIsInstance] - user code may pass anything
+            raise InvalidArgument("ctx.call takes the full name of a function: 'source.function'", started=Started.NO)
         entries = context.entries
         try:
             body = encode(arguments, Codec.MSGPACK)
@@ -91,8 +95,9 @@ class Outbound:
             amount = remaining_ms(context.deadline, monotonic())
             call = self._last + 1
             data = self._line.connection.stream_header(call, 0, _CODECS, len(body), amount, head) + body
-        except (Malformed, Oversized, IllegalTransition, ValueError, AttributeError) as error:
-            raise InvalidArgument(f"{function} cannot be called: {error}", started=Started.NO) from None
+        except (Malformed, Oversized, IllegalTransition, ValueError) as error:
+            shown = function if len(function) <= NAME_CHARACTERS_MAX else f"{function[:NAME_CHARACTERS_MAX]}…"
+            raise InvalidArgument(f"{shown} cannot be called: {error}", started=Started.NO) from None
         self._last = call
         self._line.put(data)
         nested = self._live[call] = Nested(call, function, on_done)

@@ -200,13 +200,13 @@ class Run:
         """Listen to the host until the condition holds: there is credit for the rest of a stream, say."""
         poll = None
         while not condition():
+            self._check()  # first: the cancellation may have been read together with the program's end
             self._host.flush()
             if poll is None:
                 poll = select.poll()
                 poll.register(self._host.fd, select.POLLIN)
             if poll.poll(self._patience()):
                 self._host.attend()
-            self._check()
 
     def _check(self) -> None:
         if self._host.cancelled:

@@ -41,13 +41,14 @@ def encode(trace: Trace | None = None, call_id: str = "", function: str = "", de
     parts: list[bytes] = []
     if trace is not None:
         _add(parts, Meta.TRACE, b"\0" + trace.trace_id + trace.span_id + bytes((trace.flags,)), TRACE_BYTES)
-        # A tracestate too long or not ASCII is dropped: W3C allows that, and a call must not fail for its trace.
-        if trace.state and trace.state.isascii() and len(trace.state) <= TRACE_STATE_BYTES_MAX:
-            _add(parts, Meta.TRACE_STATE, trace.state.encode(), TRACE_STATE_BYTES_MAX)
+        # A tracestate too long or not plain text is dropped: W3C allows that, and a call must not fail for its trace.
+        state = trace.state
+        if state and state.isascii() and state.isprintable() and len(state) <= TRACE_STATE_BYTES_MAX:
+            _add(parts, Meta.TRACE_STATE, state.encode(), TRACE_STATE_BYTES_MAX)
     if call_id:
-        _add(parts, Meta.CALL_ID, call_id.encode("ascii"), CALL_ID_BYTES_MAX)
+        _add(parts, Meta.CALL_ID, _printable(Meta.CALL_ID, call_id).encode("ascii"), CALL_ID_BYTES_MAX)
     if function:
-        _add(parts, Meta.FUNCTION, function.encode(), FUNCTION_BYTES_MAX)
+        _add(parts, Meta.FUNCTION, _printable(Meta.FUNCTION, function).encode(), FUNCTION_BYTES_MAX)
     if depth:
         _add(parts, Meta.DEPTH, bytes((depth,)), 1)
     return b"".join(parts)
@@ -58,6 +59,13 @@ def _add(parts: list[bytes], tag: Meta, value: bytes, size_max: int) -> None:
         message = f"{tag.name} of {len(value)} bytes; at most {size_max} travel"
         raise ValueError(message)
     parts.append(ENTRY.pack(tag, len(value)) + value)
+
+
+def _printable(tag: Meta, text: str) -> str:
+    if not text.isprintable():
+        message = f"{tag.name} has unprintable characters"
+        raise ValueError(message)
+    return text
 
 
 def split(data: bytes) -> dict[int, bytes]:

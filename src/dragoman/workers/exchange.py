@@ -13,8 +13,8 @@ from dragoman.core.service import Pending
 if TYPE_CHECKING:
     from dragoman.core.call import Call
     from dragoman.core.fault import Fault
+    from dragoman.workers.lifecycle import State
     from dragoman.workers.stream import ReplyStream
-    from dragoman.workers.worker import Worker
 
 
 class Stopper(Protocol):
@@ -22,6 +22,20 @@ class Stopper(Protocol):
 
     def stop(self, exchange: Exchange) -> None:
         """Stop the call, wherever it is, because nobody wants its answer any more."""
+        ...
+
+
+class Holder(Protocol):
+    """The worker that has a call, as far as the call needs to know it."""
+
+    state: State
+
+    def has_begun(self, call_id: int, /) -> bool:
+        """Whether the function has been entered."""
+        ...
+
+    def give_up(self, exchange: Exchange, fault: Fault, /) -> None:
+        """Answer with a fault now, and have the call stopped."""
         ...
 
 
@@ -37,7 +51,7 @@ class Exchange(Pending):
         super().__init__()
         self.call = call
         self.stopper = stopper
-        self.worker: Worker | None = None
+        self.worker: Holder | None = None
         self.stream: ReplyStream | None = None
         self.deaths = 0
 

@@ -13,7 +13,7 @@ import math
 import socket
 import struct
 import threading
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from dragoman.core.call import Codec, Reply
 from dragoman.core.deadline import NEVER
@@ -24,13 +24,15 @@ from dragoman.wire.frame import Frame, Kind
 from dragoman.wire.report import load_event, load_fault
 from dragoman.wire.state import IllegalTransition
 from dragoman.workers.crossing import tell_loop, wait_for_loop
-from dragoman.workers.exchange import Exchange
+from dragoman.workers.exchange import Exchange, Stopper
 
 if TYPE_CHECKING:
+    import asyncio
     from collections.abc import Callable
 
     from dragoman.core.call import Call
-    from dragoman.workers.pool import Pool
+    from dragoman.core.clock import Clock
+    from dragoman.core.event import Event
     from dragoman.workers.worker import Worker
 
 READ_BYTES = 64 * 1024
@@ -46,13 +48,34 @@ _TIMEVAL = struct.Struct("@ll")
 CODECS = tuple(Codec)
 
 
+class Lender(Stopper, Protocol):
+    """The pool that lends a worker."""
+
+    loop: asyncio.AbstractEventLoop
+    clock: Clock
+    leases: list[Lease]
+
+    @property
+    def recycle_calls(self) -> float:
+        """How many calls a worker may run before it is renewed; infinite where that is off."""
+        ...
+
+    def take_back(self, lease: Lease, worker: Worker, exchange: Exchange | None = None, /) -> None:
+        """Take a lent worker back on the loop, with the call that is in flight in it, if any."""
+        ...
+
+    def heard(self, worker: Worker, call: Call | None, event: Event, /) -> None:
+        """A call said something."""
+        ...
+
+
 class Lease:
     """One worker in the hands of one thread at a time. `lock` is held while it is used.
 
     `wanted` asks whoever uses it to give it back after the call: others wait for the worker, or it is due to leave.
     """
 
-    def __init__(self, pool: Pool, worker: Worker) -> None:
+    def __init__(self, pool: Lender, worker: Worker) -> None:
         """Take the worker off the loop; runs there."""
         self.pool = pool
         self.worker: Worker | None = worker

@@ -99,3 +99,9 @@ def test_a_host_that_is_not_there_is_unavailable() -> None:
     assert done.returncode == 78
     assert b"it never ran" in done.stderr
     assert b"cannot connect to http://127.0.0.1:1" in done.stderr
+
+
+def test_names_that_are_options_here_go_behind_two_dashes(tmp_path: Path) -> None:
+    (tmp_path / "named.py").write_text("def f(url: str, json: bool) -> str:\n    return f'{url} {json}'\n")
+    done = dragoman("call", "named.f", "--project", tmp_path / "named.py", "--", "--url", "x", "--json")
+    assert (done.returncode, done.stdout) == (0, b'"x True"\n')

@@ -15,7 +15,7 @@ from typing import Any, Protocol
 class Caller(Protocol):
     """Runs calls and waits for them."""
 
-    def call(self, function: str, /, input: Any = None, *, timeout: float | None = None) -> Any:  # noqa: A002
+    def call(self, function: str, /, input: Any = None, *, timeout: float | None = None) -> Any:  # noqa: A002 - the public word
         """Call a function; its result, or the `Fault` raised."""
         ...
 
@@ -23,7 +23,7 @@ class Caller(Protocol):
 class AsyncCaller(Protocol):
     """Runs calls that are awaited."""
 
-    def call(self, function: str, /, input: Any = None, *, timeout: float | None = None) -> Awaitable[Any]:  # noqa: A002
+    def call(self, function: str, /, input: Any = None, *, timeout: float | None = None) -> Awaitable[Any]:  # noqa: A002 - as above
         """Call a function; awaiting gives its result, or raises the `Fault`."""
         ...
 

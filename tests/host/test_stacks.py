@@ -1,0 +1,92 @@
+import asyncio
+import json
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+
+from dragoman.config.project import Source
+from dragoman.contract.function import Contract
+from dragoman.core.call import Call, Reply
+from dragoman.core.clock import SystemClock
+from dragoman.core.fault import DeadlineExceeded, InvalidArgument, Overloaded
+from dragoman.core.target import Target
+from dragoman.host.stacks import stack
+from dragoman.testing import ManualClock
+from dragoman.workers.options import PoolOptions
+
+CONTRACT = Contract(
+    "count",
+    input={"type": "object", "properties": {"n": {"type": "integer", "default": 5}}, "required": ["file"]},
+)
+
+
+@dataclass
+class Innermost:
+    """Answers with the input it got, once the gate is open."""
+
+    gate: asyncio.Event = field(default_factory=asyncio.Event)
+    entered: asyncio.Event = field(default_factory=asyncio.Event)
+    calls: int = 0
+
+    async def __call__(self, call: Call, /) -> Reply:
+        self.calls += 1
+        self.entered.set()
+        await self.gate.wait()
+        return Reply(call.body)
+
+
+def a_call(body: bytes = b"{}", *, deadline: float = 1e9) -> Call:
+    return Call(Target("shop.count", "shop", "count", 0, 1.0), body, deadline=deadline)
+
+
+def inline(concurrency: int = 1, queue: int = 0) -> Source:
+    return Source("shop", "python", Path("/"), mode="inline", pool=PoolOptions(concurrency=concurrency, queue=queue))
+
+
+def test_a_warm_source_has_no_layer_of_its_own() -> None:
+    innermost = Innermost()
+    source = Source("shop", "python", Path("/"))
+    assert stack(innermost, source, CONTRACT, ManualClock()) is innermost
+
+
+async def test_the_input_of_a_command_is_checked_before_it_is_run() -> None:
+    innermost = Innermost()
+    innermost.gate.set()
+    service = stack(innermost, Source("count", "command", Path("/"), mode="exec"), CONTRACT, ManualClock())
+    with pytest.raises(InvalidArgument) as refusal:
+        await service(a_call(b'{"n": "many"}'))
+    assert {breach.path for breach in refusal.value.errors} >= {"/n"}
+    assert innermost.calls == 0
+
+
+async def test_a_command_gets_the_defaults_of_its_schema() -> None:
+    innermost = Innermost()
+    innermost.gate.set()
+    service = stack(innermost, Source("count", "command", Path("/"), mode="exec"), CONTRACT, ManualClock())
+    assert json.loads((await service(a_call(b'{"file": "a"}'))).body) == {"file": "a", "n": 5}
+
+
+async def test_an_inline_source_takes_so_many_calls_and_refuses_the_rest() -> None:
+    innermost = Innermost()
+    service = stack(innermost, inline(concurrency=2, queue=1), CONTRACT, SystemClock())
+    loop_calls = [asyncio.ensure_future(service(a_call())) for _ in range(4)]
+    done, _ = await asyncio.wait(loop_calls, timeout=5, return_when=asyncio.FIRST_COMPLETED)
+    assert [type(call.exception()) for call in done] == [Overloaded]
+    assert innermost.calls == 2, "the third waits"
+    innermost.gate.set()
+    answers = await asyncio.gather(*loop_calls, return_exceptions=True)
+    assert sum(isinstance(answer, Reply) for answer in answers) == 3
+
+
+async def test_time_spent_waiting_counts_for_an_inline_call() -> None:
+    clock = SystemClock()
+    innermost = Innermost()
+    service = stack(innermost, inline(queue=5), CONTRACT, clock)
+    first = asyncio.ensure_future(service(a_call(deadline=clock.monotonic() + 60)))
+    await innermost.entered.wait()
+    with pytest.raises(DeadlineExceeded):
+        await service(a_call(deadline=clock.monotonic() + 0.02))
+    innermost.gate.set()
+    assert (await first).body == b"{}"
+    assert innermost.calls == 1, "what waited past its deadline is never run"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from dragoman.ingress.http.catalogue import FunctionEntry
@@ -67,7 +68,9 @@ class HostCatalogue:
 def shown(name: str, entry: Entry) -> FunctionEntry:
     """One function as the pages show it."""
     source = entry.source
-    return FunctionEntry(name, entry.contract, source.name, source.language, source.mode, entry.target.timeout_s)
+    # The project file may say of a function that it is idempotent, or that it is not.
+    contract = replace(entry.contract, idempotent=entry.target.idempotent)
+    return FunctionEntry(name, contract, source.name, source.language, source.mode, entry.target.timeout_s)
 
 
 class Listener:

@@ -162,7 +162,7 @@ class Site:
         return Reply(b"", call.reply_codec, self.items)
 
     def functions(self) -> dict[str, Door]:
-        services: dict[str, tuple[Service, dict[str, bool]]] = {
+        services: dict[str, tuple[Service, dict[str, Any]]] = {
             "fn.add": (add, {"idempotent": True}),
             "fn.echo": (echo, {"raw_input": True, "raw_output": True}),
             "fn.held": (self.held, {}),

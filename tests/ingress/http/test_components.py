@@ -149,3 +149,32 @@ def test_every_reference_leads_to_a_component_and_unfolds_to_what_it_meant(drawn
         assert unfolded(root, components.schemas, PREFIX, 4) == unfolded(
             {"$ref": "#/$defs/A"}, definitions, "#/$defs/", 4
         )
+
+
+def test_words_that_leave_more_open_than_functions_take_come_with_a_pattern() -> None:
+    components = Components({})
+    schema: dict[str, Any] = {
+        "type": "object",
+        "properties": {
+            "bytes": {"type": "string", "contentEncoding": "base64"},
+            "price": {"type": "string", "format": "decimal"},
+            "wait": {"type": "string", "format": "duration"},
+            "at": {"type": "string", "format": "time"},
+            "own": {"type": "string", "format": "duration", "pattern": "^P"},
+            "other": {"type": "string", "format": "uuid"},
+        },
+    }
+    components.add("a.b", "Input", schema)
+    made = components.schemas["a.b.Input"]["properties"]
+    for name, fit, unfit in (
+        ("bytes", ("", "QUFB", "QQ=="), ("QQ", "QQ==QQ==", "-_==")),
+        ("price", ("1", "-1.50", ".5", "1e5"), ("", "x", "1,5")),
+        ("wait", ("P1D", "-PT1.5S", "P1DT1H2M3S", "PT2M"), ("P", "PT", "P1DT", "P1W", "P1Y", "1D")),
+        ("at", ("12:30:00", "12:30:00.5Z", "00:00:00+02:00"), ("24:00:00", "12:30", "x")),
+    ):
+        pattern = made[name]["pattern"]
+        assert all(re.search(pattern, text) for text in fit), name
+        assert not any(re.search(pattern, text) for text in unfit), name
+    assert "format" not in made["wait"]
+    assert made["own"] == schema["properties"]["own"]
+    assert made["other"] == schema["properties"]["other"]

@@ -165,3 +165,12 @@ def test_a_thousand_functions_take_less_than_a_second() -> None:
 def contract_fields(number: int) -> dict[str, Any]:
     like = (CORRELATION, ENRICH, TAIL, WORDCOUNT)[number % 4].contract
     return {"input": deepcopy(like.input), "output": deepcopy(like.output), "idempotent": True}
+
+
+def test_a_body_is_required_only_where_an_empty_one_is_not_enough() -> None:
+    plain = build(Shelf(entry("a", Contract("none")), entry("a", Contract("raw", raw_input=True)), CORRELATION))
+    required = {
+        name: plain["paths"][f"{CALLS}{name}"]["post"]["requestBody"]["required"]
+        for name in ("a.none", "a.raw", "stats.correlation")
+    }
+    assert required == {"a.none": False, "a.raw": True, "stats.correlation": True}

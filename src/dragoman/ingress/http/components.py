@@ -38,6 +38,20 @@ _MANY = frozenset({"allOf", "anyOf", "oneOf", "prefixItems"})
 _NAMED = frozenset({"$defs", "definitions", "dependentSchemas", "patternProperties", "properties"})
 """Where a schema holds schemas (JSON Schema 2020-12 §10); everywhere else it holds data, which is left alone."""
 
+PATTERNS = {
+    "base64": "^(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?$",
+    "decimal": "^[+-]?(?:[0-9]+(?:[.][0-9]*)?|[.][0-9]+)(?:[eE][+-]?[0-9]{1,4})?$",
+    "time": "^(?:[01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9](?:[.][0-9]{1,9})?(?:Z|[+-](?:[01][0-9]|2[0-3]):[0-5][0-9])?$",
+    "duration": (
+        "^[+-]?P(?:[0-9]{1,8}D|(?:[0-9]{1,8}D)?T(?:[0-9]{1,8}H(?:[0-9]{1,8}M)?(?:[0-9]{1,8}(?:[.][0-9]+)?S)?"
+        "|[0-9]{1,8}M(?:[0-9]{1,8}(?:[.][0-9]+)?S)?|[0-9]{1,8}(?:[.][0-9]+)?S))$"
+    ),
+}
+"""What the words for encodings and formats mean here: they leave more open (weeks, months) than functions take, and
+generators of clients and tests go by the pattern."""
+WIDER = frozenset({"duration", "time"})
+"""Formats that functions also take more of (a sign, a time without its offset): the pattern stands in their place."""
+
 _UNFIT = re.compile(r"[^A-Za-z0-9._-]+")
 _POINTER_TO_DEFINITION = re.compile(r"#/\$defs/([^/]+)(/.*)?", re.DOTALL)
 
@@ -122,7 +136,14 @@ class _Rewriter:
             return view
         # Generators of clients name classes after titles, which are not unique; a component's own name is.
         untitled = "properties" in view or "enum" in view
-        return {key: self._value(key, value) for key, value in view.items() if key != "title" or not untitled}
+        copy = {key: self._value(key, value) for key, value in view.items() if key != "title" or not untitled}
+        word = view.get("contentEncoding") or view.get("format")
+        pattern = PATTERNS.get(word) if isinstance(word, str) and "pattern" not in view else None
+        if pattern is not None:
+            copy["pattern"] = pattern
+            if word in WIDER:
+                del copy["format"]
+        return copy
 
     def _value(self, key: str, value: Any) -> Any:
         if key in {"$ref", "$dynamicRef"} and isinstance(value, str):

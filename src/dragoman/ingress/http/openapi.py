@@ -110,7 +110,7 @@ class _Function:
         post = {
             **self._operation("call"),
             "parameters": list(_PARAMETER_REFERENCES),
-            "requestBody": {"required": True, "content": self._request_content()},
+            "requestBody": {"required": self._needs_input(), "content": self._request_content()},
             "responses": self._responses(),
         }
         if not self._contract.idempotent:
@@ -130,6 +130,10 @@ class _Function:
             "summary": first_line or self._entry.name,
             "description": self._contract.description,
         }
+
+    def _needs_input(self) -> bool:
+        """Whether an empty body, which stands for an input without fields, is not enough."""
+        return bool(self._contract.raw_input or self._resolved(self._input).get("required"))
 
     def _request_content(self) -> dict[str, Any]:
         content: dict[str, Any] = {
@@ -322,7 +326,7 @@ _PARAMETERS: dict[str, Any] = {
         "in": "header",
         "required": False,
         "description": "How long the caller will wait, as in `500ms` or `2s`; it can only shorten the function's own.",
-        "schema": {"type": "string", "pattern": "^[1-9][0-9]{0,5}(ms|s|m)$"},
+        "schema": {"type": "string", "pattern": "^([1-9][0-9]{2,5}ms|[1-9][0-9]{0,3}[sm])$"},
     },
     "Traceparent": {
         "name": "traceparent",

@@ -312,6 +312,8 @@ class CallProtocol(Answering):
 
     def refuse(self, refusal: Refusal) -> None:
         """Answer what has come so far with a fault, hear nothing more, and close."""
+        if self.phase is Phase.DEAF:
+            return  # one answer is enough, whatever else is wrong
         known = self._head
         head = Head(known.method, known.path, keep_alive=False) if known else Head(b"", b"", keep_alive=False)
         head.refusal = refusal

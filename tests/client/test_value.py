@@ -41,6 +41,6 @@ def test_what_cannot_travel_is_refused_with_the_reason(value: Any) -> None:
 
 
 def test_bytes_alone_travel_as_they_are_to_who_takes_them() -> None:
-    target = Target("s.f", "s", "f", 0, 1.0, raw_input=True, raw_output=True)
+    target = Target("s.f", "s", "f", 0, 1.0, raw_input=True, raw_output=True, raw_parameter="data")
     assert encode_for(target, {"data": b"\xff"}) == (b"\xff", Codec.BYTES, Codec.BYTES)
     assert encode_for(target, {"data": b"\xff", "n": 1})[1:] == (Codec.MSGPACK, Codec.BYTES)

@@ -10,7 +10,8 @@ class Target:
     """One function as the host knows it.
 
     `name` is the full one (`stats.correlation`), `function` its last part, and `index` its place in the manifest that
-    its workers offer, which travels in the frame header instead of the name.
+    its workers offer, which travels in the frame header instead of the name. `raw_parameter` names the
+    one parameter that raw input is, where it has a name.
     """
 
     name: str
@@ -22,3 +23,4 @@ class Target:
     idempotent: bool = False
     raw_input: bool = False
     raw_output: bool = False
+    raw_parameter: str = ""

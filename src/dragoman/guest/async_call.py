@@ -8,11 +8,19 @@ from time import monotonic
 from typing import TYPE_CHECKING, Any, Protocol
 
 from dragoman.core.deadline import NEVER
-from dragoman.core.fault import Cancelled, Started, Unavailable
+from dragoman.core.fault import Cancelled, Fault, Started, Unavailable
 from dragoman.guest.context import Context
 from dragoman.guest.forks import leave
 from dragoman.guest.line import SEND_BYTES
-from dragoman.guest.runner import CODECS, cancelled_unstarted, failure, refuse_late, refuse_unservable, reply_codec
+from dragoman.guest.runner import (
+    CODECS,
+    cancelled_unstarted,
+    failure,
+    in_json,
+    refuse_late,
+    refuse_unservable,
+    reply_codec,
+)
 
 if TYPE_CHECKING:
     from contextvars import ContextVar
@@ -125,7 +133,11 @@ class AsyncCalls:
         if inspect.isawaitable(value):
             value = await value
         if not binding.is_stream:
-            return wanted, binding.encode(value, wanted)
+            try:
+                return wanted, binding.encode(value, wanted)
+            except Fault as fault:
+                body, wanted = in_json(binding, value, wanted, fault)
+                return wanted, body
         try:
             async for item in value:
                 await self._send_item(frame.call, wanted, binding.encode(item, wanted))

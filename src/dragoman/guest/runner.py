@@ -75,7 +75,7 @@ class Runner:
         """Run the call that has begun; return its answer as a frame's header and body. Sets `ended_at`."""
         _, flags, codecs, function, call, amount, _, body = frame
         codec = CODECS[codecs & 15]
-        wanted = CODECS[codecs >> 4] or codec
+        wanted = CODECS[codecs >> 4]
         try:
             binding, is_plain = self._functions[function]
             deadline = arrived_at + amount * 0.001 if amount else NEVER
@@ -83,7 +83,10 @@ class Runner:
                 self.exposed = True
                 value = binding.invoke(body, codec)
                 self.exposed = False
-                body = binding.encode(value, wanted)
+                try:
+                    body = binding.encode(value, wanted)
+                except Fault as fault:
+                    body, wanted = in_json(binding, value, wanted, fault)
             else:
                 wanted = reply_codec(binding, codec, wanted)
                 refuse_unservable(binding, codec, wanted, flags)
@@ -151,8 +154,22 @@ def is_plain(binding: Binding) -> bool:
 
 
 def reply_codec(binding: Binding, codec: Codec, wanted: Codec) -> Codec:
-    """The codec of the reply: raw output is always raw; who sends nothing and asks for nothing gets JSON."""
-    return Codec.BYTES if binding.contract.raw_output else wanted or codec or Codec.JSON
+    """The codec of the reply: what is wanted; else as the input came, raw only where the function gives bytes."""
+    if wanted:
+        return wanted
+    if codec == Codec.BYTES and not binding.contract.raw_output:
+        return Codec.JSON
+    return codec or Codec.JSON
+
+
+def in_json(binding: Binding, value: Any, wanted: Codec, fault: Fault) -> tuple[bytes, Codec]:
+    """A result as JSON where MessagePack cannot say it: an integer past 64 bits. Raises `fault` where JSON cannot."""
+    if wanted is not Codec.MSGPACK:
+        raise fault
+    try:
+        return binding.encode(value, Codec.JSON), Codec.JSON
+    except Fault:
+        raise fault from None
 
 
 def refuse_unservable(binding: Binding, codec: Codec, wanted: Codec, flags: int) -> None:

@@ -105,5 +105,6 @@ class Registry:
             idempotent=contract.idempotent if settings.idempotent is None else settings.idempotent,
             raw_input=contract.raw_input,
             raw_output=contract.raw_output,
+            raw_parameter=next(iter(contract.input.get("properties", {})), "") if contract.raw_input else "",
         )
         return Entry(contract, target, source, stack(hosted.service, source, contract, self._clock), hosted)

@@ -6,7 +6,9 @@ from typing import TYPE_CHECKING
 
 from dragoman.policies.bulkhead import bulkhead
 from dragoman.policies.deadline import deadline
+from dragoman.policies.size import body_size
 from dragoman.policies.validate import validate
+from dragoman.workers.options import PoolOptions
 
 if TYPE_CHECKING:
     from dragoman.config.project import Source
@@ -18,6 +20,9 @@ if TYPE_CHECKING:
 def stack(service: Service, source: Source, contract: Contract, clock: Clock) -> Service:
     """Put the configured layers around a function's innermost service."""
     layers: list[Layer] = []
+    if source.pool.body_bytes_max < PoolOptions().body_bytes_max:
+        # Before anything looks into the body. The default is what the wire itself is told to bound.
+        layers.append(body_size(source.pool.body_bytes_max))
     if source.kind == "command":
         # The guest of a command trusts its input: nothing wrong may get past here, nor wait in line for it.
         layers.append(validate(contract.input))

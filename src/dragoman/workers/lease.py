@@ -103,7 +103,8 @@ class Lease:
 
     def call(self, call: Call) -> Pending | None:
         """Run a call in this thread, which blocks; `None` where the worker is not to be had, and nothing was done."""
-        if not self.lock.acquire(blocking=False):
+        # Who is asked to give it back must not take it again first: a loop of calls would starve all others.
+        if self.wanted or not self.lock.acquire(blocking=False):
             return None
         try:
             worker = self.worker

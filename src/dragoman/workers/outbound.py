@@ -122,6 +122,9 @@ async def gather(reply: Reply, codec: Codec) -> Reply:
     """All items of a streamed reply as one array. Raises `OutOfRange` past the bound, and the stream's own fault."""
     stream = reply.items
     assert stream is not None
+    if reply.codec in (Codec.JSON, Codec.MSGPACK):
+        # A command's items are JSON whatever was asked for, and an array is of one kind.
+        codec = reply.codec
     items: list[bytes] = []
     size = 0
     try:

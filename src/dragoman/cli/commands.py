@@ -49,19 +49,24 @@ class Commands(click.Group):
         return super().resolve_command(ctx, args)
 
 
+def _draws() -> bool:
+    """Whether this process is one that shows help to a person; nobody else waits for what draws it."""
+    return sys.stdout.isatty() and (len(sys.argv) == 1 or not {"--help", "-h"}.isdisjoint(sys.argv))
+
+
 def drawn() -> dict[str, Any]:
     """How commands draw their help: with rich on a terminal, plainly elsewhere. Arguments of click's decorators."""
-    if not sys.stdout.isatty():
+    if not _draws():
         return {}
-    import rich_click  # noqa: PLC0415 - 15 ms that only a terminal has a use for
+    import rich_click  # noqa: PLC0415 - 15 ms that only help on a terminal has a use for
 
     return {"cls": rich_click.RichCommand}
 
 
 def _group() -> type[Commands]:
-    if not sys.stdout.isatty():
+    if not _draws():
         return Commands
-    import rich_click  # noqa: PLC0415 - 15 ms that only a terminal has a use for
+    import rich_click  # noqa: PLC0415 - as above
 
     return cast("type[Commands]", type("RichCommands", (Commands, rich_click.RichGroup), {}))
 

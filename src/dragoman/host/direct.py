@@ -9,9 +9,9 @@ from __future__ import annotations
 import threading
 from typing import TYPE_CHECKING
 
-from dragoman.core.fault import Fault
+from dragoman.core.fault import Draining, Fault
 from dragoman.core.service import Pending, Service, settle
-from dragoman.workers.crossing import run_on_loop, tell_loop, wait_for_loop
+from dragoman.workers.crossing import CLOSED, run_on_loop, tell_loop, wait_for_loop
 
 if TYPE_CHECKING:
     import asyncio
@@ -80,7 +80,8 @@ class ThroughLoop:
             answers.append(pending)
             pending.then(lambda _: done.set())
 
-        tell_loop(self._loop, begin)
+        if not tell_loop(self._loop, begin):
+            raise Draining(CLOSED)
         try:
             wait_for_loop(done, self._loop)
         except BaseException:

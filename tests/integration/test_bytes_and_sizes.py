@@ -7,7 +7,7 @@ import pytest
 
 import dragoman
 
-SOURCE = '''\
+SOURCE = """\
 from collections.abc import Iterator
 
 def echo(data: bytes) -> bytes:
@@ -22,7 +22,7 @@ def power(base: int, exponent: int) -> int:
 
 async def later(base: int, exponent: int) -> int:
     return base**exponent
-'''
+"""
 PROJECT = """\
 [project]
 name = "bytes"

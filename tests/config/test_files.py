@@ -21,7 +21,7 @@ def test_what_is_no_regular_file_is_refused_without_waiting_for_it(tmp_path: Pat
         (Path("/dev/zero"), "it is no regular file"),
         (tmp_path, "it is a folder"),
         (tmp_path / "none", "No such file"),
-        (tmp_path / "a\0b", "null byte"),
+        (tmp_path / "a\0b", "null"),
         (tmp_path / ("x" * 5000), "File name too long"),
     ):
         with pytest.raises(Refused, match=message):

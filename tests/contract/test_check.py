@@ -110,7 +110,8 @@ def test_bytes_are_checked_as_their_text() -> None:
 def test_formats_are_asserted(name: str, good: str, bad: str) -> None:
     checker = Checker({"type": "string", "format": name})
     assert checker.valid(good)
-    assert checker.breaches(bad) == (Breach("", f"is not a valid {name}"),)
+    (breach,) = checker.breaches(bad)
+    assert breach.message.startswith(f"is not a valid {name}")
 
 
 @pytest.mark.parametrize(
@@ -142,3 +143,40 @@ def test_big_integers_are_compared_exactly() -> None:
     checker = Checker({"maximum": 2**70})
     assert checker.valid(2**70)
     assert not checker.valid(2**70 + 1)
+
+
+TAGGED = {
+    "anyOf": [
+        {
+            "type": "object",
+            "properties": {"kind": {"enum": ["a"]}, "v": {"type": "integer"}},
+            "required": ["kind", "v"],
+        },
+        {"type": "object", "properties": {"kind": {"const": "b"}, "v": {"type": "string"}}, "required": ["kind", "v"]},
+        {"type": "null"},
+    ]
+}
+
+
+@pytest.mark.parametrize(
+    ("value", "breach"),
+    [
+        ({"kind": "a", "v": "x"}, ("/v", "must be an integer")),
+        ({"kind": "b"}, ("/v", "is required but missing")),
+        ({"kind": "c", "v": 1}, ("/kind", 'must be one of "a", "b"')),
+        ({"v": 1}, ("", "fits none of the allowed shapes")),
+        (5, ("", "fits none of the allowed shapes: must be an object or null")),
+    ],
+)
+def test_the_tag_of_a_record_tells_which_branch_was_meant(value: object, breach: tuple[str, str]) -> None:
+    assert Checker(TAGGED).breaches(value) == (breach,)
+
+
+def test_every_allowed_value_is_told() -> None:
+    assert Checker({"enum": ["a", 1, True, None]}).breaches(2) == (("", 'must be one of "a", 1, true, null'),)
+    assert Checker({"const": "a"}).breaches(2) == (("", 'must be "a"'),)
+
+
+def test_a_key_that_breaks_the_rule_for_keys_is_named() -> None:
+    checker = Checker({"propertyNames": {"pattern": "^[0-9]+$"}})
+    assert checker.breaches({"x": 1}) == (("/x", "is a key that must match the pattern ^[0-9]+$"),)

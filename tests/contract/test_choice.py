@@ -5,10 +5,10 @@ from __future__ import annotations
 import collections
 import enum
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import InitVar, dataclass, field
 from datetime import UTC, date, datetime
 from pathlib import Path, PurePosixPath
-from typing import Annotated, Any, Literal, NewType, Union
+from typing import Annotated, Any, Literal, NewType, TypedDict, Union
 from uuid import UUID
 
 import msgspec
@@ -53,6 +53,49 @@ class Holder:
     path: Path
     items: Iterable[int]
     whatever: object
+
+
+@dataclass
+class Computed:
+    """A field that is no parameter, and a parameter that is no field."""
+
+    a: int
+    scale: InitVar[int] = 2
+    total: int = field(init=False)
+    seen: list[int] = field(default_factory=list[int])
+
+    def __post_init__(self, scale: int) -> None:
+        """Compute."""
+        self.total = self.a * scale
+
+
+@dataclass
+class Event:
+    """Fields that look alike, and itself."""
+
+    name: str
+    who: One | Two | None = None
+    parent: Event | None = None
+    computed: list[Computed] = field(default_factory=list[Computed])
+
+
+class Parcel(TypedDict, total=False):
+    """Keys that look alike."""
+
+    who: One | Two
+    count: int
+
+
+class Left(msgspec.Struct, tag="left", rename="camel", forbid_unknown_fields=True):
+    """One of two that are told by their tag."""
+
+    the_event: Event
+
+
+class Right(msgspec.Struct, tag="right", rename="camel"):
+    """The other one."""
+
+    the_event: Event
 
 
 class TypeAliasType:
@@ -100,6 +143,12 @@ def read(kind: Any, body: bytes) -> Any:
         (Holder, b'{"path":"/x","items":[1],"whatever":{}}', Holder(Path("/x"), [1], {})),
         (Annotated[str | None, msgspec.Meta(min_length=2)], b"null", None),
         (TypeAliasType(), b'{"a":[1,"x",{"b":null}]}', {"a": [1, "x", {"b": None}]}),
+        (collections.Counter[str], b'{"a":2}', collections.Counter(a=2)),
+        (Event, b'{"name":"n","who":{"x":1,"y":2},"other":0}', Event("n", Two(1, 2))),
+        (Event, b'{"name":"n","parent":{"name":"p","who":{"x":1}}}', Event("n", parent=Event("p", One(1)))),
+        (Parcel, b'{"who":{"x":1}}', {"who": One(1)}),
+        (list[Left | Right], b'[{"type":"right","theEvent":{"name":"n"}}]', [Right(Event("n"))]),
+        (Left | Right, b'{"type":"left","theEvent":{"name":"n"}}', Left(Event("n"))),
     ],
 )
 def test_a_value_is_built_as_the_type_that_it_fits(kind: Any, body: bytes, value: object) -> None:
@@ -120,6 +169,11 @@ def test_a_value_is_built_as_the_type_that_it_fits(kind: Any, body: bytes, value
         (list[Iterable[int]], b'[["x"]]'),
         (collections.OrderedDict[str, int], b'{"a":"x"}'),
         (TypeAliasType(), b"1.5"),
+        (collections.Counter[str], b'{"a":"x"}'),
+        (Event, b'{"name":"n","who":{"y":2}}'),
+        (Left, b'{"type":"right","theEvent":{"name":"n"}}'),
+        (Left, b'{"type":"left","theEvent":{"name":"n"},"other":0}'),
+        (Computed, b'{"scale":2}'),
     ],
 )
 def test_a_misfit_is_refused(kind: Any, body: bytes) -> None:
@@ -135,3 +189,15 @@ def test_messagepack_tells_text_from_bytes() -> None:
 
 def test_what_the_decoder_takes_is_left_alone() -> None:
     assert decodable(dict[str, list[int] | None]) == dict[str, list[int] | None]
+
+
+def test_a_dataclass_takes_its_parameters_and_computes_the_rest() -> None:
+    found = read(list[Computed], b'[{"a":1},{"a":2,"scale":5,"seen":[3]}]')
+    assert [(each.a, each.total, each.seen) for each in found] == [(1, 2, []), (2, 10, [3])]
+    assert found[0].seen is not read(Computed, b'{"a":1}').seen
+
+
+def test_a_private_attribute_is_a_parameter_without_its_underscore() -> None:
+    attrs = pytest.importorskip("attrs")
+    private = attrs.make_class("Private", {"_who": attrs.field(type=One | Two), "n": attrs.field(type=int, default=1)})
+    assert read(private, b'{"_who":{"x":1}}') == private(who=One(1))

@@ -6,7 +6,7 @@ import collections
 import enum
 import pathlib
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import InitVar, dataclass, field
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
 from typing import Annotated, Any, Generic, Literal, NamedTuple, NewType, TypedDict, TypeVar
@@ -16,7 +16,7 @@ import jsonschema_rs
 import msgspec
 import pytest
 
-from dragoman.contract.schema import SchemaBuilder, Unsupported
+from dragoman.contract.schema import SchemaBuilder, Unsupported, annotate
 
 T = TypeVar("T")
 
@@ -105,6 +105,7 @@ def build(kind: Any) -> dict[str, Any]:
         (dict, {"type": "object"}),
         (dict[str, int], {"type": "object", "additionalProperties": {"type": "integer"}}),
         (Mapping[str, Any], {"type": "object"}),
+        (collections.Counter[str], {"type": "object", "additionalProperties": {"type": "integer"}}),
         (dict[date, Any], {"type": "object", "propertyNames": {"format": "date"}}),
         (dict[Colour, Any], {"type": "object", "propertyNames": {"enum": ["red", "blue"]}}),
         (Annotated[int, msgspec.Meta(ge=0)], {"type": "integer", "minimum": 0}),
@@ -154,6 +155,40 @@ def test_a_tagged_strict_struct_says_so() -> None:
 def test_an_enumeration_lists_its_values_and_a_typed_dict_its_keys() -> None:
     assert build(Colour)["$defs"]["Colour"] == {"enum": ["red", "blue"], "description": "What it looks like."}
     assert build(Options)["$defs"]["Options"]["properties"] == {"deep": {"type": "boolean"}}
+
+
+def test_flags_are_any_sum_of_their_bits() -> None:
+    permission = enum.Flag("Permission", ["READ", "WRITE", "RUN"])
+    assert build(permission)["$defs"]["Permission"] == {"type": "integer", "minimum": 0, "maximum": 7}
+
+
+@dataclass
+class Computed:
+    """A field that is no parameter, and a parameter that is no field."""
+
+    a: int
+    scale: InitVar[int] = 2
+    total: int = field(init=False)
+
+
+def test_input_has_what_a_record_takes_and_output_what_it_keeps() -> None:
+    taken = build(Computed)["$defs"]["Computed"]
+    assert (list(taken["properties"]), taken["required"]) == (["a", "scale"], ["a"])
+    builder = SchemaBuilder(output=True)
+    kept = builder.complete(builder.schema(Computed))["$defs"]["Computed"]
+    assert (list(kept["properties"]), kept["required"]) == (["a", "total"], ["a", "total"])
+
+
+@pytest.mark.parametrize("default", [None, float("nan"), float("inf"), object()])
+def test_a_default_that_no_caller_could_send_is_not_shown(default: object) -> None:
+    assert "default" not in annotate({"type": "integer"}, default, "")
+    assert "default" not in annotate({"$ref": "#/$defs/X"}, default, "")
+
+
+def test_a_default_that_fits_is_shown() -> None:
+    for schema in ({}, {"type": "null"}, {"anyOf": [{"type": "integer"}, {"type": "null"}]}, {"enum": ["a", None]}):
+        assert annotate(schema, None, "")["default"] is None
+    assert annotate({"type": "integer"}, 3, "")["default"] == 3
 
 
 def test_two_classes_of_one_name_keep_apart() -> None:

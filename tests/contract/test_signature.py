@@ -12,7 +12,7 @@ from collections.abc import AsyncIterator, Callable, Generator, Iterable, Iterat
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Annotated, Any, TypedDict
+from typing import Annotated, Any, Never, NoReturn, TypedDict
 
 import msgspec
 import pytest
@@ -257,7 +257,9 @@ def test_what_only_the_schema_says_is_checked_too() -> None:
     def target(a: datetime) -> datetime:
         return a
 
-    assert breaches(target, b'{"a": "2020-01-01T00:00:00"}') == {("/a", "is not a valid date-time")}
+    assert breaches(target, b'{"a": "2020-01-01T00:00:00"}') == {
+        ("/a", "is not a valid date-time: write it with its offset, as in 2026-01-31T12:00:00Z")
+    }
     assert bind(target).invoke(b'{"a": "2020-01-01T00:00:00Z"}', Codec.JSON).year == 2020
 
 
@@ -316,6 +318,24 @@ def test_an_iterable_that_is_returned_is_a_list() -> None:
     binding = bind(target)
     assert not binding.is_stream
     assert binding.encode(binding.invoke(b"", Codec.JSON), Codec.JSON) == b"[1,2]"
+
+
+def test_a_function_that_never_returns_has_a_contract() -> None:
+    def fails(a: int) -> NoReturn:
+        raise ValueError(a)
+
+    def fails_too(a: int) -> Never:
+        raise ValueError(a)
+
+    assert [bind(target).contract.output for target in (fails, fails_too)] == [{}, {}]
+
+
+def test_a_pattern_that_the_checker_cannot_run_is_refused_at_once() -> None:
+    def target(a: Annotated[str, msgspec.Meta(pattern="^(?=x)")]) -> str:
+        return a
+
+    with pytest.raises(ContractError, match="patterns may not look around"):
+        bind(target)
 
 
 def test_a_coroutine_function_gives_an_awaitable() -> None:

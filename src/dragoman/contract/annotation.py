@@ -11,8 +11,12 @@ from enum import Enum
 from types import UnionType
 from typing import Any, NamedTuple, TypeAlias, TypeVar, Union, get_args, get_origin
 
+from dragoman.contract.forward import Named, closed, scope_of
+
 Hints: TypeAlias = dict[str, Any]
 CONTEXT_MARK = "__dragoman_context__"
+ALIASES_MAX = 100
+"""Aliases of aliases; past it they go round in a circle."""
 REQUIRED: Any = MISSING
 """The default of a field that has none."""
 
@@ -28,13 +32,18 @@ class _DragomanStandIn:
 
 
 class Field(NamedTuple):
-    """One field of a record: its name in Python and on the wire, its type, and its default or `REQUIRED`."""
+    """One field of a record: its name in Python and on the wire, its type, and its default or `REQUIRED`.
+
+    `taken` says that whoever builds the record gives it, `kept` that the record has it afterwards: nearly always both.
+    """
 
     name: str
     key: str
     kind: Any
     default: Any = REQUIRED
     optional: bool = False
+    taken: bool = True
+    kept: bool = True
 
     @property
     def required(self) -> bool:
@@ -54,7 +63,8 @@ def hints_of(target: Any) -> Hints:
     """
     scope = _closure(target)
     try:
-        return typing.get_type_hints(target, localns=scope or None, include_extras=True)
+        hints = typing.get_type_hints(target, localns=scope or None, include_extras=True)
+        return {name: closed(kind, scope_of(target)) for name, kind in hints.items()}
     except NameError:
         pass
     except Exception as error:  # annotations are code, and may raise anything
@@ -88,16 +98,23 @@ def is_union(kind: Any) -> bool:
 
 
 def is_alias(kind: Any) -> bool:
-    """Whether a type is a `type X = …` alias; told by name, since 3.11 has only the backport."""
-    return type(get_origin(kind) or kind).__name__ == "TypeAliasType"
+    """Whether a type is a `type X = …` alias; told by name, since 3.11 has only the backport. A quoted name is one."""
+    return isinstance(kind, Named) or type(get_origin(kind) or kind).__name__ == "TypeAliasType"
 
 
 def alias_value(kind: Any) -> Any:
-    """What a `type` alias stands for, with its parameters filled in."""
+    """What a `type` alias stands for, with its parameters filled in. Raises `Unresolved`."""
     origin = get_origin(kind)
+    try:
+        if isinstance(kind, Named):
+            return kind.value
+        value = closed((origin or kind).__value__, scope_of(origin or kind))
+    except Exception as error:  # an alias is code, and may raise anything
+        message = f"the alias {kind!r} cannot be read: {type(error).__name__}: {error}"
+        raise Unresolved(message) from error
     if origin is None:
-        return kind.__value__
-    return fill(origin.__value__, dict(zip(origin.__type_params__, get_args(kind), strict=False)))
+        return value
+    return fill(value, dict(zip(origin.__type_params__, get_args(kind), strict=False)))
 
 
 def is_typed_dict(kind: Any) -> bool:
@@ -171,8 +188,11 @@ def fill(kind: Any, filling: Mapping[Any, Any]) -> Any:
 
 
 def strip(kind: Any) -> Any:
-    """The type below `Annotated`, `NewType`, `Required`, `NotRequired`, `ReadOnly`, `Final` and aliases."""
-    while True:
+    """The type below `Annotated`, `NewType`, `Required`, `NotRequired`, `ReadOnly`, `Final` and aliases.
+
+    Raises `Unresolved` for an alias that stands for itself.
+    """
+    for _ in range(ALIASES_MAX):
         if is_alias(kind):
             kind = alias_value(kind)
         elif get_origin(kind) is typing.Annotated or _is_qualifier(kind):
@@ -181,6 +201,8 @@ def strip(kind: Any) -> Any:
             kind = kind.__supertype__
         else:
             return kind
+    message = f"the alias {kind!r} stands for nothing but itself"
+    raise Unresolved(message)
 
 
 def _is_class_below(kind: Any, base: type[Any]) -> bool:
@@ -226,13 +248,28 @@ def _named_tuple_fields(kind: Any, hints: Hints) -> list[Field]:
 
 def _class_fields(kind: Any, hints: Hints) -> list[Field]:
     if hasattr(kind, "__attrs_attrs__"):
-        return [Field(a.name, a.name, hints.get(a.name, Any), _attrs_default(a.default)) for a in kind.__attrs_attrs__]
+        return [
+            Field(a.name, a.name, hints.get(a.name, Any), _attrs_default(a.default), taken=a.init)
+            for a in kind.__attrs_attrs__
+        ]
     found: list[Field] = []
     for field in kind.__dataclass_fields__.values():
-        if field._field_type.name == "_FIELD_CLASSVAR":  # noqa: SLF001 - the only place where a dataclass says so
+        role = field._field_type.name  # noqa: SLF001 - the only place where a dataclass says so
+        if role == "_FIELD_CLASSVAR":
             continue
         default = _made(field.default_factory) if field.default_factory is not MISSING else field.default
-        found.append(Field(field.name, field.name, hints.get(field.name, Any), default))
+        hint = hints.get(field.name, Any)
+        kept = role != "_FIELD_INITVAR"
+        found.append(
+            Field(
+                field.name,
+                field.name,
+                hint if kept else getattr(hint, "type", Any),
+                default,
+                taken=field.init,
+                kept=kept,
+            )
+        )
     return found
 
 

@@ -13,6 +13,7 @@ from typing import Any
 
 import jsonschema_rs
 
+from dragoman.contract.codecs import json
 from dragoman.contract.codecs.typed import builtins
 from dragoman.contract.function import ContractError
 from dragoman.contract.malformed import Malformed
@@ -48,6 +49,13 @@ def _is_time(text: str) -> bool:
 
 _FORMATS = {"duration": _is_duration, "time": _is_time}
 """Wider than RFC 3339, whose durations have no fractions and whose times must say their offset."""
+
+_FORMAT_HINTS = {
+    "date-time": ": write it with its offset, as in 2026-01-31T12:00:00Z",
+    "date": ": write it as in 2026-01-31",
+    "time": ": write it as in 12:00:00",
+    "duration": ": write it as in P1DT2H30M or PT0.5S",
+}
 
 _SIMPLE = {
     "minimum": "must be at least {}",
@@ -174,23 +182,44 @@ def _told(error: Any, depth: int) -> Iterable[Breach]:
             yield Breach(pointer([*path, key]), "is not a key that is known here")
     elif name == "required":
         yield Breach(pointer([*path, facts["property"]]), "is required but missing")
-    elif name in {"anyOf", "oneOf"} and depth < _BRANCH_DEPTH_MAX and (branch := _likeliest(error)):
-        for inner in branch[:BREACHES_MAX]:
-            yield from _told(inner, depth + 1)
+    elif name == "propertyNames":
+        key = facts["error"]
+        yield Breach(
+            pointer([*path, key.instance]), _cut(f"is a key that {_message(key.kind.name, key.kind.as_dict(), key)}")
+        )
+    elif name in {"anyOf", "oneOf"} and depth < _BRANCH_DEPTH_MAX:
+        yield from _told_choice(error, depth)
     else:
         yield Breach(pointer(path), _cut(_message(name, facts, error)))
 
 
-def _likeliest(error: Any) -> list[Any]:
-    """The one branch of a choice that the value was meant for: the only one that its type fits."""
-    context: list[list[Any]] = getattr(error.kind, "context", [])
-    here = error.instance_path
+def _told_choice(error: Any, depth: int) -> Iterable[Breach]:
+    """What is wrong in the one branch that the value was meant for, by its type or by its tag; else of the choice."""
+    here, kind = error.instance_path, error.kind
+    branches: list[list[Any]] = [branch for branch in getattr(kind, "context", []) if branch]
     fitting = [
         branch
-        for branch in context
-        if branch and not any(e.instance_path == here and e.kind.name in {"type", "const", "enum"} for e in branch)
+        for branch in branches
+        if not any(e.instance_path == here and e.kind.name in {"type", "const", "enum"} for e in branch)
     ]
-    return fitting[0] if len(fitting) == 1 else []
+    misfits = [tag for branch in fitting for e in branch if (tag := _tag(e, here))]
+    meant = [branch for branch in fitting if not any(_tag(e, here) for e in branch)] if misfits else fitting
+    if len(meant) == 1 or (len(fitting) == 1 and not meant):
+        for inner in (meant or fitting)[0][:BREACHES_MAX]:
+            yield from _told(inner, depth + 1)
+    elif misfits and not meant and len({path for path, _ in misfits}) == 1:
+        yield Breach(misfits[0][0], _cut(_one_of([value for _, value in misfits])))
+    elif fitting:
+        yield Breach(pointer(here), "fits none of the allowed shapes")
+    else:
+        yield Breach(pointer(here), _cut(_message(kind.name, kind.as_dict(), error)))
+
+
+def _tag(error: Any, here: list[Any]) -> tuple[str, Any] | None:
+    """The place and the wanted value where an error says that a member right below is not the one value it may be."""
+    path, facts = error.instance_path, error.kind.as_dict()
+    values = [facts["expected_value"]] if "expected_value" in facts else facts.get("options", [])
+    return (pointer(path), values[0]) if len(path) == len(here) + 1 and len(values) == 1 else None
 
 
 def _message(name: str, facts: dict[str, Any], error: Any) -> str:
@@ -204,9 +233,16 @@ def _message(name: str, facts: dict[str, Any], error: Any) -> str:
             for kind in e.kind.as_dict().get("types", [])
         ]
         return f"fits none of the allowed shapes{': must be ' + _either(types) if types else ''}"
+    if name in {"enum", "const"}:
+        return _one_of(facts["options"] if name == "enum" else [facts["expected_value"]])
     if name in _SIMPLE and len(values := [fact for fact in facts.values() if not isinstance(fact, (dict, list))]) == 1:
-        return _SIMPLE[name].format(values[0])
+        return _SIMPLE[name].format(values[0]) + (_FORMAT_HINTS.get(str(values[0]), "") if name == "format" else "")
     return str(error.message)
+
+
+def _one_of(values: list[Any]) -> str:
+    shown = ", ".join(json.encode(value).decode() for value in values[:BREACHES_MAX])
+    return f"must be {'one of ' if len(values) > 1 else ''}{shown}"
 
 
 def _either(names: Iterable[str]) -> str:

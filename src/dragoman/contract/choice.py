@@ -1,8 +1,8 @@
 """Types that the decoder cannot take as they are, rewritten into ones that it can.
 
 A union whose members look alike on the wire (two dataclasses, text and a date) becomes a stand-in class: the decoder
-hands it plain values, and each member is tried, the most particular first. This works for parameters and inside of
-their containers; the fields of a user's own record stay as they are written.
+hands it plain values, and each member is tried, the most particular first. A record that the decoder cannot build,
+often for such a union in a field, becomes one too, and is built field by field.
 """
 
 from __future__ import annotations
@@ -18,23 +18,29 @@ from typing import Any, Literal, TypeVar, get_args, get_origin
 from uuid import UUID
 
 from dragoman.contract.annotation import (
+    Field,
     alias_value,
     fields_of,
     is_alias,
     is_enum,
     is_model,
+    is_named_tuple,
     is_path,
     is_union,
     strip,
 )
-from dragoman.contract.codecs.typed import Meta, convert, json_decoder
+from dragoman.contract.codecs.typed import UNSET, Meta, arguments, astuple, convert, json_decoder
 from dragoman.contract.malformed import Malformed
 from dragoman.contract.nesting import kind_of
 from dragoman.contract.plain import type_name
 
 _ACCEPT = "__dragoman_accept__"
+_FIELDS = "__dragoman_fields__"
+_ABSENT: Any = object()
+"""The value of a field that was not given, and that the record itself has a default for."""
 _PARTICULAR = (datetime, date, time, timedelta, UUID, Decimal)
 _SEQUENCES: tuple[Any, ...] = (collections.abc.Iterable, collections.deque)
+_MAPPINGS: tuple[Any, ...] = (collections.Counter, collections.defaultdict, collections.OrderedDict)
 _BASES: tuple[Any, ...] = (str, int, float)
 
 
@@ -55,24 +61,32 @@ def decode_hook(kind: Any, value: Any) -> Any:
     if origin in _SEQUENCES:
         items = _nested(value, list[get_args(kind) or (Any,)])
         return items if origin is collections.abc.Iterable else origin(items)
-    if origin is collections.defaultdict or origin is collections.OrderedDict:
-        members = _nested(value, _refill(kind, dict, get_args(kind)) if get_args(kind) else dict)
-        return collections.OrderedDict(members) if origin is collections.OrderedDict else _defaulted(members)
+    if origin in _MAPPINGS:
+        return _mapping(kind, origin, value)
     if isinstance(origin, type):
         return _instance(origin, value)
     message = f"cannot be read as {type_name(kind)}"
     raise ValueError(message)
 
 
-def _defaulted(members: dict[Any, Any]) -> dict[Any, Any]:
-    return collections.defaultdict(None, members)
+def _mapping(kind: Any, origin: Any, value: Any) -> Any:
+    if origin is collections.Counter:
+        counts: dict[Any, int] = _nested(value, dict[(*(get_args(kind) or (Any,)), int)])
+        return collections.Counter(counts)
+    members: dict[Any, Any] = _nested(value, _refill(kind, dict, get_args(kind)) if get_args(kind) else dict)
+    return (
+        collections.OrderedDict(members)
+        if origin is collections.OrderedDict
+        else collections.defaultdict(None, members)
+    )
 
 
 def _instance(kind: Any, value: Any) -> Any:
     if is_path(kind):
         if type(value) is str and "\0" not in value:
             return kind(value)
-        message = f"Expected `str`, got `{type(value).__name__}`"
+        wrong = "a text with a NUL character" if type(value) is str else f"`{type(value).__name__}`"
+        message = f"Expected the path of a file, got {wrong}"
         raise ValueError(message)
     for plain in _BASES:
         if issubclass(kind, plain):
@@ -111,7 +125,10 @@ def _rewrite(kind: Any, aliases: dict[Any, Any]) -> Any:  # noqa: C901, PLR0911 
         return kind if _uniform(values) else _one_of(kind, values, list(kind))
     if _is_container(origin) and arguments:
         return _refill(kind, origin, tuple(a if a is Ellipsis else _rewrite(a, aliases) for a in arguments))
-    return strip(kind) if strip(kind) is not kind else kind
+    if strip(kind) is not kind:
+        return _rewrite(strip(kind), aliases)
+    fields = None if is_named_tuple(origin or kind) else fields_of(kind)
+    return kind if fields is None else _rewrite_record(kind, fields, aliases)
 
 
 def _annotated(kind: Any, metas: tuple[Meta, ...]) -> Any:
@@ -133,17 +150,71 @@ def _refill(kind: Any, origin: Any, arguments: tuple[Any, ...]) -> Any:
 
 
 def _rewrite_alias(kind: Any, aliases: dict[Any, Any]) -> Any:
-    """Open an alias; one that names itself gets a stand-in, resolved once the whole is known."""
+    """Open an alias."""
+
+    def build() -> tuple[Any, Callable[[Any], Any]]:
+        opened = _rewrite(alias_value(kind), aliases)
+        return opened, partial(_nested, kind=opened)
+
+    return _once(kind, aliases, build)
+
+
+def _rewrite_record(kind: Any, fields: list[Field], aliases: dict[Any, Any]) -> Any:
+    """Leave a record to the decoder where it can build it; else take it field by field."""
+    config = getattr(get_origin(kind) or kind, "__struct_config__", None)
+    if (config is not None and config.array_like) or (_is_whole(fields) and _is_decodable(kind)):
+        return kind
+
+    def build() -> tuple[Any, Callable[[Any], Any]]:
+        taken = [(f.key, _rewrite(f.kind, aliases), UNSET if f.required else _ABSENT) for f in fields if f.taken]
+        if config is not None and config.tag is not None:
+            taken.append((config.tag_field, Literal[config.tag], UNSET))
+        shape = arguments(type_name(kind), taken, closed=config is not None and config.forbid_unknown_fields)
+        names = [_parameter(kind, field) for field in fields if field.taken]
+
+        def accept(value: Any) -> Any:
+            given = zip(names, astuple(_nested(value, shape)), strict=False)  # without the tag
+            return (get_origin(kind) or kind)(**{name: each for name, each in given if each is not _ABSENT})
+
+        stand_in = _stand_in(type_name(kind), accept)
+        setattr(stand_in, _FIELDS, fields)
+        return stand_in, accept
+
+    return _once(kind, aliases, build)
+
+
+def _is_whole(fields: list[Field]) -> bool:
+    return all(field.taken and field.kept for field in fields)
+
+
+def _is_decodable(kind: Any) -> bool:
+    try:
+        json_decoder(kind, decode_hook)
+    except (TypeError, ValueError, RecursionError, NameError):
+        return False
+    return True
+
+
+def _parameter(kind: Any, field: Field) -> str:
+    """What the class calls the parameter of a field: attrs leaves the underscores of a private one out."""
+    for attribute in getattr(get_origin(kind) or kind, "__attrs_attrs__", ()):
+        if attribute.name == field.name:
+            return str(attribute.alias)
+    return field.name
+
+
+def _once(kind: Any, aliases: dict[Any, Any], build: Callable[[], tuple[Any, Callable[[Any], Any]]]) -> Any:
+    """Rewrite a type that may name itself: below itself it is a stand-in, which learns in the end what to accept."""
     if kind in aliases:
         if aliases[kind] is None:
             aliases[kind] = _stand_in(type_name(kind), _unset)
         return aliases[kind]
     aliases[kind] = None
-    opened = _rewrite(alias_value(kind), aliases)
+    built, accept = build()
     stand_in = aliases.pop(kind)
     if stand_in is not None:
-        setattr(stand_in, _ACCEPT, partial(_nested, kind=opened))
-    return opened
+        setattr(stand_in, _ACCEPT, accept)
+    return built
 
 
 def _union(members: list[Any]) -> Any:
@@ -179,7 +250,7 @@ def _choice(members: list[Any]) -> Any:
 
 
 def _record_fields(member: Any) -> Any:
-    return fields_of(strip(member))
+    return getattr(member, _FIELDS, None) or fields_of(strip(member))
 
 
 def _rank(member: Any) -> int:

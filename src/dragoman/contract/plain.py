@@ -61,9 +61,11 @@ def type_name(kind: Any) -> str:
     """A type as its users write it: `int`, `socket.socket`, `list[int]`."""
     if not isinstance(kind, type) or hasattr(kind, "__origin__"):
         return str(kind).replace("typing.", "").replace("collections.abc.", "")
-    return (
-        kind.__qualname__ if kind.__module__ in {"builtins", "__main__"} else f"{kind.__module__}.{kind.__qualname__}"
-    )
+    if kind.__module__ in {"builtins", "__main__"}:
+        return kind.__qualname__
+    # `pathlib._local.Path` of Python 3.13 is `pathlib.Path` to everyone.
+    module = kind.__module__.partition("._")[0]
+    return f"{module}.{kind.__qualname__}"
 
 
 def _builtin(value: str | float) -> str | int | float:

@@ -9,11 +9,13 @@ from __future__ import annotations
 import collections
 import collections.abc
 import copy
+import math
 import re
 import typing
 from collections.abc import Mapping
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
+from enum import Flag
 from typing import Any, Literal, TypeVar, get_args, get_origin
 from uuid import UUID
 
@@ -98,12 +100,13 @@ class SchemaBuilder:
     """Builds the schemas of one side of one function: they share their `$defs`.
 
     `stricter` turns true once a schema says more than the typed decoder enforces, so that input has to be checked
-    against the schema as well.
+    against the schema as well; `patterned` once it holds a pattern of the user's, which not every engine takes.
     """
 
     def __init__(self, *, output: bool = False) -> None:
         self.definitions: dict[str, Schema] = {}
         self.stricter = False
+        self.patterned = False
         self._names: dict[Any, str] = {}
         self._output = output
 
@@ -155,6 +158,8 @@ class SchemaBuilder:
         return self._class(kind, origin or kind)
 
     def _class(self, kind: Any, origin: Any) -> Schema:  # noqa: C901, PLR0911 - one return per kind of class
+        if origin is collections.Counter:
+            return self._object((*get_args(kind), int))
         if origin in _ARRAYS:
             return self._array(get_args(kind))
         if origin in _OBJECTS:
@@ -206,6 +211,7 @@ class SchemaBuilder:
             self.stricter = before
         constraint = read(metadata, schema, self._types(schema))
         self.stricter = self.stricter or constraint.foreign
+        self.patterned = self.patterned or "pattern" in constraint.keywords
         return {**schema, **constraint.keywords}
 
     def _types(self, schema: Schema) -> frozenset[str]:
@@ -255,6 +261,12 @@ class SchemaBuilder:
 
     def _enum(self, kind: Any) -> Schema:
         values = [member.value for member in kind]
+        if issubclass(kind, Flag):
+            self.stricter = True  # the decoder takes bits that have no name
+            most = 0
+            for value in values:
+                most |= value
+            return {"type": "integer", "minimum": 0, "maximum": most, **_described(kind, docstring.parse(kind.__doc__))}
         for value in values:
             if value is not None and type(value) not in {bool, int, float, str}:
                 raise Unsupported(kind, "the values of an enumeration in a contract are text or numbers")
@@ -271,6 +283,8 @@ class SchemaBuilder:
             properties[config.tag_field] = {"enum": [config.tag]}
             required.append(config.tag_field)
         for field in fields:
+            if not (field.kept if self._output else field.taken):
+                continue
             properties[field.key] = self._field(kind, field, documented.parameters.get(field.name, ""))
             if field.required:
                 required.append(field.key)
@@ -329,9 +343,22 @@ def annotate(schema: Schema, default: Any, description: str) -> Schema:
             plain = builtins(default)
         except Malformed:
             return schema
-        if plain == plain and plain not in {float("inf"), float("-inf")} if isinstance(plain, float) else True:  # noqa: PLR0124 - NaN
+        if _may_be_default(plain, schema):
             schema["default"] = plain
     return schema
+
+
+def _may_be_default(plain: Any, schema: Schema) -> bool:
+    """Whether a schema may show a default: not a NaN, nor one (`limit: int = None`) that callers may not send."""
+    if isinstance(plain, float) and not math.isfinite(plain):
+        return False
+    return plain is not None or _allows_null(schema)
+
+
+def _allows_null(schema: Schema) -> bool:
+    if "anyOf" in schema:
+        return any(_allows_null(branch) for branch in schema["anyOf"])
+    return "$ref" not in schema and schema.get("type", "null") == "null" and None in schema.get("enum", [None])
 
 
 def _references(part: Any) -> set[str]:

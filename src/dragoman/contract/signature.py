@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import collections.abc
 import inspect
+import typing
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, get_args, get_origin
 
@@ -45,6 +46,8 @@ Reader = Callable[[bytes | memoryview], Any]
 _GENERATORS = frozenset({collections.abc.Generator, collections.abc.AsyncGenerator})
 _ITERATORS = frozenset({collections.abc.Iterator, collections.abc.AsyncIterator, collections.abc.AsyncIterable})
 _ITERABLES = frozenset({collections.abc.Iterable})
+_NEVER = (typing.NoReturn, typing.Never)
+"""What a function that always raises says about its result."""
 _DESCRIPTION_CHARACTERS_MAX = 16_000
 
 
@@ -69,7 +72,15 @@ class Binding:
         "is_stream",
     )
 
-    def __init__(self, function: Callable[..., Any], contract: Contract, taken: _Input, *, is_async: bool) -> None:
+    def __init__(
+        self,
+        function: Callable[..., Any],
+        contract: Contract,
+        taken: _Input,
+        *,
+        is_async: bool,
+        patterned: bool = False,
+    ) -> None:
         """Raises `ContractError` where the schema cannot be compiled. Use `bind`."""
         self.function = function
         self.contract = contract
@@ -88,7 +99,7 @@ class Binding:
         self._rows = contract.output.get("items", {}).get("type") == "array"
         self._patient: Patient | None = None
         self._strict = taken.strict
-        if taken.stricter:
+        if taken.stricter or patterned:
             self._slow()
 
     def invoke(self, body: bytes | memoryview, codec: Codec, context: object | None = None) -> Any:
@@ -257,7 +268,8 @@ def bind(function: Callable[..., Any], *, marker: Marker | None = None) -> Bindi
         raw_output=strip(result) in (bytes, bytearray, memoryview),
     )
     is_async = inspect.iscoroutinefunction(function) or inspect.isasyncgenfunction(function)
-    return Binding(function, contract, taken, is_async=is_async or _is_async_stream(hints.get("return")))
+    is_async = is_async or _is_async_stream(hints.get("return"))
+    return Binding(function, contract, taken, is_async=is_async, patterned=builder.patterned)
 
 
 def _takes_whole(found: Parameters) -> bool:
@@ -277,7 +289,7 @@ def _known_keys(kind: Any) -> frozenset[str] | None:
     config = getattr(origin, "__struct_config__", None)
     if is_model(origin) or (config is not None and config.forbid_unknown_fields):
         return None
-    keys = {field.key for field in fields_of(bare) or ()}
+    keys = {field.key for field in fields_of(bare) or () if field.taken}
     return frozenset(keys | {config.tag_field} if config is not None and config.tag is not None else keys)
 
 
@@ -344,7 +356,7 @@ def _result(function: Callable[..., Any], hints: Hints) -> tuple[bool, Any]:
     known = _GENERATORS | _ITERATORS | (_ITERABLES if generates else frozenset[Any]())
     if isinstance(origin, collections.abc.Hashable) and origin in known:
         return True, (get_args(bare) or (Any,))[0]
-    return generates, Any if generates else hint
+    return generates, Any if generates or bare in _NEVER else hint
 
 
 def _is_async_stream(hint: Any) -> bool:

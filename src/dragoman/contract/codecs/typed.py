@@ -55,8 +55,10 @@ def msgpack_decoder(kind: Any, hook: Hook) -> Callable[[bytes | memoryview], Any
     return msgspec.msgpack.Decoder(kind, dec_hook=hook, ext_hook=no_extension).decode
 
 
-def arguments(name: str, fields: Sequence[tuple[str, Any, Any]]) -> type[Struct]:
+def arguments(name: str, fields: Sequence[tuple[str, Any, Any]], *, closed: bool = True) -> type[Struct]:
     """Build the record of a function's parameters, each `(name, type, default)` with `UNSET` for no default.
+
+    A `closed` record takes no other keys.
 
     The attributes are numbered, not named, so that a parameter may be called anything. Defaults are handed over as
     they are, as Python does it: the same object each time.
@@ -71,7 +73,7 @@ def arguments(name: str, fields: Sequence[tuple[str, Any, Any]]) -> type[Struct]
             members.append((f"p{position}", kind, default))
         else:
             members.append((f"p{position}", kind, field(default_factory=_always(default))))
-    return msgspec.defstruct(name, members, rename=rename, forbid_unknown_fields=True, kw_only=True)
+    return msgspec.defstruct(name, members, rename=rename, forbid_unknown_fields=closed, kw_only=True)
 
 
 def convert(value: Any, kind: type[T], hook: Hook | None = None) -> T:

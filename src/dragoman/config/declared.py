@@ -14,7 +14,6 @@ from typing import Any, cast
 
 from dragoman.config.kinds import Schema, shown, wrong
 from dragoman.config.problem import Refused, did_you_mean
-from dragoman.contract.check import Checker
 from dragoman.contract.function import ContractError
 from dragoman.contract.nesting import DEPTH_MAX
 from dragoman.contract.pointer import pointer
@@ -130,6 +129,8 @@ def _property(name: str, value: object) -> Schema:
 
 def check_schema(schema: Schema) -> None:
     """Raise `Refused` for what is no JSON Schema, or for a default that its own property refuses."""
+    from dragoman.contract.check import Checker  # noqa: PLC0415 - 11 ms of a start, for commands alone
+
     try:
         checker = Checker(schema)
     except ContractError as error:

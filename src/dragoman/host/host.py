@@ -10,7 +10,6 @@ from dragoman.core.call import Call
 from dragoman.core.fault import Draining, FailedPrecondition, Fault, NotFound, Started, StartFailed
 from dragoman.core.service import Pending, settle
 from dragoman.host.hosted import Hosted, PooledSource, PoolView
-from dragoman.host.inline import InlineSource
 from dragoman.host.registry import Registry
 from dragoman.wire.meta import DEPTH_MAX
 
@@ -163,6 +162,8 @@ class Host:
 
     def _hosted(self, source: Source) -> Hosted:
         if source.mode == "inline":
+            from dragoman.host.inline import InlineSource  # noqa: PLC0415 - the guest's loader, which few hosts need
+
             return InlineSource(source, self.route)
         pooled = PooledSource(source, self._confinement, self._clock, self._journal, self.route)
         return pooled.prepare(self._hello(source), self._environment(source))

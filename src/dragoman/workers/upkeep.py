@@ -6,8 +6,6 @@ import asyncio
 import contextlib
 from typing import TYPE_CHECKING, Protocol
 
-import psutil
-
 if TYPE_CHECKING:
     from dragoman.workers.pool import Pool
     from dragoman.workers.worker import Worker
@@ -105,13 +103,12 @@ class Upkeep:
 
 def resident_bytes(pid: int) -> int:
     """Resident memory of a process and its children, in bytes; 0 when it is gone."""
+    import psutil  # noqa: PLC0415 - 6 ms of a start, for what most pools never ask
+
+    total = 0
     with contextlib.suppress(psutil.Error):
         process = psutil.Process(pid)
-        return process.memory_info().rss + sum(_rss(child) for child in process.children(recursive=True))
-    return 0
-
-
-def _rss(process: psutil.Process) -> int:
-    with contextlib.suppress(psutil.Error):
-        return process.memory_info().rss
-    return 0
+        for member in (process, *process.children(recursive=True)):
+            with contextlib.suppress(psutil.Error):
+                total += member.memory_info().rss
+    return total

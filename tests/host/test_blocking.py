@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
@@ -132,3 +134,18 @@ def test_a_forked_copy_leaves_the_workers_to_its_parent(project: BlockingProject
             os._exit(status)
     assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 7
     assert project.shop.double(n=2) == 4
+
+
+WITHOUT = """
+import sys
+sys.modules["uvloop"] = None
+import dragoman
+if __name__ == "__main__":
+    with dragoman.open(sys.argv[1]) as project:
+        print(project.shop.double(n=2), type(project._loop).__module__)
+"""
+
+
+def test_a_system_without_uvloop_has_the_loop_of_the_standard_library(path: Path) -> None:
+    done = subprocess.run([sys.executable, "-c", WITHOUT, path], capture_output=True, text=True, check=True, timeout=30)
+    assert done.stdout.split() == ["4", "asyncio.unix_events"]

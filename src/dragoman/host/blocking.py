@@ -12,8 +12,6 @@ import threading
 import weakref
 from typing import TYPE_CHECKING, Any, cast
 
-import uvloop
-
 from dragoman.client.face import Name
 from dragoman.client.value import decode_reply, encode_for, gathered
 from dragoman.core.fault import Draining, Unimplemented
@@ -41,12 +39,21 @@ STOP_S = 5.0
 """How long closing waits for calls in flight in other threads."""
 
 
+def new_loop() -> asyncio.AbstractEventLoop:
+    """A loop for the thread: uvloop's where there is one."""
+    try:
+        import uvloop  # noqa: PLC0415 - missing on some systems
+    except ImportError:
+        return asyncio.new_event_loop()
+    return uvloop.new_event_loop()
+
+
 class BlockingProject:
     """A project hosted in this process: `shop.stats.correlation(data=rows)`. Usable from any thread."""
 
     def __init__(self, with_parts: Parts) -> None:
         self._parts = with_parts
-        self._loop = uvloop.new_event_loop()
+        self._loop = new_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name="dragoman", daemon=True)
         self._host: Host | None = None
         self._directs: dict[PooledSource, DirectService] = {}

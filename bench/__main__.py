@@ -21,7 +21,7 @@ from bench.servers import ROOT
 COMPARISONS = {
     module.NAME: module for module in (http_calls, local_calls, large_bodies, executables, startup, flatness)
 }
-THOROUGH = Plan(turns=5, seconds=3, calls=5000, quick=False)
+THOROUGH = Plan(turns=5, seconds=2, calls=5000, quick=False)
 QUICK = Plan(turns=2, seconds=1, calls=1000, quick=True)
 PYTHON_KEPT = ("PYTHONHOME", "PYTHONPATH")
 """Variables of the interpreter that say where things are, and not how it is to run."""

@@ -57,7 +57,14 @@ def compare(title: str, request: Request, plan: Plan) -> Comparison:
     found.aim("p50 over FastAPI's, one connection", p50, "at most", 0.7)
     pinned_p50 = found.ratio("one_pinned_p50_us", "Dragoman", "FastAPI + uvicorn")
     found.aim("p50 over FastAPI's, one connection, everything on one core", pinned_p50, "at most", 0.7)
+    for peer in ("FastAPI + uvicorn", "Go gateway, same worker"):
+        if (ours := _cpu_us(found, "Dragoman")) and (theirs := _cpu_us(found, peer)):
+            found.notes.append(f"CPU a call, server and workers, {peer} over Dragoman: {theirs / ours:.2f}")
     return found
+
+
+def _cpu_us(found: Comparison, contestant: str) -> float:
+    return sum(found.figure(contestant, name) or 0.0 for name in ("server_cpu_us", "workers_cpu_us"))
 
 
 @contextlib.contextmanager

@@ -13,6 +13,7 @@ import tempfile
 import time
 from functools import partial
 from http.client import HTTPConnection, HTTPException
+from operator import itemgetter
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -28,6 +29,8 @@ if TYPE_CHECKING:
 
 NAME = "startup"
 COMMAND_S_MAX = 60
+STARTS = 3
+"""Each turn takes the least of so many starts: what else runs on the machine only ever adds to one."""
 SETTLE_S = 1.0
 """An idle host is weighed once the noise of starting is over."""
 POLL_S = 0.002
@@ -61,7 +64,7 @@ def _times(plan: Plan) -> Comparison:
         name: partial(_contestant, [sys.executable, *arguments]) for name, arguments in COMMANDS.items()
     }
     contestants[READY] = _server
-    found = contest(Comparison("Start-up"), contestants, plan.turns * 3)
+    found = contest(Comparison(f"Start-up, least of {STARTS}"), contestants, plan.turns * 2)
     found.aim(f"ready over {UVICORN}", found.ratio("time_ms", READY, UVICORN), "at most", 3)
     found.aim("imports of the server in ms", _beyond_bare(found, SERVER_IMPORTS), "at most", 250)
     found.aim("dragoman --help in ms", found.figure(HELP, "time_ms"), "at most", 120)
@@ -77,7 +80,11 @@ def _beyond_bare(found: Comparison, name: str) -> float | None:
 @contextlib.contextmanager
 def _contestant(command: list[str]) -> Generator[Turn]:
     _timed(command)  # fills the caches of the disk and of bytecode
-    yield partial(_timed, command)
+    yield partial(_least, partial(_timed, command))
+
+
+def _least(start: Turn) -> Sample:
+    return min((start() for _ in range(STARTS)), key=itemgetter("time_ms"))
 
 
 def _timed(command: list[str]) -> Sample:
@@ -95,7 +102,7 @@ def _server() -> Generator[Turn]:
         source = Path(folder) / "plain.py"
         source.write_text(PLAIN)
         _ready(source)
-        yield partial(_ready, source)
+        yield partial(_least, partial(_ready, source))
 
 
 def _ready(source: Path) -> Sample:

@@ -70,12 +70,12 @@ async def test_a_change_on_disk_is_put_in_service_and_a_broken_one_is_not(write:
         assert await host.start() == {}
         watching = asyncio.ensure_future(watch(host, lambda name, fault: told.put_nowait((name, fault))))
         try:
-            await change(path, "def version() -> int: return 1", told, broken=False)
-            assert await ask(host, "shop.version") == 1
-            fault = await change(path, "def version() -> int: return 1 +", told, broken=True)
+            await change(path, "def version() -> int: return 10", told, broken=False)
+            assert await ask(host, "shop.version") == 10
+            fault = await change(path, "def version() -> int: return 10 +", told, broken=True)
             assert isinstance(fault, StartFailed)
             assert "SyntaxError" in fault.detail
-            assert await ask(host, "shop.version") == 1
+            assert await ask(host, "shop.version") == 10
         finally:
             watching.cancel()
             await asyncio.wait((watching,))

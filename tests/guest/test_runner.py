@@ -140,6 +140,27 @@ def test_raw_bytes_go_in_and_out_untouched(serve: Start) -> None:
     assert (frame.codec, frame.body) == (Codec.JSON, b'"Y2Jh"'), "bytes are base64 in JSON"
 
 
+WIDE = """
+from dragoman.guest.context import Context
+
+def plain() -> int:
+    return 10**30
+
+def contextual(ctx: Context) -> dict[str, int]:
+    return {"n": 10**30}
+"""
+
+
+@pytest.mark.parametrize("source", [WIDE, WIDE.replace("def ", "async def ")], ids=["sync", "async"])
+def test_an_integer_that_messagepack_cannot_say_comes_as_json(serve: Start, source: str) -> None:
+    guest = serve(source)
+    for call, (name, body) in enumerate((("plain", b"%d" % 10**30), ("contextual", b'{"n":%d}' % 10**30)), 900):
+        index = guest.names.index(name)
+        guest.send(guest.connection.call(call, index, Codec.JSON | Codec.MSGPACK << 4, b"{}"))
+        frame = guest.answer(call)
+        assert (frame.kind, frame.codec, frame.body) == (Kind.END, Codec.JSON, body)
+
+
 @pytest.mark.parametrize("source", [SOURCE, SOURCE + "async def nothing() -> None: ...\n"], ids=["sync", "async"])
 def test_arrow_is_refused_before_the_function_begins(serve: Start, source: str) -> None:
     guest = serve(source)

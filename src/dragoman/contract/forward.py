@@ -11,6 +11,8 @@ import typing
 from types import UnionType
 from typing import Any, ForwardRef, Literal, get_args, get_origin
 
+from dragoman.contract.nesting import kind_of
+
 
 class Named:
     """A quoted name, or any other quoted type, and where its names are looked up."""
@@ -66,7 +68,7 @@ def closed(kind: Any, scope: dict[str, Any]) -> Any:
 
 def _closed_below(argument: Any, scope: dict[str, Any]) -> Any:
     """An argument of a generic type; the list of a `Callable`'s parameters stays as it is."""
-    return argument if type(argument) is list else closed(argument, scope)
+    return argument if kind_of(argument) is list else closed(argument, scope)
 
 
 def scope_of(target: Any) -> dict[str, Any]:

@@ -8,15 +8,15 @@ from time import monotonic
 from typing import TYPE_CHECKING, Any, Protocol
 
 from dragoman.core.deadline import NEVER
-from dragoman.core.fault import Cancelled, Fault, Started, Unavailable
+from dragoman.core.fault import Cancelled, Started, Unavailable
 from dragoman.guest.context import Context
 from dragoman.guest.forks import leave
 from dragoman.guest.line import SEND_BYTES
 from dragoman.guest.runner import (
     CODECS,
     cancelled_unstarted,
+    encode_reply,
     failure,
-    in_json,
     refuse_late,
     refuse_unservable,
     reply_codec,
@@ -98,7 +98,7 @@ class AsyncCalls:
         try:
             if call in self._cancelled:
                 raise cancelled_unstarted()  # noqa: TRY301 - answered below, as every other end is
-            wanted, body = await self._answer(binding, frame, arrived_at)
+            body, wanted = await self._answer(binding, frame, arrived_at)
             if self._guard.is_child:
                 leave(None)
             self._output.settle(call)
@@ -122,7 +122,7 @@ class AsyncCalls:
             line.flush()
         self._server.next()
 
-    async def _answer(self, binding: Binding, frame: Frame, arrived_at: float) -> tuple[Codec, bytes]:
+    async def _answer(self, binding: Binding, frame: Frame, arrived_at: float) -> tuple[bytes, Codec]:
         codec = CODECS[frame.codec & 15]
         wanted = reply_codec(binding, codec, CODECS[frame.codec >> 4])
         deadline = arrived_at + frame.amount * 0.001 if frame.amount else NEVER
@@ -133,11 +133,7 @@ class AsyncCalls:
         if inspect.isawaitable(value):
             value = await value
         if not binding.is_stream:
-            try:
-                return wanted, binding.encode(value, wanted)
-            except Fault as fault:
-                body, wanted = in_json(binding, value, wanted, fault)
-                return wanted, body
+            return encode_reply(binding, value, wanted)
         try:
             async for item in value:
                 await self._send_item(frame.call, wanted, binding.encode(item, wanted))
@@ -145,7 +141,7 @@ class AsyncCalls:
             close = getattr(value, "aclose", None)
             if close is not None and not self._guard.is_child:
                 await close()
-        return wanted, b""
+        return b"", wanted
 
     async def _send_item(self, call: int, codec: int, body: bytes) -> None:
         line = self._line

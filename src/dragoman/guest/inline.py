@@ -14,7 +14,7 @@ from dragoman.core.deadline import NEVER
 from dragoman.core.fault import DeadlineExceeded, Started, Unimplemented
 from dragoman.guest.context import Context
 from dragoman.guest.loader import LoadFailed, load
-from dragoman.guest.runner import failure, refuse_late, reply_codec
+from dragoman.guest.runner import encode_reply, failure, refuse_late, reply_codec
 from dragoman.wire.meta import Entries
 from dragoman.wire.report import load_event
 
@@ -60,7 +60,7 @@ class InlineFunctions:
             value = binding.invoke(call.body, call.codec, _context(binding, call, link))
             if binding.is_stream:
                 return Reply(b"", wanted, InlineStream(binding, value, wanted, link))
-            body = binding.encode(await _until(call.deadline, value), wanted)
+            body, wanted = encode_reply(binding, await _until(call.deadline, value), wanted)
         except BaseException as error:  # noqa: BLE001 - user code may raise anything
             link.ended = True
             raise link.fault(error) from None

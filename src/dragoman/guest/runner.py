@@ -92,7 +92,7 @@ class Runner:
                 refuse_unservable(binding, codec, wanted, flags)
                 refuse_late(deadline, self.began_at)
                 context = Context(self.port, call, frame.meta, deadline) if binding.context_parameter else None
-                body = self._invoke(binding, frame, wanted, context)
+                body, wanted = self._invoke(binding, frame, wanted, context)
             if self.guard.is_child:
                 leave(None)
             if self.output.printed:
@@ -103,11 +103,13 @@ class Runner:
             self.exposed = False
             return self._fail(frame, error)
 
-    def _invoke(self, binding: Binding, frame: Frame, wanted: Codec, context: Context | None) -> bytes:
+    def _invoke(self, binding: Binding, frame: Frame, wanted: Codec, context: Context | None) -> tuple[bytes, Codec]:
         self.exposed = True
         value = binding.invoke(frame.body, CODECS[frame.codec & 15], context)
         self.exposed = False
-        return self._stream(binding, value, frame.call, wanted) if binding.is_stream else binding.encode(value, wanted)
+        if binding.is_stream:
+            return self._stream(binding, value, frame.call, wanted), wanted
+        return encode_reply(binding, value, wanted)
 
     def _fail(self, frame: Frame, error: BaseException) -> tuple[bytes, bytes]:
         if self.guard.is_child:
@@ -170,6 +172,14 @@ def in_json(binding: Binding, value: Any, wanted: Codec, fault: Fault) -> tuple[
         return binding.encode(value, Codec.JSON), Codec.JSON
     except Fault:
         raise fault from None
+
+
+def encode_reply(binding: Binding, value: Any, wanted: Codec) -> tuple[bytes, Codec]:
+    """A result in the wanted codec, or in JSON where that one cannot say it. Raises the fault of neither."""
+    try:
+        return binding.encode(value, wanted), wanted
+    except Fault as fault:
+        return in_json(binding, value, wanted, fault)
 
 
 def refuse_unservable(binding: Binding, codec: Codec, wanted: Codec, flags: int) -> None:

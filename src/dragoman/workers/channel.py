@@ -45,6 +45,7 @@ class Channel:
         self._blocked = False
         self._deaf = False
         self._open = True
+        self._reading = False
         sock.setblocking(False)  # noqa: FBT003 - the standard library's signature
         loop.add_reader(sock.fileno(), self._readable)
 
@@ -100,8 +101,8 @@ class Channel:
             self.sock.shutdown(socket.SHUT_RDWR)
 
     def read(self) -> None:
-        """Take what is there now, without waiting to be told of it."""
-        if self._open:
+        """Take what is there now, without waiting to be told of it; nothing where that is being done already."""
+        if self._open and not self._reading:
             self._readable()
 
     def pause(self) -> None:
@@ -148,6 +149,15 @@ class Channel:
         self.flush()
 
     def _readable(self) -> None:
+        self._reading = True
+        ended = self._read_some()
+        self._reading = False
+        if ended:
+            self.close()
+            self._on_lost()
+
+    def _read_some(self) -> bool:
+        """Read; true where there is nothing more to come."""
         recv, on_data = self.sock.recv, self._on_data
         try:
             for _ in range(READS_MAX):
@@ -156,15 +166,14 @@ class Channel:
                     break
                 on_data(data)
                 if len(data) < READ_BYTES or not self._open:
-                    return
+                    return False
             else:
-                return
+                return False
         except BlockingIOError:
-            return
+            return False
         except OSError:
             pass
-        self.close()
-        self._on_lost()
+        return True
 
 
 def _drop(out: list[bytes | memoryview], count: int) -> None:

@@ -33,6 +33,8 @@ if TYPE_CHECKING:
 
 DEATHS_MAX = 4
 """How many workers may die with a call that they had not begun; then its caller hears of it."""
+ATTEND_S = 0.0002
+"""How often workers are looked at while calls are refused: every ten refusals or so, for an idle read of 1 µs each."""
 STALL_S = 0.005
 """A worker that answers nothing for this long, with calls sent ahead, is asked to give those back."""
 EPITAPH_S = 0.25
@@ -92,6 +94,7 @@ class Pool:
         self._mourned: dict[Worker, list[Exchange]] = {}
         self._expiry = Expiry(loop, clock, self._live, self._expire)
         self._watching_stalls = False
+        self._attended_at = 0.0
 
     def __call__(self, call: Call) -> Pending:
         """Run a call: a free worker takes it now, or it waits in line, or it is refused."""
@@ -294,6 +297,7 @@ class Pool:
             self._expiry.watch(call)
             self.crew.wanted()
             return exchange
+        self._attend()
         return Pending.failed(
             Overloaded(
                 f"{self.source} has {len(self.line)} calls waiting and takes no more (queue = {self.options.queue})",
@@ -301,6 +305,17 @@ class Pool:
                 retry_after_s=1.0,
             )
         )
+
+    def _attend(self) -> None:
+        """Look at the workers between refusals.
+
+        A turn of the loop that turns thousands away takes long, and a worker that has finished would stand idle.
+        """
+        now = self.clock.monotonic()
+        if now - self._attended_at > ATTEND_S:
+            self._attended_at = now
+            for worker in tuple(self.workers):
+                worker.channel.read()
 
     def _rejoin(self, exchange: Exchange) -> None:
         exchange.worker = None

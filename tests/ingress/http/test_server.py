@@ -116,3 +116,26 @@ def test_a_client_that_goes_away_from_tls_cancels_its_call(keys: Pair) -> None:
 def test_a_handshake_that_never_comes_is_not_waited_for(keys: Pair) -> None:
     with Site(tls_cert=str(keys.cert), tls_key=str(keys.key), header_timeout_s=0.2) as site, site.connect() as wire:
         assert wire.at_end()
+
+
+def test_many_who_come_at_once_are_all_let_in_though_the_host_is_busy(site: Site) -> None:
+    wires = [site.connect() for _ in range(300)]
+    for wire in wires:
+        wire.post("fn.add", BODY)
+    assert {wire.response().body for wire in wires} == {b"3"}
+    for wire in wires:
+        wire.close()
+
+
+def test_connections_that_wait_are_let_in_with_the_next_one(site: Site) -> None:
+    wires: list[Wire] = []
+    counted: list[int] = []
+
+    def crowd() -> None:
+        wires.extend(site.connect() for _ in range(20))
+
+    site.do(crowd)
+    assert site.settled(lambda: counted.append(len(site.server.connections)) or counted[-1] == 20)
+    assert len(set(counted)) < 10, "they do not come in one by one"
+    for wire in wires:
+        wire.close()

@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING, Any
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from dragoman.core.call import Codec
-from dragoman.core.fault import Fault, InvalidArgument
+from dragoman.core.fault import Fault, InvalidArgument, Overloaded
 from dragoman.core.service import Pending, settle
 from dragoman.ingress.http import answer, negotiation
-from dragoman.ingress.http.head import NO_CONTENT, Refusal
+from dragoman.ingress.http.head import HEAD, NO_CONTENT, Refusal
 from dragoman.ingress.http.layout import Layout
 from dragoman.ingress.http.negotiation import Form
 from dragoman.ingress.http.request import Request
@@ -262,9 +262,13 @@ class Answering(HttpToolsProtocol):
     def _failed(self, request: Request, call: Call, fault: Fault) -> None:
         lane, head = self.lane, request.head
         assert head.door is not None, "what became a call has a door"
-        head.door.meter.finished(fault.code, lane.now() - call.arrived_at)
-        lane.failed(call, fault)
+        now = lane.now()
+        head.door.meter.finished(fault.code, now - call.arrived_at)
         close = self._closes(request)
+        if type(fault) is Overloaded and head.method != HEAD:
+            self._finish(lane.overloaded(fault, head, call, now, close=close), close=close)
+            return
+        lane.failed(call, fault)
         self._finish(lane.problem(fault, head, call, answer.CLOSE if close else b""), close=close)
 
     def _refuse(self, request: Request, call_id: int, refusal: Refusal) -> None:

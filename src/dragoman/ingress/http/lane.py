@@ -6,14 +6,14 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
-from dragoman.core.call import Call
 from dragoman.core.fault import Draining, Overloaded
 from dragoman.ingress.http import answer
 from dragoman.ingress.http.head import HEAD, NAME_CHARS_MAX
+from dragoman.ingress.http.overload import OverloadAnswers
 from dragoman.ingress.http.problem import render, retry_after, status_of
 
 if TYPE_CHECKING:
-    from dragoman.core.call import Trace
+    from dragoman.core.call import Call, Trace
     from dragoman.core.clock import Clock
     from dragoman.core.fault import Fault
     from dragoman.ingress.http.doors import Doors, Tracer
@@ -26,9 +26,6 @@ HEAD_BYTES_MAX = 1024
 """Longer heads are read each time: remembering them would cost more memory than it saves work."""
 HELD_BODIES = 32
 """Bodies of the largest size that may be held at a time: half a gigabyte as it is set, whatever connections send."""
-TEMPLATES_MAX = 1024
-"""Documents kept for functions that are overloaded: one a function, on hosts that have a thousand."""
-TIME_MARK, CALL_MARK, TRACE_MARK = "~timestamp~", "~call_id~", "~trace_id~"
 
 
 class Counts(Protocol):
@@ -87,7 +84,7 @@ class CallLane:
         self.held_bytes = 0
         self.held_bytes_max = HELD_BODIES * options.body_bytes_max
         self._service = naming.service
-        self.templates: dict[tuple[bytes, str], bytes] = {}
+        self._overload = OverloadAnswers(naming.prefix, naming.service, self.wall, self._render)
 
     def remember(self, data: bytes, head: Head) -> None:
         """Know what these bytes, a whole head, ask for, so that they need not be parsed when they come again."""
@@ -106,15 +103,16 @@ class CallLane:
         """Why there are no new calls while the host stops."""
         return Draining(f"{self._service} is stopping and takes no new calls", retry_after_s=1)
 
+    def overloaded(self, fault: Overloaded, head: Head, call: Call, now: float, *, close: bool) -> bytes:
+        """As `problem`, for a call that its function has no room for."""
+        return self._overload.write(fault, head, call, now, answer.CLOSE if close else b"")
+
     def problem(self, fault: Fault, head: Head, call: Call | int, *lines: bytes, status: int = 0) -> bytes:
         """The whole response for a fault of a call, or of a request that became none but has an id."""
         status = status or status_of(fault.code)
         call_id = call if isinstance(call, int) else call.id
         trace = self._trace(head) if isinstance(call, int) else call.trace
-        if type(fault) is Overloaded and isinstance(call, Call):
-            body = self._overloaded(fault, head, call)
-        else:
-            body = self.document(fault, head, call_id, trace, status)
+        body = self.document(fault, head, call_id, trace, status)
         response = answer.problem(
             status,
             body,
@@ -128,35 +126,16 @@ class CallLane:
     def document(self, fault: Fault, head: Head, call_id: int, trace: Trace | None, status: int = 0) -> bytes:
         """The problem document of a fault."""
         self._identify(fault, call_id, trace)
-        return self._render(fault, head, self.wall.timestamp(), status or status_of(fault.code))
-
-    def _overloaded(self, fault: Overloaded, head: Head, call: Call) -> bytes:
-        """As `document`, for what is said thousands of times a second just when there is no time: written once."""
-        key = (head.path, fault.detail)
-        template = self.templates.get(key)
-        if template is None:
-            marked = Overloaded(fault.detail, started=fault.started, errors=fault.errors, function=fault.function)
-            marked.service, marked.call_id, marked.trace_id = self._service, CALL_MARK, TRACE_MARK
-            template = self._render(marked, head, TIME_MARK, status_of(fault.code)).replace(b"%", b"%%")
-            for name, mark in (("call_id", CALL_MARK), ("trace_id", TRACE_MARK), ("timestamp", TIME_MARK)):
-                # Quotes inside of values are escaped, so that this can only be the member itself.
-                template = template.replace(f'"{name}":"{mark}"'.encode(), f'"{name}":"%b"'.encode())
-            if len(self.templates) >= TEMPLATES_MAX:
-                self.templates.clear()
-            self.templates[key] = template
-        return template % (
-            b"%b%08x" % (self.prefix, call.id),
-            call.trace.trace_id.hex().encode() if call.trace is not None else b"",
-            self.wall.timestamp().encode(),
-        )
+        return self._render(fault, head, self.wall.timestamp(), status)
 
     def _identify(self, fault: Fault, call_id: int, trace: Trace | None) -> None:
         fault.service = self._service
         fault.call_id = f"{self._prefix}{call_id:08x}"
         fault.trace_id = "" if trace is None else trace.trace_id.hex()
 
-    def _render(self, fault: Fault, head: Head, timestamp: str, status: int) -> bytes:
+    def _render(self, fault: Fault, head: Head, timestamp: str, status: int = 0) -> bytes:
         instance = head.path[:NAME_CHARS_MAX].decode("latin-1")
+        status = status or status_of(fault.code)
         return render(fault, status=status, instance=instance, timestamp=timestamp, debug=self.options.debug)
 
     def _trace(self, head: Head) -> Trace | None:

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import functools
 import math
 import socket
 from typing import TYPE_CHECKING, Any
@@ -29,6 +28,8 @@ if TYPE_CHECKING:
 
 BACKLOG = 2048
 """Connections that may wait to be accepted; the kernel's own limit is usually 4096."""
+ACCEPTS_MAX = 32
+"""Connections accepted at a time besides the one that was: each costs some 50 µs until it is served."""
 PORT_MAX = 65535
 CLOSE_S = 1.0
 """How long the last bytes may take to reach clients when the server closes."""
@@ -64,7 +65,7 @@ class HttpServer(Server):
         options = lane.options
         config = Config(
             app,
-            http=functools.partial(CallProtocol, lane=lane),  # pyright: ignore[reportArgumentType] - called as a class would be
+            http=CallProtocol,
             ws="none",
             lifespan="off",
             log_config=None,
@@ -78,6 +79,7 @@ class HttpServer(Server):
         self._tls = tls
         self._lane = lane
         self._sock = sock
+        self._handshake_s: float | None = None
         self._started = asyncio.Event()
         self._closing = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
@@ -134,12 +136,10 @@ class HttpServer(Server):
         """Listen, and say so to whoever waits in `open`."""
         await self.lifespan.startup()
         options = self._lane.options
+        self._handshake_s = options.header_timeout_s if self._tls else None
+        self._sock.setblocking(False)  # noqa: FBT003 - the standard library's signature
         listening = await asyncio.get_running_loop().create_server(
-            functools.partial(self.config.http_protocol_class, self.config, self.server_state, self.lifespan.state),
-            sock=self._sock,
-            ssl=self._tls,
-            backlog=BACKLOG,
-            ssl_handshake_timeout=options.header_timeout_s if self._tls else None,
+            self._accepted, sock=self._sock, ssl=self._tls, backlog=BACKLOG, ssl_handshake_timeout=self._handshake_s
         )
         self.servers = [listening]
         self.started = True
@@ -167,6 +167,30 @@ class HttpServer(Server):
             connection.transport.abort()
         for task in list(self.server_state.tasks):
             task.cancel()
+
+    def _accepted(self) -> CallProtocol:
+        """The protocol of a connection that has just been accepted.
+
+        uvloop accepts one connection in each turn of its loop. Where turns are long because there is much to do, others
+        would wait for seconds: so whoever comes in brings along those who wait behind it.
+        """
+        loop = asyncio.get_running_loop()
+        for _ in range(ACCEPTS_MAX):
+            try:
+                sock, _ = self._sock.accept()
+            except OSError:
+                break
+            task = loop.create_task(self._adopt(loop, sock))
+            self.server_state.tasks.add(task)
+            task.add_done_callback(self.server_state.tasks.discard)
+        return CallProtocol(self.config, self.server_state, self.lifespan.state, loop, lane=self._lane)
+
+    async def _adopt(self, loop: asyncio.AbstractEventLoop, sock: socket.socket) -> None:
+        # What fails here is the client's handshake, or its patience.
+        with contextlib.suppress(OSError):
+            await loop.connect_accepted_socket(
+                self._accepted, sock, ssl=self._tls, ssl_handshake_timeout=self._handshake_s
+            )
 
     @contextlib.contextmanager
     def capture_signals(self) -> Generator[None]:

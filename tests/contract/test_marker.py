@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache, partial
 from typing import Any
 
 import pytest
@@ -57,3 +58,26 @@ def test_an_option_given_by_place_is_refused() -> None:
     target: Any = "name"
     with pytest.raises(TypeError, match="marks a function"):
         function(target)
+
+
+class Whatever:
+    """No function."""
+
+    def __call__(self, a: int) -> int:
+        """Be called."""
+        return a
+
+
+@pytest.mark.parametrize("target", [Whatever, Whatever(), partial(max, 1), len])
+def test_what_is_no_function_is_refused_at_once(target: Any) -> None:
+    with pytest.raises(TypeError, match="wrap it in a `def`"):
+        function(target)
+
+
+def test_a_function_below_a_decorator_may_be_marked() -> None:
+    @function
+    @cache
+    def cached(a: int) -> int:
+        return a
+
+    assert marker_of(cached) is not None

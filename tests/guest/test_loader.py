@@ -100,6 +100,29 @@ def test_a_package_folder_and_a_dotted_name_are_sources_too(tmp_path: Path, monk
     assert names(load("subject_package.inner")) == ["inside"]
 
 
+def test_a_package_is_served_from_its_place_whatever_its_name(tmp_path: Path) -> None:
+    package = tmp_path / "json"
+    package.mkdir()
+    (package / "__init__.py").write_text(
+        "import json\nfrom .inner import one\ndef top() -> str:\n    return json.dumps([one()])\n"
+    )
+    (package / "inner.py").write_text("def one() -> int:\n    return 1\n")
+    loaded = load(str(package))
+    assert names(loaded) == ["top"]
+    assert loaded.bindings[0].function() == "[1]"
+
+
+def test_a_package_that_only_passes_on_is_told_how_to_serve_it(tmp_path: Path) -> None:
+    package = tmp_path / "subject_passing"
+    package.mkdir()
+    (package / "__init__.py").write_text("from .inner import inside\n")
+    (package / "inner.py").write_text("def inside(a: int) -> int:\n    return a\n")
+    with pytest.raises(
+        LoadFailed, match=r"inside, which comes from subject_passing\.inner, is served if `__all__` lists"
+    ):
+        load(str(package))
+
+
 def test_a_syntax_error_names_its_place(tmp_path: Path) -> None:
     error = refusal(tmp_path, "def f(a: int) -> int:\n    return (\n")
     assert str(error).startswith("subject.py:2: SyntaxError")

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from dragoman.core.fault import FailedPrecondition, Unavailable
+from dragoman.core.fault import FailedPrecondition, InvalidArgument, Unavailable, Unknown
 from dragoman.wire.frame import Kind
 from dragoman.wire.handshake import Hello
 from tests.guest.driver import Guest
@@ -106,3 +106,33 @@ def test_starting_imports_nothing_that_a_worker_does_not_need() -> None:
     run = subprocess.run([sys.executable, "-P", "-c", code], capture_output=True, text=True, check=True)
     heavy = {"asyncio", "ctypes", "socket", "subprocess", "threading", "logging", "jsonschema_rs", "traceback"}
     assert not heavy & set(run.stdout.split())
+
+
+HOSTILE = """
+import sys
+from typing import Annotated
+import msgspec
+
+sys.path[:] = PATH
+
+def fails() -> None:
+    raise ValueError("bad luck")
+
+def short(text: Annotated[str, msgspec.Meta(max_length=3)]) -> str:
+    return text
+"""
+
+
+@pytest.mark.parametrize("more", ["", "async def later() -> int:\n    return 1\n"], ids=["sync", "async"])
+@pytest.mark.parametrize("path", ["[]", "[FOLDER, *sys.path]"], ids=["emptied", "in front"])
+def test_what_the_guest_imports_late_is_not_the_sources_to_change(
+    serve: Start, tmp_path: Path, more: str, path: str
+) -> None:
+    for name in ("traceback", "asyncio", "jsonschema_rs", "select", "queue"):
+        (tmp_path / f"{name}.py").write_text("raise AssertionError\n")
+    guest = serve(HOSTILE.replace("PATH", path.replace("FOLDER", repr(str(tmp_path)))) + more)
+    with pytest.raises(Unknown) as caught:
+        guest.call("fails")
+    assert "ValueError: bad luck" in caught.value.traceback
+    with pytest.raises(InvalidArgument, match="at most 3 characters"):
+        guest.call("short", {"text": "xxxx"})

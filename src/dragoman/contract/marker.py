@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, fields
+from types import FunctionType
 from typing import Any, TypeVar, overload
 
 from dragoman.contract.function import check_name, check_version
@@ -65,8 +66,9 @@ def function(target: Any = None, /, **options: Any) -> Any:
     marker = Marker(**options)
 
     def mark(marked: F) -> F:
-        if not callable(marked):
-            message = f"@function marks a function, not {marked!r}; its options are given by name"
+        if not isinstance(getattr(marked, "__wrapped__", marked), FunctionType):
+            hint = "wrap it in a `def`" if callable(marked) else "its options are given by name"
+            message = f"@function marks a function, not {marked!r}: {hint}"
             raise TypeError(message)
         setattr(marked, _ATTRIBUTE, marker)
         return marked

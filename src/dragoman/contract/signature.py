@@ -27,6 +27,7 @@ from dragoman.contract.codecs.typed import (
     msgpack_decoder,
 )
 from dragoman.contract.function import Contract, ContractError
+from dragoman.contract.late import own_path
 from dragoman.contract.malformed import Malformed
 from dragoman.contract.marker import Marker, marker_of
 from dragoman.contract.offering import is_offered, reason_not_offered
@@ -139,7 +140,8 @@ class Binding:
 
     def _slow(self) -> Patient:
         if self._patient is None:
-            from dragoman.contract.refusal import Patient  # noqa: PLC0415 - costs what a guest's start cannot spare
+            with own_path():
+                from dragoman.contract.refusal import Patient  # noqa: PLC0415 - costs what a guest's start cannot spare
 
             self._patient = Patient(self.contract.name, self.contract.input, self._input.kind, decode_hook)
         return self._patient

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING
 
+from dragoman.contract.late import own_path
 from dragoman.core.fault import Cancelled, Fault, Started, Unknown
 from dragoman.guest.interrupt import CallCancelled
 
@@ -62,7 +63,8 @@ def is_ours(traceback: TracebackType) -> bool:
 def render(error: BaseException, traceback: TracebackType | None) -> str:
     """The traceback as text, bounded; empty where it cannot be written."""
     try:
-        from traceback import format_exception  # noqa: PLC0415 - only failures pay for this import
+        with own_path():
+            from traceback import format_exception  # noqa: PLC0415 - only failures pay for this import
 
         limit = sys.getrecursionlimit()
         lines = format_exception(type(error), error.with_traceback(traceback), traceback, limit=limit)

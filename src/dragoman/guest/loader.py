@@ -9,7 +9,7 @@ that `__name__` is not `__main__`. Whatever goes wrong becomes one `LoadFailed` 
 from __future__ import annotations
 
 import sys
-from os.path import abspath, basename, dirname, isdir, isfile, splitext
+from os.path import abspath, basename, dirname, isdir, isfile, join, splitext
 from types import FunctionType, ModuleType
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -73,23 +73,24 @@ def _import(source: str) -> ModuleType:
     try:
         path = abspath(source)
         if isdir(path):
-            return _import_name(basename(path), dirname(path))
+            return _import_file(join(path, "__init__.py"), path)
         if path.endswith(".py") or isfile(path):
             return _import_file(path)
-        return _import_name(source, abspath("."))
+        return _import_name(source)
     except BaseException as error:  # noqa: BLE001 - an import runs user code, which may raise or exit in any way
         raise LoadFailed(_why(error, source), _traceback(error)) from None
 
 
-def _import_file(path: str) -> ModuleType:
+def _import_file(path: str, package: str = "") -> ModuleType:
+    """Import a file, or the package whose folder is given, by its place: its name may be one that Python has too."""
     from importlib.util import module_from_spec, spec_from_file_location  # noqa: PLC0415 - the guest starts without it
 
     if not isfile(path):
         raise FileNotFoundError(2, "no such file", path)
-    stem = splitext(basename(path))[0]
+    stem = splitext(basename(package or path))[0]
     name = _name_for(stem)
-    _put_on_path(dirname(path), last=stem in sys.stdlib_module_names)
-    spec = spec_from_file_location(name, path)
+    _put_on_path(dirname(package or path), last=stem in sys.stdlib_module_names)
+    spec = spec_from_file_location(name, path, submodule_search_locations=[package] if package else None)
     if spec is None or spec.loader is None:
         raise ImportError(f"{basename(path)} is not a Python source")
     module = module_from_spec(spec)
@@ -98,10 +99,10 @@ def _import_file(path: str) -> ModuleType:
     return module
 
 
-def _import_name(name: str, folder: str) -> ModuleType:
+def _import_name(name: str) -> ModuleType:
     from importlib import import_module  # noqa: PLC0415 - the guest starts without it
 
-    _put_on_path(folder, last=False)
+    _put_on_path(abspath("."), last=False)
     return import_module(name)
 
 
@@ -124,7 +125,7 @@ def _offered(module: ModuleType, source: str) -> Iterator[Any]:
     seen: set[int] = set()
     for name in list(members) if names is None else names:
         if name not in members:
-            raise LoadFailed(f"{source}: __all__ lists {name!r}, which the module does not define")
+            raise LoadFailed(f"{basename(source)}: __all__ lists {name!r}, which the module does not define")
         member = members[name]
         if id(member) not in seen and (_is_function(member) if names is not None else _is_own(member, module)):
             seen.add(id(member))
@@ -149,6 +150,9 @@ def _nothing_offered(module: ModuleType, source: str) -> str:
     for name, member in vars(module).items():
         if isinstance(member, FunctionType) and member.__module__ == module.__name__ and not name.startswith("_"):
             return f"{detail} ({name} is none: {reason_not_offered(member)})"
+    for name, member in vars(module).items():
+        if isinstance(member, FunctionType) and not name.startswith("_"):
+            return f"{detail}; {name}, which comes from {member.__module__}, is served if `__all__` lists it"
     return detail
 
 

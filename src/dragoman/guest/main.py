@@ -9,6 +9,7 @@ import sys
 from _socket import socket  # the `socket` module takes 5 ms of a start, and adds nothing that is used here
 from typing import TYPE_CHECKING
 
+from dragoman.contract.late import own_path
 from dragoman.contract.manifest import to_wire
 from dragoman.core.fault import StartFailed
 from dragoman.guest.forks import ForkGuard
@@ -61,11 +62,13 @@ def main() -> None:
 
 def _serve(line: Line, loaded: Source, output: Output, guard: ForkGuard, page: memoryview | None) -> None:
     if loaded.is_async:
-        from dragoman.guest.async_server import AsyncServer  # noqa: PLC0415 - asyncio takes half of a start's time
+        with own_path():
+            from dragoman.guest.async_server import AsyncServer  # noqa: PLC0415 - asyncio takes half of a start's time
 
         AsyncServer(line, loaded.bindings, output, guard).run()
     else:
-        from dragoman.guest.sync_server import SyncServer  # noqa: PLC0415 - an async source does without
+        with own_path():
+            from dragoman.guest.sync_server import SyncServer  # noqa: PLC0415 - an async source does without
 
         SyncServer(line, loaded.bindings, output, guard, page).run()
 

@@ -58,7 +58,7 @@ def program_bare(command: list[str]) -> Generator[Callable[[], bytes]]:
 def run(command: list[str], given: bytes | None = None) -> bytes:
     """Run to the end, capture stdout and stderr, and give what was printed on stdout."""
     stdin = {"input": given} if given is not None else {"stdin": subprocess.DEVNULL}
-    return subprocess.run(command, capture_output=True, check=True, **stdin).stdout  # type: ignore[call-overload] - the overloads do not see through `**`
+    return subprocess.run(command, capture_output=True, check=True, **stdin).stdout  # pyright: ignore[reportCallIssue, reportArgumentType] - the overloads do not see through `**`
 
 
 def spawn(command: list[str]) -> bytes:

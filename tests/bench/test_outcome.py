@@ -37,4 +37,4 @@ def test_ratio_with_a_side_missing_is_none(figure: str, peer: str) -> None:
     ],
 )
 def test_verdict_follows_the_bound(value: float | None, bound: str, verdict: str) -> None:
-    assert Target("as fast as that", value, bound, 5).verdict == verdict  # type: ignore[arg-type] - a parametrised literal
+    assert Target("as fast as that", value, bound, 5).verdict == verdict  # pyright: ignore[reportArgumentType] - a parametrised literal

@@ -1,7 +1,7 @@
 """Imports that wait until they are needed, where user code runs in between.
 
-A source may have put its folder, with a `traceback.py` or an `asyncio.py` in it, in front of `sys.path`, or have emptied
-that list. What is imported late is still meant as it was when the process began.
+A source may have put its folder, with a `traceback.py` or an `asyncio.py` in it, in front of `sys.path`, or have
+emptied that list. What is imported late is still meant as it was when the process began.
 """
 
 from __future__ import annotations

@@ -9,7 +9,7 @@ that `__name__` is not `__main__`. Whatever goes wrong becomes one `LoadFailed` 
 from __future__ import annotations
 
 import sys
-from os.path import abspath, basename, dirname, isdir, isfile, join, splitext
+from os.path import abspath, basename, dirname, isdir, isfile, splitext
 from types import FunctionType, ModuleType
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -73,7 +73,7 @@ def _import(source: str) -> ModuleType:
     try:
         path = abspath(source)
         if isdir(path):
-            return _import_file(join(path, "__init__.py"), path)
+            return _import_file(f"{path}/__init__.py", path)
         if path.endswith(".py") or isfile(path):
             return _import_file(path)
         return _import_name(source)

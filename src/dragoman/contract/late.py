@@ -11,13 +11,13 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Generator
 
 _PATH = list(sys.path)
 
 
 @contextmanager
-def own_path() -> Iterator[None]:
+def own_path() -> Generator[None]:
     """Import from where this module's own process began to look; user code gets its `sys.path` back afterwards."""
     users = sys.path
     sys.path = list(_PATH)

@@ -120,6 +120,28 @@ def test_what_cannot_start_says_why() -> None:
         host.close()
 
 
+@pytest.mark.parametrize(
+    ("content", "mode", "says"),
+    [
+        (b"echo hi\n", 0o755, "neither a program for this machine nor a script"),
+        (b"\x7fELF\0\0", 0o755, "neither a program for this machine nor a script"),
+        (b"#!/no/such/interpreter\n", 0o755, "the interpreter that its '#!' line names is not there"),
+        (b"#!/bin/sh\r\necho hi\r\n", 0o755, "ends in CR LF"),
+        (b"#!/bin/sh\n", 0o644, "is it executable"),
+    ],
+)
+def test_a_file_that_is_no_program_says_what_it_lacks(tmp_path: Path, content: bytes, mode: int, says: str) -> None:
+    path = tmp_path / "program"
+    path.write_bytes(content)
+    path.chmod(mode)
+    host = Quiet()
+    one = Run("p", host, reap, NEVER)
+    with pytest.raises(StartFailed, match=says):
+        one.start(str(path), [b"program"], ENV, None)
+    one.close()
+    host.close()
+
+
 def test_no_descriptor_is_left_open() -> None:
     def count() -> int:
         return len(list(Path("/proc/self/fd").iterdir()))

@@ -30,6 +30,12 @@ if TYPE_CHECKING:
 READ_BYTES = 64 * 1024
 """What a pipe holds."""
 
+_HINTS = {
+    errno.ENOEXEC: ": it is neither a program for this machine nor a script with a '#!' line",
+    errno.EACCES: ": is it executable (chmod +x), and is the interpreter of its '#!' line?",
+    errno.EAGAIN: ": the limit on processes counts all of this user's, not the worker's alone",
+}
+
 _SIGNALS_RESET = (signal.SIGPIPE, signal.SIGXFSZ)
 """Those that Python ignores, which an exec would hand down."""
 
@@ -100,7 +106,7 @@ class Run:
             if error.errno == errno.E2BIG:
                 detail = "the input makes a longer argument list than a program can be given (about 2 MB)"
                 raise InvalidArgument(detail, started=Started.NO) from None
-            raise StartFailed(f"cannot start {path!r}: {error.strerror}") from None
+            raise StartFailed(f"cannot start {path!r}: {_why(error, path)}") from None
 
     def finish(self, output: Output) -> int:
         """Wait for its end; return its exit code, minus the signal if one ended it.
@@ -221,6 +227,13 @@ class Run:
         self.wait_for(output.ready)
         while _move(self._out_fd, output.take):
             self.wait_for(output.ready)
+
+
+def _why(error: OSError, path: str) -> str:
+    reason = error.strerror or str(error)
+    if error.errno == errno.ENOENT and os.path.exists(path):  # noqa: PTH110 - pathlib costs 8 ms to import
+        return "the interpreter that its '#!' line names is not there (a line that ends in CR LF names none)"
+    return reason + _HINTS.get(error.errno or 0, "")
 
 
 def _move(fd: int, take: Callable[[bytes], None]) -> bool:

@@ -64,7 +64,7 @@ def _times(plan: Plan) -> Comparison:
         name: partial(_contestant, [sys.executable, *arguments]) for name, arguments in COMMANDS.items()
     }
     contestants[READY] = _server
-    found = contest(Comparison(f"Start-up, least of {STARTS}"), contestants, plan.turns * 2)
+    found = contest(Comparison(f"Start-up, least of {STARTS}"), contestants, plan.turns)
     found.aim(f"ready over {UVICORN}", found.ratio("time_ms", READY, UVICORN), "at most", 3)
     found.aim("imports of the server in ms", _beyond_bare(found, SERVER_IMPORTS), "at most", 250)
     found.aim("dragoman --help in ms", found.figure(HELP, "time_ms"), "at most", 120)

@@ -1,11 +1,13 @@
 from __future__ import annotations
 
+import os
 import sys
 import textwrap
 from typing import TYPE_CHECKING
 
 import pytest
 
+from dragoman.core.call import Codec
 from dragoman.guest.loader import LoadFailed, Source, load
 
 if TYPE_CHECKING:
@@ -174,3 +176,15 @@ def test_two_functions_of_one_name_are_refused(tmp_path: Path) -> None:
 def test_a_file_that_is_not_there_is_told() -> None:
     with pytest.raises(LoadFailed, match="no such file"):
         load("/nowhere/at/all.py")
+
+
+def test_a_second_edit_of_one_size_in_one_second_is_seen(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "dont_write_bytecode", False)
+    path = tmp_path / "subject.py"
+    answers: list[object] = []
+    for number in (1, 2):
+        path.write_text(f"def version() -> int: return {number}")
+        os.utime(path, (1_000_000_000, 1_000_000_000))
+        answers.append(load(str(path)).bindings[0].invoke(b"{}", Codec.JSON))
+        sys.modules.pop("subject", None)
+    assert answers == [1, 2]

@@ -20,7 +20,8 @@ from dragoman.guest.failure import begin_of_user_code, describe, render
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from types import TracebackType
+    from importlib.abc import Loader
+    from types import CodeType, TracebackType
 
     from dragoman.contract.signature import Binding
 
@@ -90,13 +91,29 @@ def _import_file(path: str, package: str = "") -> ModuleType:
     stem = splitext(basename(package or path))[0]
     name = _name_for(stem)
     _put_on_path(dirname(package or path), last=stem in sys.stdlib_module_names)
-    spec = spec_from_file_location(name, path, submodule_search_locations=[package] if package else None)
+    loader = _fresh_loader(name, path) if path.endswith(".py") else None
+    spec = spec_from_file_location(name, path, loader=loader, submodule_search_locations=[package] if package else None)
     if spec is None or spec.loader is None:
         raise ImportError(f"{basename(path)} is not a Python source")
     module = module_from_spec(spec)
     sys.modules[name] = module
     spec.loader.exec_module(module)
     return module
+
+
+def _fresh_loader(name: str, path: str) -> Loader:
+    """A loader that compiles the file as it is now.
+
+    Cached bytecode is told apart by size and whole seconds: of two quick edits of one size, the second was not seen.
+    """
+    from importlib.machinery import SourceFileLoader  # noqa: PLC0415 - the guest starts without it
+
+    class FreshLoader(SourceFileLoader):
+        def get_code(self, fullname: str) -> CodeType:
+            source = self.get_filename(fullname)
+            return self.source_to_code(self.get_data(source), source)
+
+    return FreshLoader(name, path)
 
 
 def _import_name(name: str) -> ModuleType:

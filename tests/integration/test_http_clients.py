@@ -6,6 +6,7 @@ import json
 import random
 import socket
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -108,3 +109,19 @@ def test_refusals_are_counted(web: Web) -> None:
     before = web.metric("dragoman_http_requests_refused_total")
     web.ask("POST", "/v1/call/web.nope")
     assert web.metric("dragoman_http_requests_refused_total") == before + 1
+
+
+def test_a_host_with_few_descriptors_refuses_connections_and_serves_on() -> None:
+    with serving(files=400) as web:
+        assert web.call("add", a=1, b=2).status == 200
+        crowd = [web.connect() for _ in range(500)]
+        for sock in crowd:
+            sock.close()
+
+        def serves() -> bool:
+            with suppress(OSError):
+                return web.call("add", a=1, b=2).status == 200
+            return False
+
+        assert eventually(serves)
+        assert web.metric("dragoman_http_requests_refused_total") > 0

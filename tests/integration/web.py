@@ -80,14 +80,16 @@ def request(function: str, body: bytes = b"{}", *lines: str) -> bytes:
 
 
 @contextlib.contextmanager
-def serving(*arguments: str | Path, cwd: Path | None = None, toml: str = "") -> Generator[Web]:
-    """Serve on a free port meanwhile. `toml` is a project file for `cwd`."""
+def serving(*arguments: str | Path, cwd: Path | None = None, toml: str = "", files: int = 0) -> Generator[Web]:
+    """Serve on a free port meanwhile. `toml` is a project file for `cwd`, `files` a limit on open descriptors."""
     if toml:
         assert cwd is not None
         (cwd / "dragoman.toml").write_text(toml)
     sources = arguments or (() if toml else (SOURCES / "web.py",))
+    limited = ["prlimit", f"--nofile={files}:{files}"] if files else []
+    command = [sys.executable, "-m", "dragoman", "serve", *map(str, sources), "--port", "0", "--json", "--log", "error"]
     process = subprocess.Popen(
-        [sys.executable, "-m", "dragoman", "serve", *map(str, sources), "--port", "0", "--json", "--log", "error"],
+        [*limited, *command],
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         text=True,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import os
 import signal
 from typing import TYPE_CHECKING
@@ -64,7 +65,15 @@ class Serving:
         if starting.done():
             self.faults = starting.result()
         await self.server.open()
+        if lane.connections_max < self.options.connections_max:
+            self._log.warning(
+                "this process may not open files for so many connections",
+                connections_max=self.options.connections_max,
+                possible=lane.connections_max,
+            )
         keep_freed_memory()
+        # What is here now stays: collections need not walk through it again.
+        gc.freeze()
 
     async def stop(self) -> None:
         """Refuse new calls, let those in flight finish within the grace, then end everything.

@@ -59,7 +59,7 @@ def format_parent(trace: Trace) -> str:
 
 
 class Tracer:
-    """Decides which calls are traced, and names their spans.
+    """Decides which calls are traced, and names their spans. `sampling` says whether some start a trace by themselves.
 
     Invariant: randomness and the decision to sample come from outside; nothing here reads a clock or a source of
     randomness by itself.
@@ -69,13 +69,9 @@ class Tracer:
         """`random_bytes(n)` gives n bytes, as `os.urandom` does; `sample()` says whether a call that came without a
         trace starts one. Without `sample`, none does.
         """  # noqa: D205 - one sentence per argument needs two lines
+        self.sampling = sample is not None
         self._random_bytes = random_bytes
         self._sample = sample
-
-    @property
-    def sampling(self) -> bool:
-        """Whether a call that came without a trace may start one."""
-        return self._sample is not None
 
     def enter(self, traceparent: str | None, tracestate: str = "") -> Trace | None:
         """The span of a call that comes in: a child of its caller's, the root of a new trace, or None."""

@@ -145,7 +145,8 @@ class Answering(HttpToolsProtocol):
         self._next()
 
     def _next(self) -> None:
-        self._release(self._serving)
+        if self.lane.held_bytes:
+            self._release(self._serving)
         self._serving = self._pending = self._call = None
         if not self._line and not self.closing:
             return
@@ -199,7 +200,8 @@ class Answering(HttpToolsProtocol):
         assert door is not None, "what became a call has a door"
         door.meter.in_flight += 1
         try:
-            pending = settle(door.service(call))
+            answer_to_come = door.service(call)
+            pending = answer_to_come if isinstance(answer_to_come, Pending) else settle(answer_to_come)
         except Oversized as error:
             pending = Pending.failed(InvalidArgument(f"the body is too large for its worker: {error}"))
         except Exception as error:  # noqa: BLE001 - whatever goes wrong inside, the caller gets an answer
@@ -237,7 +239,7 @@ class Answering(HttpToolsProtocol):
         elif reply.codec is not plan.reply_codec:
             content_type = CONTENT_TYPES[reply.codec]
         lines = lane.wall.date(now)
-        close = self._closes(request)
+        close = not head.keep_alive or (self.closing and not self._line)
         start = answer.OK % (
             content_type,
             lines + answer.CLOSE if close else lines,

@@ -79,6 +79,7 @@ class CallLane:
         self.counts = listener.counts
         self.refused = listener.counts.refused
         self._failed = listener.failed
+        self.connections_max = options.connections_max
         self.draining = False
         self.loopback_port = 0
         self.held_bytes = 0

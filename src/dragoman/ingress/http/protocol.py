@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 
     from dragoman.ingress.http.lane import CallLane
 
+CROWD_MAX = 64
+"""Connections past the limit that are told why before they are closed; more of them are just closed."""
 UPGRADE_HEADERS = frozenset({b"upgrade", b"http2-settings", b"connection"})
 HEAD_END = b"\r\n\r\n"
 
@@ -81,7 +83,11 @@ class CallProtocol(Answering):
         """Take a connection, unless there are as many as there may be."""
         super().connection_made(transport)
         self.lane.counts.connections += 1
-        if len(self.connections) > self.lane.options.connections_max:
+        crowd = len(self.connections) - self.lane.connections_max
+        if crowd > CROWD_MAX:
+            self.lane.refused("connections")
+            transport.abort()
+        elif crowd > 0:
             detail = "this host has as many connections as it takes"
             self.refuse(Refusal(Overloaded(detail, retry_after_s=1), 503, reason="connections"))
         self.closing = self.lane.draining

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 from uvicorn.config import Config
 from uvicorn.server import Server
 
+from dragoman.ingress.http.descriptors import room_for
 from dragoman.ingress.http.protocol import CallProtocol
 from dragoman.ingress.http.sweep import TICK_S, sweep
 
@@ -78,6 +79,7 @@ class HttpServer(Server):
         super().__init__(config)
         self._tls = tls
         self._lane = lane
+        lane.connections_max = room_for(options.connections_max)
         self._sock = sock
         self._handshake_s: float | None = None
         self._started = asyncio.Event()

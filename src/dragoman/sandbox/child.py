@@ -89,6 +89,13 @@ class Child:
         if self._lost:
             self._end_session()
 
+    def forget(self) -> None:
+        """The spawner has ended with all its trees: nothing more will be heard, and the socket must not stay open."""
+        if self._loop.is_closed():
+            self._control.close()
+        else:
+            self._finish(KILLED)
+
     def _stuck(self) -> None:
         self._escalation = None
         self.on_stuck(self)

@@ -106,6 +106,8 @@ class SpawnerConfinement:
         if self._line is not None:
             self._line.close(CLOSE_S_MAX)
             self._spawner_lost()
+        for child in tuple(self._children.values()):
+            child.forget()
 
     async def report(self, limits: Limits | None = None) -> dict[str, Any]:
         """Start a probe under `limits` and let it tell what is really in force around it.

@@ -37,7 +37,8 @@ def blocks(path: str) -> str:
         time.sleep(0.002)
     return "seen"
 
-def sleep() -> None:
+def sleep_after(path: str) -> None:
+    open(path, "w").close()
     time.sleep(3600)
 
 def where() -> bool:
@@ -87,9 +88,10 @@ def test_synchronous_functions_have_the_main_thread_and_stop_nobody(serve: Start
 
 def test_a_synchronous_function_beside_others_is_stopped(serve: Start) -> None:
     guest = serve(MIXED, hello=SIDE_BY_SIDE)
-    call = guest.start("sleep")
+    begun = str(guest.folder / "begun")
+    call = guest.start("sleep_after", {"path": begun})
     behind = guest.start("blocks", {"path": "nowhere"})
-    assert guest.call("same", {"x": 1}) == 1
+    assert guest.call("wait_for", {"path": begun}) == "seen"
     guest.cancel(behind)
     with pytest.raises(Cancelled):
         guest.result(behind)

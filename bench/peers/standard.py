@@ -57,8 +57,9 @@ def program_bare(command: list[str]) -> Generator[Callable[[], bytes]]:
 
 def run(command: list[str], given: bytes | None = None) -> bytes:
     """Run to the end, capture stdout and stderr, and give what was printed on stdout."""
-    stdin = {"input": given} if given is not None else {"stdin": subprocess.DEVNULL}
-    return subprocess.run(command, capture_output=True, check=True, **stdin).stdout  # pyright: ignore[reportCallIssue, reportArgumentType] - the overloads do not see through `**`
+    if given is None:
+        return subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, check=True).stdout
+    return subprocess.run(command, input=given, capture_output=True, check=True).stdout
 
 
 def spawn(command: list[str]) -> bytes:

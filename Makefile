@@ -25,7 +25,7 @@ demo: ## serve the example functions over real data, call them, print a table
 	@$(RUN) examples/demo.py $(ARGS)
 
 test: ## run every test
-	@$(READY) dev demo
+	@$(READY) dev demo bench
 	@tools/system.sh awk jq curl wrk
 	@$(RUN) -m pytest $(ARGS)
 

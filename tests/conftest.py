@@ -7,7 +7,16 @@ import shutil
 
 import pytest
 
-PACKAGES = {"awk": "gawk", "gawk": "gawk", "curl": "curl", "git": "git", "jq": "jq", "node": "nodejs", "wrk": "wrk"}
+PACKAGES = {
+    "awk": "gawk",
+    "gawk": "gawk",
+    "curl": "curl",
+    "git": "git",
+    "jq": "jq",
+    "node": "nodejs",
+    "openssl": "openssl",
+    "wrk": "wrk",
+}
 """The Debian package of each program that a test may need."""
 
 

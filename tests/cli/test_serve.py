@@ -1,5 +1,4 @@
 import json
-import os
 import select
 import signal
 import socket
@@ -119,7 +118,7 @@ def _readable(process: "subprocess.Popen[str]", timeout_s: float) -> bool:
     return bool(select.select([process.stdout], [], [], timeout_s)[0])
 
 
-@pytest.mark.skipif(not any(Path(p, "openssl").exists() for p in os.get_exec_path()), reason="needs openssl")
+@pytest.mark.needs("openssl")
 def test_https_is_two_options_and_checked_by_clients(tmp_path: Path) -> None:
     cert, key = certificate(tmp_path)
     with serving(SHOP, "--tls-cert", cert, "--tls-key", key) as ready:

@@ -223,6 +223,10 @@ def test_a_least_number_of_workers_lifts_the_default_of_the_most(folder: Path) -
             "4: sources.a.command[1]: {wdith} is no property of the input; did you mean 'width'?",
         ),
         (
+            '[sources.a]\ncommand = ["ls", "{{max-count}}", "--n={max-count}"]\ninput = { max-count = "integer" }',
+            "2: sources.a.command[2]: {max-count} stands for nothing: a name in braces is letters, digits and unde",
+        ),
+        (
             '[sources.a]\ncommand = ["awk", "{print}"]\ninput = {}',
             "2: sources.a.command[1]: {print} is no property of the input; the input has none (literal",
         ),

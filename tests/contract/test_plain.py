@@ -87,6 +87,7 @@ class Span(timedelta):
         (range(3), [0, 1, 2]),
         (collections.deque([1]), [1]),
         ({1: 2}.keys(), [1]),
+        ({1: 2}.values(), [2]),
         (iter([1]), [1]),
         (collections.ChainMap({"a": 1}), {"a": 1}),
     ],

@@ -260,6 +260,12 @@ class SourceReader:
         if not isinstance(properties, dict) or schema.get("additionalProperties") is not False:
             return
         known = [str(name) for name in cast("dict[str, Any]", properties)]
+        for index, text in enumerate(command):
+            bare_text = text.replace("{{", "").replace("}}", "")
+            for mistaken in (f"{{{name}}}" for name in known):
+                if mistaken in bare_text and PLACEHOLDER.fullmatch(mistaken) is None:
+                    message = f"{mistaken} stands for nothing: a name in braces is letters, digits and underscores"
+                    self._document.refuse((*place, index), message)
         for index, name in placeholders(command):
             if name not in known:
                 hint = did_you_mean(name, known) or "; the input has none"

@@ -6,7 +6,7 @@ By the look of the object and never by importing its package, so that nobody pay
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence, ValuesView
 from collections.abc import Set as AbstractSet
 from datetime import date, datetime, timedelta
 from os import PathLike, fspath
@@ -18,7 +18,7 @@ _BUILTIN = frozenset({bool, type(None), list, tuple, dict, set, frozenset})
 _MISSING = frozenset({"NAType", "NaTType"})
 """The classes of what pandas puts where a value is missing."""
 
-_VIEWS = (Sequence, AbstractSet, deque, Iterator)
+_VIEWS = (Sequence, AbstractSet, ValuesView, deque, Iterator)
 
 
 def plain(value: Any) -> Any:  # noqa: C901, PLR0911 - a flat list of the kinds of value, one line each

@@ -484,3 +484,22 @@ def test_importing_the_binder_imports_nothing_heavy() -> None:
 
 def test_breaches_are_values_that_compare() -> None:
     assert Breach("/a", "x") == ("/a", "x")
+
+
+def test_a_direct_call_is_the_same_call() -> None:
+    direct = bind(add).direct(Codec.JSON, Codec.MSGPACK)
+    assert direct is not None
+    assert direct.encode(direct.invoke(b'{"a": 1}')) == msgspec.msgpack.encode(3.0)
+    assert direct.wanted is Codec.MSGPACK
+    with pytest.raises(InvalidArgument) as caught:
+        direct.invoke(b'{"a": "x", "c": 1}')
+    assert {breach.path for breach in caught.value.errors} == {"/a", "/c"}
+
+
+def test_what_needs_another_check_or_form_has_no_direct_call() -> None:
+    def moment(at: datetime) -> None: ...
+    def record(it: Point) -> None: ...
+    def matrix() -> list[list[float]]: ...
+
+    for target in (moment, record, matrix):
+        assert bind(target).direct(Codec.JSON, Codec.JSON) is None

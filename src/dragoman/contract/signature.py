@@ -62,7 +62,6 @@ class Binding:
     __slots__ = (
         "_input",
         "_patient",
-        "_plan",
         "_readers",
         "_rows",
         "_strict",
@@ -71,6 +70,7 @@ class Binding:
         "function",
         "is_async",
         "is_stream",
+        "plan",
     )
 
     def __init__(
@@ -89,7 +89,7 @@ class Binding:
         self.is_stream = contract.streaming
         self.context_parameter = taken.parameters.context
         self._input = taken
-        self._plan = taken.plan(function)
+        self.plan = taken.plan(function)
         self._readers: list[Reader] = [
             self._read_nothing,
             taken.json,
@@ -115,7 +115,13 @@ class Binding:
                 self._check(body, codec)
         except DECODING_ERRORS:
             taken = self._read_slowly(body, codec)
-        return self._plan(taken, context)
+        return self.plan(taken, context)
+
+    def direct(self, codec: Codec, wanted: Codec) -> Direct | None:
+        """The call from one codec to another with nothing in between, where the function needs nothing in between."""
+        if self._strict or self._rows:
+            return None
+        return Direct(self, codec, self._readers[codec], wanted)
 
     def encode(self, value: Any, codec: Codec) -> bytes:
         """Encode a result, or one item of a stream.
@@ -182,6 +188,29 @@ class Binding:
             return Unimplemented(detail, started=Started.YES, function=name)
         detail = f"{name} returned a {type_name(type(value))} that cannot be sent: {error}"
         return Unknown(detail, started=Started.YES, function=name)
+
+
+class Direct:
+    """A function from bytes to a value, and its result to bytes: each codec known beforehand."""
+
+    __slots__ = ("_binding", "_codec", "_plan", "_read", "encode", "wanted")
+
+    def __init__(self, binding: Binding, codec: Codec, read: Reader, wanted: Codec) -> None:
+        """Use `Binding.direct`. `encode` writes a result, and raises `Malformed`."""
+        self._binding = binding
+        self._codec = codec
+        self._read = read
+        self._plan = binding.plan
+        self.wanted = wanted
+        self.encode = WRITERS[wanted]
+
+    def invoke(self, body: bytes) -> Any:
+        """As `Binding.invoke`."""
+        try:
+            taken = self._read(body)
+        except DECODING_ERRORS:
+            return self._binding.invoke(body, self._codec)
+        return self._plan(taken, None)
 
 
 class _Input:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from time import monotonic
 from typing import TYPE_CHECKING, Any, Protocol
 
+from dragoman.contract.malformed import Malformed
 from dragoman.core.call import Codec
 from dragoman.core.deadline import NEVER
 from dragoman.core.fault import (
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
 
 _STREAM = int(Flag.STREAM)
 _ARROW = Codec.ARROW
+_BODIES = (Codec.JSON, Codec.MSGPACK, Codec.BYTES)
 CODECS = tuple(Codec)
 """By their numbers; a lookup costs a tenth of `Codec(number)`."""
 
@@ -53,7 +55,15 @@ class Runner:
 
     def __init__(self, line: Line, bindings: list[Binding], output: Output, guard: ForkGuard) -> None:
         self.line = line
-        self._functions = [(binding, is_plain(binding)) for binding in bindings]
+        self._bindings = bindings
+        self._direct = {
+            (function, codec | wanted << 4): direct
+            for function, binding in enumerate(bindings)
+            if is_plain(binding)
+            for codec in _BODIES
+            for wanted in _BODIES
+            if (direct := binding.direct(codec, wanted)) is not None
+        }
         self.output = output
         self.guard = guard
         self.port: Port
@@ -74,21 +84,21 @@ class Runner:
     def serve(self, frame: Frame, arrived_at: float) -> tuple[bytes, bytes]:
         """Run the call that has begun; return its answer as a frame's header and body. Sets `ended_at`."""
         _, flags, codecs, function, call, amount, _, body = frame
-        codec = CODECS[codecs & 15]
-        wanted = CODECS[codecs >> 4]
         try:
-            binding, is_plain = self._functions[function]
+            direct = self._direct.get((function, codecs))
             deadline = arrived_at + amount * 0.001 if amount else NEVER
-            if is_plain and deadline > self.began_at and 0 < codec < _ARROW and 0 < wanted < _ARROW:
+            if direct is not None and deadline > self.began_at:
                 self.exposed = True
-                value = binding.invoke(body, codec)
+                value = direct.invoke(body)
                 self.exposed = False
+                wanted = direct.wanted
                 try:
-                    body = binding.encode(value, wanted)
-                except Fault as fault:
-                    body, wanted = in_json(binding, value, wanted, fault)
+                    body = direct.encode(value)
+                except Malformed:
+                    body, wanted = encode_reply(self._bindings[function], value, wanted)
             else:
-                wanted = reply_codec(binding, codec, wanted)
+                codec, binding = CODECS[codecs & 15], self._bindings[function]
+                wanted = reply_codec(binding, codec, CODECS[codecs >> 4])
                 refuse_unservable(binding, codec, wanted, flags)
                 refuse_late(deadline, self.began_at)
                 context = Context(self.port, call, frame.meta, deadline) if binding.context_parameter else None
@@ -124,7 +134,7 @@ class Runner:
             return self.line.connection.fault(frame.call, fault, int((now - self.began_at) * 1e6)), b""
 
     def _fault(self, frame: Frame, error: BaseException) -> Fault:
-        if isinstance(error, IndexError) and frame.function >= len(self._functions):
+        if isinstance(error, IndexError) and frame.function >= len(self._bindings):
             return unknown_function(frame.function)
         return failure(error)
 

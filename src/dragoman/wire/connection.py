@@ -454,7 +454,7 @@ class Connection:
         record = self._taken_live.pop(call, None)
         if record is not WAITING or self._asked:
             self._taken.end(call, record, Step.END, size)
-        return _pack(size, _END_WORD | codec << 24, 0, 0, call, min(amount, AMOUNT_MAX), 0)
+        return _pack(size, _END_WORD | codec << 24, 0, 0, call, amount if amount < AMOUNT_MAX else AMOUNT_MAX, 0)
 
     def end(self, call: int, codec: int, body: bytes, amount: int = 0) -> bytes:
         """A whole END; see `end_header`."""

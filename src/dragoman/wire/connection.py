@@ -454,7 +454,8 @@ class Connection:
         record = self._taken_live.pop(call, None)
         if record is not WAITING or self._asked:
             self._taken.end(call, record, Step.END, size)
-        return _pack(size, _END_WORD | codec << 24, 0, 0, call, amount if amount < AMOUNT_MAX else AMOUNT_MAX, 0)
+        amount = amount if amount < AMOUNT_MAX else AMOUNT_MAX  # noqa: FURB136 - `min` takes 0.08 of these 0.2 µs
+        return _pack(size, _END_WORD | codec << 24, 0, 0, call, amount, 0)
 
     def end(self, call: int, codec: int, body: bytes, amount: int = 0) -> bytes:
         """A whole END; see `end_header`."""

@@ -147,3 +147,8 @@ def test_a_caller_without_a_trace_gets_none_unless_it_is_sampled(header: str | N
 def test_an_id_is_never_all_zeros() -> None:
     root = Tracer(bytes).root()
     assert parse(format_parent(root)) is not None
+
+
+def test_a_tracer_says_whether_it_starts_traces_by_itself() -> None:
+    assert not Tracer(bytes).sampling
+    assert Tracer(bytes, lambda: False).sampling

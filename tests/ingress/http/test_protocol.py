@@ -23,6 +23,8 @@ GARBAGE = [
     b"POST /v1/call/fn.add HTTP/1.1\r\nBad Header: x\r\n\r\n",
     b"POST /v1/call/fn.add HTTP/1.1\r\n folded: x\r\n\r\n",
     b"POST /v1/call/fn.\xff HTTP/1.1\r\n\r\n",
+    b"POST /v1/call/fn.add HTTP/1.1\r\nContent-Length: 0\r\n\r\n",
+    b"POST /v1/call/fn.add HTTP/1.1\r\nHost: a\r\nHost: b\r\nContent-Length: 0\r\n\r\n",
     b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
     b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03" + b"a" * 200,
 ]
@@ -60,7 +62,7 @@ def test_answers_come_in_the_order_of_their_requests_whichever_way_they_take(sit
 
 def test_many_refusals_waiting_in_line_are_answered_one_after_the_other(site: Site) -> None:
     with site.connect() as wire:
-        wire.send(post("fn.held") + b"POST /v1/call/x HTTP/1.1\r\n\r\n" * 3000)
+        wire.send(post("fn.held") + b"POST /v1/call/x HTTP/1.1\r\nHost: x\r\n\r\n" * 3000)
         site.held.wait()
         site.answer(b"0")
         assert wire.response().body == b"0"
@@ -82,7 +84,8 @@ def test_a_head_that_comes_again_is_not_parsed_again(site: Site) -> None:
 
 
 @pytest.mark.parametrize(
-    "line", [b"Traceparent: 00-0-0-0", b"Authorization: Bearer x", b"Cookie: x=y", b"Expect: 100-continue"]
+    "line",
+    [b"Traceparent: 00-0-0-0", b"Authorization: Bearer x", b"Cookie: x=y", b"X-Api-Key: x", b"Expect: 100-continue"],
 )
 def test_heads_with_secrets_or_with_what_differs_every_time_are_not_kept(site: Site, line: bytes) -> None:
     with site.connect() as wire:
@@ -196,7 +199,8 @@ def test_one_connection_may_ask_to_be_closed(site: Site) -> None:
 
 def test_http_1_0_is_answered_and_closed(site: Site) -> None:
     with site.connect() as wire:
-        wire.send(b"POST /v1/call/fn.add HTTP/1.0\r\nContent-Length: %d\r\n\r\n%b" % (len(BODY), BODY))
+        wire.send(b"POST /v1/call/fn.add HTTP/1.0\r\nConnection: keep-alive\r\nContent-Length: %d\r\n\r\n" % len(BODY))
+        wire.send(BODY)
         assert wire.response().body == b"3"
         assert wire.at_end()
 

@@ -37,7 +37,7 @@ def sent(site: Site, wire: Wire, data: bytes, phase: str) -> None:
         (b"POST /v1/call/fn.add HT", "HEAD", 5),
         (b"GET /docs HTTP/1.1\r\nX: y", "HEAD", 5),
         (post("fn.add", BODY)[:-1], "BODY", 10),
-        (b"POST /v1/call/fn.add HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nab", "BODY", 10),
+        (b"POST /v1/call/fn.add HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nab", "BODY", 10),
     ],
 )
 def test_a_request_that_comes_too_slowly_is_answered_with_408(data: bytes, phase: str, limit_s: float) -> None:
@@ -109,7 +109,7 @@ def test_a_client_that_leaves_a_stream_unread_is_cut_off() -> None:
 
 def test_a_client_that_sends_on_after_its_refusal_is_cut_off() -> None:
     with Site(**LIMITS, body_bytes_max=10) as site, site.connect() as wire:
-        sent(site, wire, b"POST /v1/call/fn.add HTTP/1.1\r\nContent-Length: 100000\r\n\r\n", "DEAF")
+        sent(site, wire, b"POST /v1/call/fn.add HTTP/1.1\r\nHost: x\r\nContent-Length: 100000\r\n\r\n", "DEAF")
         assert wire.response().status == 413
         found = connection(site)
         look(site, sweep.LINGER_S - 1)

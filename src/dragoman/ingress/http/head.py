@@ -128,7 +128,7 @@ class Head:
     def _read_rare(self, name: bytes, value: bytes) -> None:
         if name == b"expect":
             self.wants_continue = value.lower() == b"100-continue"
-        elif name in (b"authorization", b"cookie"):
+        elif name in PERSONAL:
             self.personal = True
         elif name == b"sec-websocket-key":
             raise Refusal(Unimplemented("functions do not answer over WebSocket here"), reason="websocket")
@@ -173,6 +173,9 @@ class Head:
         status = NO_CONTENT if self.method == OPTIONS else 405
         return Refusal(fault, status, reason="method", allow=allow)
 
+
+PERSONAL = frozenset({b"authorization", b"cookie", b"proxy-authorization", b"x-api-key"})
+"""Headers that hold secrets: a head with one of them is not kept in memory for longer than its request."""
 
 UNINTERESTING = frozenset(
     {

@@ -225,14 +225,19 @@ class CallProtocol(Answering):
             return
         self.phase, self.since = Phase.BODY, lane.now()
         self._body, self._body_bytes = [], 0
-        method = parser.get_method()
+        version, method = parser.get_http_version(), parser.get_method()
+        hosts = sum(name == b"host" for name, _ in self.headers)
+        if hosts > 1 or (not hosts and version == "1.1"):
+            detail = f"a request must have one Host header (RFC 9112 §3.2); this one has {hosts or 'none'}"
+            self.refuse(Refusal(InvalidArgument(detail), 400, reason="malformed"))
+            return
         if lane.loopback_port and rebound(method, self.headers, lane.loopback_port):
             detail = "a page may not reach this host by a name of its own; use localhost"
             self.refuse(Refusal(PermissionDenied(detail), reason="foreign"))
             return
         self.url = url = origin_form(self.url)
         if url.startswith(CALL_PREFIX) or (method == OPTIONS and url == b"*"):
-            self._begin_call(method)
+            self._begin_call(method, version)
         else:
             self._begin_other()
 
@@ -284,10 +289,11 @@ class CallProtocol(Answering):
         self._held_bytes = 0
         self.take(Request(head, body[0] if len(body) == 1 else b"".join(body), self.since))
 
-    def _begin_call(self, method: bytes) -> None:
-        parser, lane = self.parser, self.lane
-        version = parser.get_http_version()
-        self._head = head = Head(method, self.url, keep_alive=parser.should_keep_alive(), chunked=version != "1.0")
+    def _begin_call(self, method: bytes, version: str) -> None:
+        lane = self.lane
+        modern = version != "1.0"
+        keep_alive = modern and self.parser.should_keep_alive()
+        self._head = head = Head(method, self.url, keep_alive=keep_alive, chunked=modern)
         head.read(self.headers, lane.doors, lane.options.body_bytes_max)
         refusal = head.refusal
         if refusal is not None and (head.wants_continue or head.body_bytes > lane.options.body_bytes_max):

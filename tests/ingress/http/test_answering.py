@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import threading
 
 import pytest
 
@@ -163,6 +164,22 @@ def test_a_connection_with_a_full_line_is_not_read_until_there_is_room(site: Sit
             assert wire.response().body == b"0"
             site.held.arrived.acquire(timeout=0.2)
         assert wire.response().body == b"3"
+
+
+def test_a_client_that_reads_nothing_gets_no_more_calls_served(site: Site) -> None:
+    body = b"x" * 1_000_000
+    data = post("fn.echo", body, b"Content-Type: application/octet-stream")
+    with site.connect() as wire:
+        sender = threading.Thread(target=lambda: [wire.send(data) for _ in range(40)])
+        sender.start()
+        (connection,) = site.server.connections
+        assert site.settled(lambda: connection.flow.read_paused)
+        assert len(site.calls) < 20
+        assert site.lane.held_bytes < 5_000_000
+        for _ in range(40):
+            assert wire.response().body == body
+        sender.join(10)
+    assert site.settled(lambda: site.lane.held_bytes == 0)
 
 
 def test_a_reply_in_another_codec_says_which(site: Site) -> None:

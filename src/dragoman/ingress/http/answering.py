@@ -73,7 +73,7 @@ class Answering(HttpToolsProtocol):
     @property
     def busy(self) -> bool:
         """Whether something is being answered, or waits for it."""
-        return self._serving is not None
+        return self._serving is not None or bool(self._line)
 
     def unread_s(self, now: float) -> float:
         """For how many seconds the client has left what was written to it unread."""
@@ -88,6 +88,8 @@ class Answering(HttpToolsProtocol):
         """The client has caught up."""
         super().resume_writing()
         self._paused_at = 0.0
+        if self._line and self._serving is None:
+            self._next()
 
     def connection_lost(self, exc: Exception | None) -> None:
         """The client has gone: what it asked for is cancelled."""
@@ -112,7 +114,7 @@ class Answering(HttpToolsProtocol):
 
     def take(self, request: Request) -> None:
         """Serve a request, or have it wait for those before it."""
-        if self._serving is None:
+        if self._serving is None and not self._paused_at:
             self._serve(request)
         else:
             self._line.append(request)
@@ -122,7 +124,7 @@ class Answering(HttpToolsProtocol):
 
     def take_continue(self) -> None:
         """Tell the client to send the body that it has announced, once the requests before it are answered."""
-        if self._serving is None:
+        if not self.busy:
             self.transport.write(answer.CONTINUE)
         else:
             self._line.append(answer.CONTINUE)
@@ -153,10 +155,11 @@ class Answering(HttpToolsProtocol):
         if self._advancing:
             return  # the loop below goes on; else a line of refusals would answer each other ever deeper
         self._advancing = True
-        while self._line and self._serving is None and not self.transport.is_closing():
+        # Who leaves replies unread gets no more of them, or they would all be held here.
+        while self._line and self._serving is None and not (self._paused_at or self.transport.is_closing()):
             self._serve_first()
         self._advancing = False
-        if self.closing and self._serving is None:
+        if self.closing and self._serving is None and not self._line:
             self.transport.close()
 
     def _serve_first(self) -> None:

@@ -120,11 +120,11 @@ class CallProtocol(Answering):
             head = lane.heads.get(data[:end])
             if head is not None:
                 missing = head.body_bytes + end - len(data)
-                if not missing:
+                if not missing and len(data) <= HELD_BYTES_LEAST:
                     self.since = now = lane.now()
                     self.take(Request(head, data[end:], now))
                     return
-                if missing > 0:
+                if missing >= 0:
                     self._begin_body(head, data[end:], missing)
                     return
             self._learn(data, end)
@@ -143,6 +143,8 @@ class CallProtocol(Answering):
         self._missing_bytes = missing
         if first:
             self.on_body(first)
+        if not missing and self.phase is Phase.BODY:
+            self.on_message_complete()
 
     def _more_body(self, data: bytes) -> None:
         missing = self._missing_bytes
@@ -340,6 +342,7 @@ class CallProtocol(Answering):
         stop sending. So after a refusal only this side ends, and what still comes is dropped for a moment.
         """
         if self.lingering and self.transport.can_write_eof():
+            self.since = self.lane.now()
             self.transport.write_eof()
         else:
             super().hang_up()

@@ -274,6 +274,25 @@ def test_a_draining_server_lets_calls_finish_and_begins_no_others(site: Site) ->
     assert len(site.calls) == 1
 
 
+def test_a_draining_server_answers_the_first_request_of_a_connection(site: Site) -> None:
+    with site.connect() as wire, site.connect() as fresh, site.connect() as silent:
+        wire.post("fn.held")
+        site.held.wait()
+        assert site.settled(lambda: len(site.server.connections) == 3)
+        drained = site.drain()
+        assert site.settled(lambda: site.lane.draining)
+        fresh.post("fn.add", BODY)
+        answer = fresh.response()
+        assert (answer.status, answer.headers["connection"]) == (503, "close")
+        assert fresh.at_end()
+        site.answer()
+        assert wire.response().status == 200
+        assert drained.result(10), "nobody waits for those who say nothing"
+        assert len(site.server.connections) == 1
+        silent.post("fn.add", BODY)
+        assert silent.response().status == 503
+
+
 def test_a_draining_server_refuses_what_waits_behind_a_call(site: Site) -> None:
     with site.connect() as wire:
         wire.send(post("fn.held") + post("fn.add", BODY))

@@ -65,7 +65,7 @@ class CallProtocol(Answering):
     ) -> None:
         super().__init__(config, server_state, app_state, _loop, lane=lane)
         self.phase = Phase.IDLE
-        self.since = lane.now()
+        self.since = self._made_at = lane.now()
         self._head: Head | None = None
         self._body: list[bytes] = []
         self._body_bytes = 0
@@ -100,8 +100,12 @@ class CallProtocol(Answering):
         self._let_go()
 
     def shutdown(self) -> None:
-        """Close when nothing is in progress; what is half received may still come, and is then refused."""
-        if self.busy or self.phase in (Phase.IDLE, Phase.DEAF):
+        """Close when nothing is in progress; what is half received may still come, and is then refused.
+
+        So may the first request of a connection that has had none: its client could not take an end for an answer.
+        """
+        fresh = self.since == self._made_at and not self.busy
+        if self.busy or (self.phase in (Phase.IDLE, Phase.DEAF) and not fresh):
             super().shutdown()
         else:
             self.closing = True

@@ -2,18 +2,31 @@ from __future__ import annotations
 
 import asyncio
 import os
+from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
 import pytest
 
 from dragoman.core.call import Codec
-from dragoman.core.fault import DeadlineExceeded, Draining, FailedPrecondition, NotFound, StartFailed, Unavailable
+from dragoman.core.fault import (
+    DeadlineExceeded,
+    Draining,
+    FailedPrecondition,
+    NotFound,
+    Overloaded,
+    Started,
+    StartFailed,
+    Unavailable,
+)
 from dragoman.host.host import check_started
 from dragoman.wire.meta import DEPTH_MAX
 from dragoman.workers.outbound import GuestCall
 from tests.host.projects import ask, hosting
 
 if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator, Callable
+
+    from dragoman.host.host import Host
     from tests.host.conftest import Write
 
 SHOP = """
@@ -113,10 +126,68 @@ async def test_a_prepared_call_runs_on_what_its_name_stands_for_now(write: Write
         assert (await host.serve(host.call(target, b"{}", Codec.JSON, Codec.JSON))).body == b"2"
 
 
-async def test_a_chain_of_calls_is_bounded(write: Write) -> None:
-    def nested(function: str, depth: int) -> GuestCall:
-        return GuestCall(function, b"{}", Codec.JSON, Codec.JSON, 0.0, None, depth)
+def nested(function: str, depth: int = 1, remaining_s: float = 0.0) -> GuestCall:
+    return GuestCall(function, b"{}", Codec.JSON, Codec.JSON, remaining_s, None, depth)
 
+
+@asynccontextmanager
+async def half_started(write: Write, toml: str = "") -> AsyncGenerator[tuple[Host, Callable[[str], int]]]:
+    """A host whose source `slow` waits in its import for what the returned function writes."""
+    gate = "from pathlib import Path\nPath(__file__ + '.gate').read_text()\ndef f() -> int: return 1"
+    sources = '[sources.shop]\npath = "shop.py"\n[sources.slow]\npath = "slow.py"\n'
+    folder = write(shop__py=SHOP, slow__py=gate, dragoman__toml=sources + toml)
+    os.mkfifo(folder / "slow.py.gate")
+    async with hosting(folder) as host:
+        assert await host.start(patience_s=0.01) == {}
+        yield host, (folder / "slow.py.gate").write_text
+
+
+async def test_a_call_of_a_function_waits_for_a_source_that_starts(write: Write) -> None:
+    async with half_started(write) as (host, let_start):
+        calls = [asyncio.ensure_future(host.route(nested("slow.f", remaining_s=limit_s))) for limit_s in (0.0, 30.0)]
+        unknown = asyncio.ensure_future(host.route(nested("slow.nothing")))
+        await asyncio.wait(calls, timeout=0)
+        assert not any(call.done() for call in calls)
+        await asyncio.to_thread(let_start, "go on")
+        assert [(await call).body for call in calls] == [b"1", b"1"]
+        with pytest.raises(NotFound):
+            await unknown
+
+
+async def test_waiting_for_a_start_ends_with_the_callers_time(write: Write) -> None:
+    async with half_started(write) as (host, _):
+        with pytest.raises(DeadlineExceeded, match=r"0\.05s.*slow to start") as fault:
+            await host.route(nested("slow.f", remaining_s=0.05))
+        assert fault.value.started is Started.NO
+
+
+async def test_only_so_many_calls_wait_for_a_start(write: Write) -> None:
+    async with half_started(write, "queue = 1") as (host, let_start):
+        first = asyncio.ensure_future(host.route(nested("slow.f")))
+        await asyncio.wait((first,), timeout=0)
+        with pytest.raises(Overloaded, match="still starting") as fault:
+            await host.route(nested("slow.f"))
+        assert fault.value.retryable
+        await asyncio.to_thread(let_start, "go on")
+        assert (await first).body == b"1"
+
+
+async def test_who_waits_for_a_start_that_fails_hears_why(write: Write) -> None:
+    async with half_started(write, 'start_timeout = "500ms"') as (host, _):
+        with pytest.raises(StartFailed, match=r"0\.5s"):
+            await host.route(nested("slow.f"))
+
+
+async def test_a_host_that_stops_while_a_source_starts_answers_who_waits_for_it(write: Write) -> None:
+    async with half_started(write) as (host, _):
+        waiting = asyncio.ensure_future(host.route(nested("slow.f")))
+        await asyncio.wait((waiting,), timeout=0)
+        await host.stop(0)
+        with pytest.raises(Unavailable):
+            await asyncio.wait_for(waiting, 10)
+
+
+async def test_a_chain_of_calls_is_bounded(write: Write) -> None:
     async with hosting(write(shop__py=SHOP) / "shop.py") as host:
         assert await host.start() == {}
         assert (await host.route(nested("shop.version", DEPTH_MAX))).body == b"1"

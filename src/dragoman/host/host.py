@@ -4,13 +4,24 @@ from __future__ import annotations
 
 import asyncio
 import math
+from collections import Counter
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from dragoman.core.call import Call
-from dragoman.core.fault import Draining, FailedPrecondition, Fault, NotFound, Started, StartFailed
+from dragoman.core.fault import (
+    DeadlineExceeded,
+    Draining,
+    FailedPrecondition,
+    Fault,
+    NotFound,
+    Overloaded,
+    Started,
+    StartFailed,
+)
 from dragoman.core.service import Pending, settle
 from dragoman.host.hosted import Hosted, PooledSource, PoolView
-from dragoman.host.registry import Registry
+from dragoman.host.registry import STARTING_RETRY_S, Registry
 from dragoman.wire.meta import DEPTH_MAX
 
 if TYPE_CHECKING:
@@ -29,6 +40,8 @@ if TYPE_CHECKING:
 
 PATIENCE_S = 5.0
 """How long whoever opens a project waits for sources that are slow to start, once another can be called."""
+REMAINING_S_MIN = 0.001
+"""What is left of a time that has just run out: 0 would say that there is no limit."""
 
 
 def check_started(host: Host, faults: Mapping[str, Fault]) -> None:
@@ -65,6 +78,7 @@ class Host:
         self._environment = environment
         self._next_id = next_id
         self._beginning: dict[str, asyncio.Task[Fault | None]] = {}
+        self._early: Counter[str] = Counter()
         self._reloading: dict[str, asyncio.Lock] = {}
         self._fresh: set[Hosted] = set()
         self._retired: dict[Hosted, asyncio.Task[None]] = {}
@@ -113,14 +127,43 @@ class Host:
             return await self._swap(old)
 
     def route(self, call: GuestCall) -> Pending:
-        """Run a call that a function makes of another."""
+        """Run a call that a function makes of another; one of a source that still starts waits for it."""
+        if call.depth > DEPTH_MAX:
+            detail = f"{call.function} is call number {call.depth} of a chain; chains end at {DEPTH_MAX}"
+            return Pending.failed(FailedPrecondition(detail, started=Started.NO, function=call.function))
+        beginning = self._beginning.get(call.function.partition(".")[0])
+        if beginning is None or beginning.done() or call.function in self.registry.entries:
+            return self._route(call)
+        return settle(self._late(call, beginning))
+
+    async def _late(self, call: GuestCall, beginning: asyncio.Task[Fault | None]) -> Reply:
+        """Run a call of a source that is in its first start, once that has ended: by its `start_timeout` at the latest.
+
+        Nobody can tell a function when to try again, and sources of one project start side by side, in any order.
+        """
+        name = call.function.partition(".")[0]
+        queue = self.project.sources[name].pool.queue
+        if self._early[name] >= queue:
+            detail = f"{name} is still starting, with {queue} calls waiting for it already (queue = {queue})"
+            raise Overloaded(detail, function=call.function, retry_after_s=STARTING_RETRY_S)
+        asked_at = self._now()
+        self._early[name] += 1
+        try:
+            await asyncio.wait((beginning,), timeout=call.remaining_s or None)
+        finally:
+            self._early[name] -= 1
+        if not beginning.done():
+            detail = f"{call.function} waited all the {call.remaining_s:g}s it was given for {name} to start"
+            raise DeadlineExceeded(detail, started=Started.NO, function=call.function)
+        if call.remaining_s:
+            call = replace(call, remaining_s=max(call.remaining_s - (self._now() - asked_at), REMAINING_S_MIN))
+        return await self._route(call)
+
+    def _route(self, call: GuestCall) -> Pending:
         try:
             target = self.registry.find(call.function).target
         except Fault as fault:
             return Pending.failed(fault)
-        if call.depth > DEPTH_MAX:
-            detail = f"{call.function} is call number {call.depth} of a chain; chains end at {DEPTH_MAX}"
-            return Pending.failed(FailedPrecondition(detail, started=Started.NO, function=call.function))
         nested = self.call(target, call.body, call.codec, call.reply_codec, call.remaining_s or math.inf)
         nested.depth = call.depth
         nested.trace = call.trace
@@ -150,7 +193,7 @@ class Host:
         for name, hosted in self.registry.sources.items():
             if hosted.fault is not None:
                 reasons[name] = hosted.fault.detail
-            elif not hosted.contracts:
+            elif not self.registry.serves(hosted):
                 reasons[name] = "it is still starting"
         if self.draining:
             reasons["host"] = "it is stopping"

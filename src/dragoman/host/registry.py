@@ -41,6 +41,7 @@ class Registry:
         self._project = project
         self._clock = clock
         self._hosted: dict[str, Hosted] = {}
+        self._served: set[Hosted] = set()
         self.entries: dict[str, Entry] = {}
         self.version = 0
         self.on_change: list[Callable[[Mapping[str, Entry]], None]] = []
@@ -49,6 +50,10 @@ class Registry:
     def sources(self) -> Mapping[str, Hosted]:
         """The sources in service, by name."""
         return self._hosted
+
+    def serves(self, hosted: Hosted) -> bool:
+        """Whether its functions are in service."""
+        return hosted in self._served
 
     def announce(self, hosted: Hosted) -> None:
         """Know a source before it has started, so that callers hear why it does not answer."""
@@ -65,6 +70,7 @@ class Registry:
             added = [self._entry(hosted, contract, index) for index, contract in enumerate(contracts)]
         except ContractError as error:
             raise StartFailed(f"{source.name}: {error}") from error
+        self._served = {each for each in self._served if each.source.name != source.name} | {hosted}
         self._hosted[source.name] = hosted
         self.entries = {**kept, **{entry.target.name: entry for entry in added}}
         self.version += 1
@@ -84,7 +90,7 @@ class Registry:
         if hosted is not None and hosted.fault is not None:
             fault = hosted.fault
             return StartFailed(fault.detail, retry_after_s=fault.retry_after_s, function=name)
-        if hosted is not None and not hosted.contracts:
+        if hosted is not None and not self.serves(hosted):
             detail = f"{hosted.source.name} is still starting"
             return StartFailed(detail, retry_after_s=STARTING_RETRY_S, function=name)
         near = [known for known in self.entries if known.rpartition(".")[2] == name.rpartition(".")[2]]

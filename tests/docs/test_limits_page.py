@@ -12,7 +12,7 @@ from dragoman.client.value import GATHERED_BYTES_MAX
 from dragoman.config import document, load, settings
 from dragoman.config.project import OUTPUT_BYTES_MAX_DEFAULT, TIMEOUT_S_DEFAULT
 from dragoman.contract import check, docstring, function, manifest, nesting, parameters, query
-from dragoman.core import problem
+from dragoman.core import items, problem, scaling, upkeep
 from dragoman.core.units import format_duration, format_size
 from dragoman.guest import context, nested, output, printed, template
 from dragoman.ingress.http import answering, head, lane
@@ -20,7 +20,6 @@ from dragoman.ingress.http.options import HttpOptions
 from dragoman.sandbox.confinement import Limits
 from dragoman.telemetry import line, log, writer
 from dragoman.wire import handshake, meta
-from dragoman.workers import outbound, scaling, upkeep
 from dragoman.workers.options import PoolOptions
 from tests.docs.tables import ROOT, bare
 
@@ -50,7 +49,7 @@ BOUNDS = {
     "breaches in one answer": f"{check.BREACHES_MAX}",
     "a fault's detail": f"{problem.DETAIL_CHARS_MAX:,} characters",
     "depth of a chain of `ctx.call`": f"{meta.DEPTH_MAX}",
-    "a stream gathered by `ctx.call`": format_size(outbound.GATHERED_BYTES_MAX),
+    "a stream gathered by `ctx.call`": format_size(items.GATHERED_BYTES_MAX),
     "its items": f"{nested.ITEMS_MAX:,}",
     "workers kept ready": f"{POOL.workers_min}",
     "time that a spare worker may be idle": format_duration(POOL.idle_s),

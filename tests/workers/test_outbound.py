@@ -1,11 +1,8 @@
-import pytest
-
 from dragoman.core.call import Codec, Reply
 from dragoman.core.fault import Cancelled, NotFound, OutOfRange
 from dragoman.wire import meta
 from dragoman.wire.connection import GUEST_BIT
 from dragoman.wire.frame import Kind
-from dragoman.workers.outbound import GATHERED_BYTES_MAX, gather
 from dragoman.workers.stream import ReplyStream
 from tests.workers.conftest import Open
 from tests.workers.peer import Peer, Shop, until
@@ -59,20 +56,6 @@ def stream_of(*items: bytes) -> ReplyStream:
         stream.push(item)
     stream.end()
     return stream
-
-
-@pytest.mark.parametrize(
-    ("codec", "items", "body"),
-    [(Codec.JSON, (b"1", b"2"), b"[1,2]"), (Codec.JSON, (), b"[]"), (Codec.BYTES, (b"a", b"b"), b"ab")],
-)
-async def test_streams_are_gathered_in_every_codec(codec: Codec, items: tuple[bytes, ...], body: bytes) -> None:
-    assert (await gather(Reply(b"", codec, stream_of(*items)), codec)).body == body
-
-
-async def test_a_stream_that_is_too_long_for_one_reply_is_a_fault() -> None:
-    big = b"0" * (GATHERED_BYTES_MAX // 2 + 1)
-    with pytest.raises(OutOfRange):
-        await gather(Reply(b"", Codec.JSON, stream_of(big, big)), Codec.JSON)
 
 
 async def test_a_reply_that_is_too_large_for_the_wire_is_a_fault(shop: Open) -> None:

@@ -14,7 +14,7 @@ from dragoman.host.memory import keep_freed_memory
 from dragoman.ingress.http.lane import CallLane, Naming
 from dragoman.ingress.http.routes import build
 from dragoman.ingress.http.server import HttpServer, bind
-from dragoman.ingress.http.tls import context
+from dragoman.security.tls import context
 from dragoman.telemetry.metrics import Metrics
 
 if TYPE_CHECKING:

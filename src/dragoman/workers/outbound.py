@@ -13,8 +13,8 @@ import contextlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
-from dragoman.core.call import Codec, Reply
 from dragoman.core.fault import OutOfRange, Started
+from dragoman.core.items import gather
 from dragoman.core.service import Pending, settle
 from dragoman.wire import meta
 from dragoman.wire.fault import Oversized
@@ -23,12 +23,9 @@ from dragoman.wire.state import IllegalTransition
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from dragoman.core.call import Trace
+    from dragoman.core.call import Codec, Reply, Trace
     from dragoman.wire.connection import Connection
     from dragoman.wire.frame import Frame
-
-GATHERED_BYTES_MAX = 16 * 1024 * 1024
-"""A stream gathered for a guest may be this large, as a body from outside may."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,30 +113,3 @@ class Outbound:
             self._send(self._connection.fault(call_id, OutOfRange(str(error), started=Started.YES)))
         else:
             self._send(header, reply.body)
-
-
-async def gather(reply: Reply, codec: Codec) -> Reply:
-    """All items of a streamed reply as one array. Raises `OutOfRange` past the bound, and the stream's own fault."""
-    stream = reply.items
-    assert stream is not None
-    if reply.codec in (Codec.JSON, Codec.MSGPACK):
-        # A command's items are JSON whatever was asked for, and an array is of one kind.
-        codec = reply.codec
-    items: list[bytes] = []
-    size = 0
-    try:
-        async for item in stream:
-            items.append(item)
-            size += len(item)
-            if size > GATHERED_BYTES_MAX:
-                detail = f"the stream is longer than the {GATHERED_BYTES_MAX} bytes that one reply may have"
-                raise OutOfRange(detail, started=Started.YES)
-    finally:
-        await stream.aclose()
-    if codec is Codec.BYTES:
-        body = b"".join(items)
-    elif codec is Codec.MSGPACK:
-        body = b"\xdd" + len(items).to_bytes(4, "big") + b"".join(items)
-    else:
-        body = b"[" + b",".join(items) + b"]"
-    return Reply(body, codec, None, reply.queue_s, reply.run_s)

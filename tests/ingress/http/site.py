@@ -29,7 +29,7 @@ from dragoman.ingress.http.lane import CallLane, Naming
 from dragoman.ingress.http.options import HttpOptions
 from dragoman.ingress.http.routes import build
 from dragoman.ingress.http.server import HttpServer, bind
-from dragoman.ingress.http.tls import context
+from dragoman.security.tls import context
 from dragoman.telemetry.metrics import HttpMeter, Meter, Metrics
 from dragoman.telemetry.trace import Tracer
 

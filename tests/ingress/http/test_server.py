@@ -11,8 +11,8 @@ import pytest
 
 from dragoman.ingress.http.options import HttpOptions
 from dragoman.ingress.http.server import bind, is_loopback
+from tests.certificates import Pair, pair
 
-from .certificates import Pair, pair
 from .site import Site, Wire, post
 
 BODY = b'{"a":1,"b":2}'

@@ -9,16 +9,15 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Protocol
 
 from dragoman.core.fault import Cancelled, Fault
+from dragoman.core.items import batches
 from dragoman.ingress.http import answer
 from dragoman.ingress.http.layout import Layout
 from dragoman.ingress.http.negotiation import JSONL, Form
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
-
     from uvicorn.protocols.http.flow_control import FlowControl
 
-    from dragoman.core.call import Call, Reply, Stream
+    from dragoman.core.call import Call, Reply
     from dragoman.core.fault import Code
     from dragoman.ingress.http.head import Head
     from dragoman.ingress.http.lane import CallLane
@@ -146,14 +145,3 @@ class StreamedResponse:
         door.meter.finished(code, self._lane.now() - self._call.arrived_at)
         if fault is not None:
             self._lane.failed(self._call, fault)
-
-
-async def batches(stream: Stream) -> AsyncIterator[list[bytes]]:
-    """The items of a stream in lists of what is there at the time."""
-    batch = getattr(stream, "batch", None)
-    if batch is None:
-        async for item in stream:
-            yield [item]
-        return
-    while items := await batch():
-        yield items

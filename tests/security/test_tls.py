@@ -8,9 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from dragoman.ingress.http.tls import context
-
-from .certificates import pair
+from dragoman.security.tls import context
+from tests.certificates import pair
 
 pytestmark = pytest.mark.needs("openssl")
 

@@ -10,10 +10,11 @@ class _EncryptedError(Exception):
     """The key wants a password."""
 
 
-def context(cert: str, key: str) -> ssl.SSLContext | None:
+def context(cert: str, key: str, protocol: str = "http/1.1") -> ssl.SSLContext | None:
     """The context of a server with this certificate chain and key; `None` where neither is set.
 
-    TLS 1.2 is the oldest version that is spoken. Raises `OSError` that says which file cannot be used, and why.
+    TLS 1.2 is the oldest version that is spoken, `protocol` what is offered by ALPN. Raises `OSError` that says which
+    file cannot be used, and why.
     """
     if not cert and not key:
         return None
@@ -25,7 +26,7 @@ def context(cert: str, key: str) -> ssl.SSLContext | None:
     _check_readable("tls_key", key)
     made = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     made.minimum_version = ssl.TLSVersion.TLSv1_2
-    made.set_alpn_protocols(["http/1.1"])
+    made.set_alpn_protocols([protocol])
     try:
         made.load_cert_chain(cert, key, password=_no_password)
     except _EncryptedError:

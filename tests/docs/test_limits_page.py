@@ -12,7 +12,7 @@ from dragoman.client.value import GATHERED_BYTES_MAX
 from dragoman.config import document, load, settings
 from dragoman.config.project import OUTPUT_BYTES_MAX_DEFAULT, TIMEOUT_S_DEFAULT
 from dragoman.contract import check, docstring, function, manifest, nesting, parameters, query
-from dragoman.core import items, problem, scaling, upkeep
+from dragoman.core import items, problem
 from dragoman.core.units import format_duration, format_size
 from dragoman.guest import context, nested, output, printed, template
 from dragoman.ingress.http import answering, head, lane
@@ -20,6 +20,7 @@ from dragoman.ingress.http.options import HttpOptions
 from dragoman.sandbox.confinement import Limits
 from dragoman.telemetry import line, log, writer
 from dragoman.wire import handshake, meta
+from dragoman.workers import scaling, upkeep
 from dragoman.workers.options import PoolOptions
 from tests.docs.tables import ROOT, bare
 

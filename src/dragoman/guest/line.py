@@ -83,6 +83,7 @@ class Line:
         if answers:
             with self.lock:
                 self.put(answers)
+                self.flush()
         return frames
 
     def refuse(self, fault: Fault) -> NoReturn:

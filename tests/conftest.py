@@ -15,6 +15,7 @@ PACKAGES = {
     "jq": "jq",
     "node": "nodejs",
     "openssl": "openssl",
+    "perl": "perl",
     "wrk": "wrk",
 }
 """The Debian package of each program that a test may need."""

@@ -1,0 +1,45 @@
+"""Every guest library passes every case of its level: there is no list of known failures."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import pytest
+
+from conformance.play_host import cases
+from conformance.process import Subject
+from conformance.run import run
+
+REPOSITORY = Path(__file__).parents[2]
+
+
+def failures(subject: Subject) -> tuple[int, list[str]]:
+    """How many cases passed, and what went wrong in the others."""
+    outcomes = list(run(subject))
+    wrong = [f"{outcome.name}: {outcome.why}" for outcome in outcomes if outcome.why]
+    return sum(not outcome.why and not outcome.skipped for outcome in outcomes), wrong
+
+
+@pytest.mark.needs("perl")
+def test_the_guest_in_perl_passes_the_basic_cases() -> None:
+    subject = Subject("perl", ("perl", "guest.pl"), REPOSITORY / "examples" / "languages" / "perl", level="basic")
+    passed, wrong = failures(subject)
+    assert not wrong
+    assert passed == len(list(cases("basic")))
+
+
+@pytest.mark.needs("perl")
+def test_a_case_that_a_guest_breaks_is_a_failure(tmp_path: Path) -> None:
+    guest = REPOSITORY / "examples" / "languages" / "perl" / "guest.pl"
+    broken = guest.read_text().replace("$_[0]{a} + $_[0]{b}", "$_[0]{a} - $_[0]{b}")
+    (tmp_path / "guest.pl").write_text(broken)
+    subject = Subject("broken", ("perl", "guest.pl"), tmp_path, level="basic")
+    outcomes = {outcome.name: outcome.why for outcome in run(subject, lambda name: name.startswith("unary."))}
+    assert "expected 3, got -1" in outcomes["unary.json"]
+
+
+def test_a_guest_that_does_not_start_fails_every_case_with_the_reason(tmp_path: Path) -> None:
+    subject = Subject("silent", (sys.executable, "-c", "print('no idea')"), tmp_path, level="basic")
+    (outcome,) = run(subject, lambda name: name == "unary.json")
+    assert "no idea" in outcome.why

@@ -61,7 +61,7 @@ class LocalHost:
                 raise registry.missing(name)
             if self._starting.done():
                 self._starting.result()
-            if self._starting.done() or (hosted is not None and hosted.contracts):
+            if self._starting.done() or (hosted is not None and registry.serves(hosted)):
                 raise unknown(name, registry.entries)
             await asyncio.wait((self._starting,), timeout=POLL_S)
         return registry.entries[name]

@@ -137,8 +137,9 @@ async def test_other_functions_are_called_along_the_route(functions: InlineFunct
     with pytest.raises(Unimplemented):
         await functions(call_of(functions, "calls"))
 
-    async def route(_context: Context, function: str, arguments: dict[str, Any]) -> Any:
-        assert function == "other.double"
+    async def route(call: Call, context: Context, function: str, arguments: dict[str, Any]) -> Any:
+        assert (call.target.function, function) == ("calls", "other.double")
+        assert context.deadline == call.deadline
         return arguments["x"] * 2
 
     functions.route = route

@@ -8,8 +8,8 @@ import time
 import pytest
 
 import dragoman
-from dragoman.core.fault import Code, DeadlineExceeded, Fault
-from tests.integration.conftest import Write, marked, soon
+from dragoman.core.fault import Code, DeadlineExceeded, FailedPrecondition, Fault, ResourceExhausted
+from tests.integration.conftest import Write, host_of, marked, pool_of, soon
 
 FRONT = """
 from dragoman import Context
@@ -34,6 +34,12 @@ def add(a: int, b: int) -> int: return a + b
 def count(n: int) -> Iterator[int]: yield from range(n)
 def sleep() -> int: return subprocess.run(["sleep", os.environ["MARK"]]).returncode
 def knot(ctx: Context) -> int: return ctx.call("back.add", a=1, b=1)
+def round_trip(ctx: Context) -> int: return ctx.call("front.double", n=1)
+def catches(ctx: Context) -> str:
+    try:
+        return str(ctx.call("back.add", a=1, b=1))
+    except Exception as error:
+        return type(error).__name__
 """
 WITHIN = """
 from dragoman import Context
@@ -99,10 +105,140 @@ async def test_a_cancelled_caller_takes_what_it_called_along(write: Write, mark:
         assert await project.call("back.add", {"a": 1, "b": 1}, timeout=5.0) == 2
 
 
-def test_a_knot_within_one_source_is_undone_by_the_deadline(write: Write, mark: str) -> None:
-    with dragoman.open(write(**files(mark))) as project:
+TIED = """
+from dragoman import Context
+import time
+
+def own(ctx: Context) -> int: return ctx.call("a.leaf")
+def leaf() -> int: return 1
+def nap(s: float) -> int:
+    time.sleep(s)
+    return 2
+def napping(ctx: Context) -> int: return ctx.call("a.nap", s=0.3)
+def around(ctx: Context) -> int: return ctx.call("b.back")
+def deep(n: int, ctx: Context) -> int: return ctx.call("a.deep", n=n - 1) + 1 if n else 0
+def streamed(ctx: Context) -> list[int]: return ctx.call("b.streams")
+def inside(ctx: Context) -> int: return ctx.call("within.back")
+def tries(ctx: Context) -> str:
+    try:
+        return str(ctx.call("a.leaf"))
+    except Exception as error:
+        return type(error).__name__
+"""
+TIED_ASYNC = """
+from dragoman import Context
+
+async def down(n: int, ctx: Context) -> int: return await ctx.call("c.down", n=n - 1) + 1 if n else 0
+"""
+TIED_BACK = """
+from typing import Iterator
+from dragoman import Context
+
+def back(ctx: Context) -> int: return ctx.call("a.leaf")
+def streams(ctx: Context) -> Iterator[int]:
+    yield 1
+    yield ctx.call("a.leaf")
+"""
+TIED_WITHIN = """
+from dragoman import Context
+async def back(ctx: Context) -> int: return await ctx.call("a.leaf")
+"""
+TIED_TOML = """
+[sources.a]
+path = "a.py"
+workers = {{ min = 1, max = {workers} }}
+[sources.b]
+path = "b.py"
+workers = 1
+[sources.c]
+path = "c.py"
+workers = 1
+concurrency = {concurrency}
+[sources.within]
+path = "within.py"
+mode = "inline"
+"""
+
+
+def tied(workers: int = 1, concurrency: int = 5) -> dict[str, str]:
+    toml = TIED_TOML.format(workers=workers, concurrency=concurrency)
+    return {"dragoman__toml": toml, "a__py": TIED, "b__py": TIED_BACK, "c__py": TIED_ASYNC, "within__py": TIED_WITHIN}
+
+
+@pytest.mark.parametrize(
+    ("function", "chain"),
+    [
+        ("a.own", "a.own → a.leaf"),
+        ("a.around", "a.around → b.back → a.leaf"),
+        ("a.streamed", "a.streamed → b.streams → a.leaf"),
+        ("a.inside", "a.inside → within.back → a.leaf"),
+    ],
+)
+def test_a_chain_that_waits_for_its_own_worker_is_told_so_at_once(write: Write, function: str, chain: str) -> None:
+    with dragoman.open(write(**tied())) as project:
+        assert project.a.leaf() == 1
         begun = time.monotonic()
-        with pytest.raises(DeadlineExceeded):
-            project.call("back.knot", timeout=0.5)
-        assert time.monotonic() - begun < 0.6
-        assert project.back.add(a=1, b=2) == 3
+        with pytest.raises(FailedPrecondition) as fault:
+            project.call(function, timeout=20.0)
+        assert time.monotonic() - begun < 5.0
+        assert f"{chain}: every worker of a waits for this very call" in fault.value.detail
+        assert not fault.value.retryable
+        assert project.a.tries() == "FailedPrecondition", "the caller may deal with it"
+        assert project.a.leaf() == 1
+
+
+@pytest.mark.parametrize("function", ["a.own", "a.around", "a.streamed", "a.inside"])
+def test_a_chain_that_comes_back_gets_another_worker_where_there_may_be_one(write: Write, function: str) -> None:
+    with dragoman.open(write(**tied(workers=2))) as project:
+        assert project.call(function, timeout=20.0) in (1, [1, 1])
+
+
+def test_a_chain_goes_as_deep_as_there_are_workers(write: Write) -> None:
+    with dragoman.open(write(**tied(workers=4))) as project:
+        assert project.call("a.deep", {"n": 3}, timeout=30.0) == 3
+        with pytest.raises(FailedPrecondition, match=r"workers\.max = 4"):
+            project.call("a.deep", {"n": 4}, timeout=30.0)
+
+
+async def test_asynchronous_chains_are_told_apart(write: Write) -> None:
+    async with dragoman.open(write(**tied(concurrency=6))) as project:
+        assert await project.call("c.down", {"n": 5}, timeout=20.0) == 5
+        with pytest.raises(FailedPrecondition, match="concurrency = 6"):
+            await project.call("c.down", {"n": 6}, timeout=20.0)
+        running = [asyncio.ensure_future(project.call("c.down", {"n": 1}, timeout=20.0)) for _ in range(6)]
+        answers = await asyncio.gather(*running, return_exceptions=True)
+        assert all(answer == 1 or isinstance(answer, ResourceExhausted) for answer in answers)
+        assert 1 in answers
+
+
+async def test_a_worker_that_will_be_free_is_waited_for(write: Write) -> None:
+    async with dragoman.open(write(**tied(workers=2))) as project:
+        pool = pool_of(host_of(project), "a")
+        napping = [asyncio.ensure_future(project.call("a.nap", {"s": 0.3}, timeout=20.0)) for _ in range(2)]
+        await soon(lambda: pool.in_flight == 2)
+        assert await project.call("a.own", timeout=20.0) == 1
+        assert [await each for each in napping] == [2, 2]
+
+
+async def test_of_two_that_hold_all_workers_one_goes_on(write: Write) -> None:
+    async with dragoman.open(write(**tied(workers=2))) as project:
+        pool = pool_of(host_of(project), "a")
+        warm = [asyncio.ensure_future(project.call("a.nap", {"s": 0.3}, timeout=20.0)) for _ in range(2)]
+        await asyncio.gather(*warm)
+        assert len(pool.workers) == 2
+        both = [asyncio.ensure_future(project.call("a.napping", timeout=20.0)) for _ in range(2)]
+        answers = await asyncio.gather(*both, return_exceptions=True)
+        assert 2 in answers
+        assert all(answer == 2 or isinstance(answer, ResourceExhausted) for answer in answers), answers
+
+
+async def test_callers_that_hold_each_others_workers_do_not_all_fail(write: Write) -> None:
+    """As many as there are workers at a time, each wanting a second one."""
+    async with dragoman.open(write(**tied(workers=3))) as project:
+        begun = time.monotonic()
+        running = [asyncio.ensure_future(project.call("a.around", timeout=30.0)) for _ in range(40)]
+        answers = await asyncio.gather(*running, return_exceptions=True)
+        assert time.monotonic() - begun < 25
+        assert all(answer == 1 or isinstance(answer, ResourceExhausted) for answer in answers), answers
+        assert answers.count(1) > 3
+        assert await project.a.leaf() == 1

@@ -79,6 +79,7 @@ class Crew:
     def __init__(self, pool: Pool) -> None:
         self.pool = pool
         self.wants = 0
+        self.full = True
         self.fault: Fault | None = None
         self.dead: list[Worker] = []
         self.gone: list[str] = []

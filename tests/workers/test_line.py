@@ -9,8 +9,10 @@ from tests.workers.peer import make_call
 NOBODY: Any = None
 
 
-def make_exchange() -> Exchange:
-    return Exchange(make_call(), NOBODY)
+def make_exchange(depth: int = 0) -> Exchange:
+    call = make_call()
+    call.depth = depth
+    return Exchange(call, NOBODY)
 
 
 def test_who_came_first_goes_first() -> None:
@@ -28,6 +30,18 @@ def test_a_full_line_takes_nobody_until_somebody_leaves() -> None:
     line.leave(first)
     assert line.join(second)
     assert (len(line), line.next()) == (1, second)
+
+
+def test_what_functions_wait_for_goes_first_and_finds_room() -> None:
+    line, outside, nested, deeper = WaitLine(2), make_exchange(), make_exchange(1), make_exchange(2)
+    assert all(line.join(exchange) for exchange in (outside, make_exchange(), nested, deeper))
+    assert not line.join(make_exchange(1))
+    assert len(line) == len(line.waiting) == 4
+    assert line.head_arrived_at() == outside.call.arrived_at
+    assert [line.next(), line.next(), line.next()] == [nested, deeper, outside]
+    line.rejoin(nested)
+    line.leave(nested)
+    assert len(line) == 1
 
 
 def test_leaving_twice_or_without_having_joined_counts_nothing_out() -> None:

@@ -40,6 +40,20 @@ class Trace:
         self.state = state
 
 
+class Ties:
+    """How a call stands to others: which call made it, where it is, and which it has made and waits for.
+
+    Only calls that functions make, and those that have made some, have ties. `place` is told by whoever runs the call.
+    """
+
+    __slots__ = ("caller", "place", "waits_for")
+
+    def __init__(self, caller: Call | None = None) -> None:
+        self.caller = caller
+        self.place: object = None
+        self.waits_for: set[Call] = set()
+
+
 class Call:
     """One call on its way in. Mutable only by the layer that holds it.
 
@@ -58,6 +72,7 @@ class Call:
         "on_event",
         "reply_codec",
         "target",
+        "ties",
         "trace",
     )
 
@@ -83,6 +98,7 @@ class Call:
         self.trace: Trace | None = None
         self.caller = ""
         self.depth = 0
+        self.ties: Ties | None = None
         self.on_event: Callable[[Event], None] | None = None
 
 

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from dragoman.contract.signature import Binding
     from dragoman.core.call import Call
 
-    Route = Callable[[Context, str, dict[str, Any]], Awaitable[Any]]
+    Route = Callable[[Call, Context, str, dict[str, Any]], Awaitable[Any]]
 
 
 def load_inline(source: str) -> InlineFunctions:
@@ -41,7 +41,7 @@ def load_inline(source: str) -> InlineFunctions:
 class InlineFunctions:
     """A service that runs the functions of one source.
 
-    `route(context, function, arguments)` serves `ctx.call`; without one, functions cannot call others.
+    `route(call, context, function, arguments)` serves `ctx.call`; without one, functions cannot call others.
     """
 
     def __init__(self, bindings: list[Binding]) -> None:
@@ -141,7 +141,7 @@ class InlineLink:
         """Call another function."""
         if self._route is None:
             raise Unimplemented(f"{function} cannot be called from an inline function here", started=Started.NO)
-        return await self._route(context, function, arguments)
+        return await self._route(self.call, context, function, arguments)
 
 
 def _context(binding: Binding, call: Call, link: InlineLink) -> Context | None:

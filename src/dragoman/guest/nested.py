@@ -91,7 +91,7 @@ class Outbound:
         try:
             body = encode(arguments, Codec.MSGPACK)
             # Past what a byte holds the host has long refused the chain for its depth.
-            head = meta.encode(entries.trace, "", function, min(entries.depth + 1, 255))
+            head = meta.encode(entries.trace, context.call_id, function, min(entries.depth + 1, 255))
             amount = remaining_ms(context.deadline, monotonic())
             call = self._last + 1
             data = self._line.connection.stream_header(call, 0, _CODECS, len(body), amount, head) + body

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import math
 from collections import Counter
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from dragoman.core.call import Call
@@ -156,7 +155,7 @@ class Host:
             detail = f"{call.function} waited all the {call.remaining_s:g}s it was given for {name} to start"
             raise DeadlineExceeded(detail, started=Started.NO, function=call.function)
         if call.remaining_s:
-            call = replace(call, remaining_s=max(call.remaining_s - (self._now() - asked_at), REMAINING_S_MIN))
+            call.remaining_s = max(call.remaining_s - (self._now() - asked_at), REMAINING_S_MIN)
         return await self._route(call)
 
     def _route(self, call: GuestCall) -> Pending:
@@ -167,6 +166,7 @@ class Host:
         nested = self.call(target, call.body, call.codec, call.reply_codec, call.remaining_s or math.inf)
         nested.depth = call.depth
         nested.trace = call.trace
+        call.tie(nested)
         return settle(self.serve(nested))
 
     def serve(self, call: Call) -> Awaitable[Reply]:

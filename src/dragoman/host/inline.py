@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
     from dragoman.config.project import Source
     from dragoman.contract.function import Contract
+    from dragoman.core.call import Call
     from dragoman.core.fault import Fault
     from dragoman.core.service import Service
     from dragoman.guest.context import Context
@@ -63,14 +64,17 @@ class InlineSource:
     async def stop(self, timeout_s: float | None = None) -> None:
         """There is nothing to end: calls in flight are bound by their deadlines."""
 
-    async def _call(self, context: Context, function: str, arguments: dict[str, Any]) -> Any:
+    async def _call(self, caller: Call, context: Context, function: str, arguments: dict[str, Any]) -> Any:
         """Serve `ctx.call`, as for a function in a worker."""
         body, codec = encode_input(arguments)
         entries = context.entries
         remaining_s = 0.0 if context.deadline == NEVER else max(context.remaining, 0.001)
-        call = GuestCall(function, body, codec, codec, remaining_s, entries.trace, entries.depth + 1)
-        reply = await self._route(call)
-        return await gathered(reply) if reply.items is not None else decode_reply(reply)
+        call = GuestCall(function, body, codec, codec, remaining_s, entries.trace, entries.depth + 1, caller)
+        try:
+            reply = await self._route(call)
+            return await gathered(reply) if reply.items is not None else decode_reply(reply)
+        finally:
+            call.untie()
 
 
 async def imported(path: str) -> InlineFunctions:

@@ -4,7 +4,7 @@ They go through the called function's whole stack, as a call from outside would.
 array, since the caller asked for one value.
 
 A function that calls another of its own source, with all workers busy, waits for one of them and may be what keeps it
-busy. Nothing guesses at such a knot: the deadline that every call has undoes it.
+busy. So it is kept which call waits for which; `workers.knot` looks at that when nothing moves.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ import contextlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
+from dragoman.core.call import Ties
 from dragoman.core.fault import OutOfRange, Started
 from dragoman.core.items import gather
 from dragoman.core.service import Pending, settle
@@ -23,14 +24,17 @@ from dragoman.wire.state import IllegalTransition
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from dragoman.core.call import Codec, Reply, Trace
+    from dragoman.core.call import Call, Codec, Reply, Trace
     from dragoman.wire.connection import Connection
     from dragoman.wire.frame import Frame
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True, eq=False)
 class GuestCall:
-    """What a guest asks for. `remaining_s` is the time it gives, 0 for as long as the function may take."""
+    """What a guest asks for. `remaining_s` is the time it gives, 0 for as long as the function may take.
+
+    `caller` is the call that asks, where that is known; `call` the one that was made of it.
+    """
 
     function: str
     body: bytes
@@ -39,6 +43,25 @@ class GuestCall:
     remaining_s: float
     trace: Trace | None
     depth: int
+    caller: Call | None = None
+    call: Call | None = None
+
+    def tie(self, call: Call) -> None:
+        """Keep that the caller waits for this call."""
+        self.call = call
+        call.ties = Ties(self.caller)
+        if self.caller is not None:
+            self.caller.ties = self.caller.ties or Ties()
+            self.caller.ties.waits_for.add(call)
+
+    def untie(self) -> None:
+        """Keep that the caller waits no more."""
+        call, self.call = self.call, None
+        if call is None or call.ties is None:
+            return
+        call.ties.place = None
+        if self.caller is not None and self.caller.ties is not None:
+            self.caller.ties.waits_for.discard(call)
 
 
 class Router(Protocol):
@@ -52,10 +75,18 @@ class Router(Protocol):
 class Outbound:
     """The calls that one worker has in progress through its host."""
 
-    def __init__(self, connection: Connection, send: Callable[..., None], route: Router) -> None:
+    def __init__(
+        self,
+        connection: Connection,
+        send: Callable[..., None],
+        route: Router,
+        caller: Callable[[int, str], Call | None],
+    ) -> None:
+        """`caller` finds the call that makes one, by the depth and the CALL_ID that come with that one."""
         self._connection = connection
         self._send = send
         self._route = route
+        self._caller = caller
         self._pending: dict[int, Pending] = {}
 
     def __len__(self) -> int:
@@ -72,10 +103,11 @@ class Outbound:
             frame.amount / 1000,
             entries.trace,
             entries.depth,
+            self._caller(entries.depth, entries.call_id),
         )
         pending = self._route(request)
         self._pending[frame.call] = pending
-        pending.then(lambda settled: self._answer(frame, settled))
+        pending.then(lambda settled: self._answer(frame, request, settled))
 
     def cancel(self, call_id: int) -> None:
         """The guest wants no answer any more; it gets CANCELLED."""
@@ -89,14 +121,16 @@ class Outbound:
         for each in pending.values():
             each.cancel()
 
-    def _answer(self, frame: Frame, settled: Pending) -> None:
+    def _answer(self, frame: Frame, request: GuestCall, settled: Pending) -> None:
         if frame.call not in self._pending:
+            request.untie()
             return
         if settled.reply is not None and settled.reply.items is not None:
             gathered = settle(gather(settled.reply, frame.reply_codec))
             self._pending[frame.call] = gathered
-            gathered.then(lambda done: self._answer(frame, done))
+            gathered.then(lambda done: self._answer(frame, request, done))
             return
+        request.untie()
         del self._pending[frame.call]
         # An IllegalTransition here says that the guest has just left: there is nobody to answer.
         with contextlib.suppress(IllegalTransition):

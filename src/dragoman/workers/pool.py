@@ -14,6 +14,7 @@ from dragoman.core.fault import Cancelled, DeadlineExceeded, Draining, Fault, Ov
 from dragoman.core.service import Pending, settle
 from dragoman.workers.exchange import Exchange
 from dragoman.workers.expiry import Expiry
+from dragoman.workers.knot import callers_of
 from dragoman.workers.lease import Lease
 from dragoman.workers.lifecycle import State
 from dragoman.workers.line import WaitLine
@@ -46,6 +47,11 @@ class Crew(Protocol):
 
     def wanted(self) -> None:
         """Calls wait and no worker is free."""
+        ...
+
+    @property
+    def full(self) -> bool:
+        """Whether there are as many workers as there may be, and none of them is just starting."""
         ...
 
     def refusal(self) -> Fault | None:
@@ -99,8 +105,10 @@ class Pool:
     def __call__(self, call: Call) -> Pending:
         """Run a call: a free worker takes it now, or it waits in line, or it is refused."""
         worker = self._pick() or (self._reclaim() if self.leases else None)
-        if worker is not None and not len(self.line):
+        if worker is not None and not len(self.line) and not (call.depth and behind_caller(call, worker)):
             exchange = Exchange(call, self)
+            if call.ties is not None:
+                call.ties.place = exchange
             self._expiry.watch(call)
             self._hand(exchange, worker)
             return exchange
@@ -168,6 +176,16 @@ class Pool:
             exchange.fail(
                 type(fault)(fault.detail, started=Started.NO, retry_after_s=fault.retry_after_s, function=name)
             )
+
+    @property
+    def moved(self) -> bool:
+        """Whether calls that still come are not for its own workers."""
+        return self.closed or self._successor is not None
+
+    def refuse(self, exchange: Exchange, fault: Fault) -> None:
+        """Answer a call in line with a fault."""
+        self.line.leave(exchange)
+        exchange.conclude(fault)
 
     def close(self) -> None:
         """Refuse every call from now on, and let the waiting ones go."""
@@ -294,6 +312,8 @@ class Pool:
             return Pending.failed(fault)
         exchange = Exchange(call, self)
         if self.line.join(exchange):
+            if call.ties is not None:
+                call.ties.place = exchange
             self._expiry.watch(call)
             self.crew.wanted()
             return exchange
@@ -377,3 +397,10 @@ class Pool:
                 worker.slow_down()
         if ahead:
             self._watch_stalls(ahead)
+
+
+def behind_caller(call: Call, worker: Worker) -> bool:
+    """Whether a call would be sent ahead to the worker of one that waits for it: that could only give it back."""
+    if len(worker.in_flight) < worker.owner.options.concurrency:
+        return False
+    return any(caller.id in worker.in_flight for caller in callers_of(call))

@@ -40,6 +40,10 @@ class Subject(Protocol):
         """A call in flight, or with 0 the worker itself, said something."""
         ...
 
+    def caller(self, depth: int, call_id: str) -> Call | None:
+        """The call in flight that makes one of this depth and CALL_ID, where that can be told."""
+        ...
+
     def leaving(self) -> None:
         """The worker takes no more calls."""
         ...
@@ -60,7 +64,7 @@ class RareFrames:
         self._pinged_at = 0.0
         self._waits_for_pong = False
         self._pongs = 0
-        self._outbound = Outbound(self._connection, subject.channel.send, route)
+        self._outbound = Outbound(self._connection, subject.channel.send, route, subject.caller)
         self._take: dict[int, Callable[[Frame], None]] = {
             Kind.READY: self._on_ready,
             Kind.FAULT: self._on_failure,

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from dragoman.core.fault import Draining, Fault, StartFailed
 from dragoman.workers.hire import Hired, hire
+from dragoman.workers.knot import untangle
 from dragoman.workers.lifecycle import State
 from dragoman.workers.scaling import STILLBORN_MAX, WAIT_S, YOUNG_S, backoff_s, crash_pause_s, growth
 from dragoman.workers.upkeep import Upkeep
@@ -93,6 +94,11 @@ class Supervisor:
             if alive:
                 self.note("error", f"{len(alive)} processes cannot be ended")
         pool.forget()
+
+    @property
+    def full(self) -> bool:
+        """Whether there are as many workers as there may be, and none of them is just starting."""
+        return not self.starting and self.crew_size >= self.pool.options.workers_max
 
     @property
     def crew_size(self) -> int:
@@ -202,6 +208,7 @@ class Supervisor:
             for _ in range(growth(pool.options, len(pool.workers) + len(pool.leases), len(pool.line))):
                 self._spawn()
         self.ensure()
+        untangle(pool)
         self.wanted()
 
     # Hiring

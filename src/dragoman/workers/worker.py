@@ -225,6 +225,15 @@ class Worker:
         exchange = self.in_flight.get(call_id)
         self.owner.heard(self, None if exchange is None else exchange.call, event)
 
+    def caller(self, depth: int, call_id: str) -> Call | None:
+        """The call in flight that makes one of this depth and CALL_ID, where that can be told."""
+        begun = [self.in_flight[flying].call for flying in self.begun()]
+        likely = [call for call in begun if call.depth == depth - 1]
+        if len(likely) > 1:
+            hello = self.connection.said_hello
+            likely = [call for call in likely if hello is not None and hello.call_id(call.id) == call_id]
+        return likely[0] if len(likely) == 1 else None
+
     def leaving(self) -> None:
         """Be let go: the guest asked for it."""
         self.owner.leaving(self)

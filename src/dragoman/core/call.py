@@ -102,6 +102,15 @@ class Call:
         self.on_event: Callable[[Event], None] | None = None
 
 
+def callers_of(call: Call) -> list[Call]:
+    """The calls that a call is made for: the one that made it, the one that made that, and so on."""
+    callers: list[Call] = []
+    while call.ties is not None and call.ties.caller is not None:
+        call = call.ties.caller
+        callers.append(call)
+    return callers
+
+
 class Stream(Protocol):
     """The items of a streamed reply, each one encoded value; closing it early cancels the call."""
 

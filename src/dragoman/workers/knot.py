@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, cast
 
+from dragoman.core.call import callers_of
 from dragoman.core.fault import FailedPrecondition, Fault, Overloaded, Started
 from dragoman.workers.exchange import Exchange
 
@@ -31,15 +32,6 @@ def untangle(pool: Pool) -> None:
     if held is not None and is_stuck(held):
         exchange = nested[next(reversed(nested))]
         pool.refuse(exchange, refusal(pool, exchange.call, held))
-
-
-def callers_of(call: Call) -> list[Call]:
-    """The calls that a call is made for: the one that made it, the one that made that, and so on."""
-    callers: list[Call] = []
-    while call.ties is not None and call.ties.caller is not None:
-        call = call.ties.caller
-        callers.append(call)
-    return callers
 
 
 def held_by(pool: Pool) -> list[Call] | None:

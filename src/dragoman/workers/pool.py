@@ -10,11 +10,11 @@ import contextlib
 import math
 from typing import TYPE_CHECKING, Protocol
 
+from dragoman.core.call import callers_of
 from dragoman.core.fault import Cancelled, DeadlineExceeded, Draining, Fault, Overloaded, Started, WorkerLost
 from dragoman.core.service import Pending, settle
 from dragoman.workers.exchange import Exchange
 from dragoman.workers.expiry import Expiry
-from dragoman.workers.knot import callers_of
 from dragoman.workers.lease import Lease
 from dragoman.workers.lifecycle import State
 from dragoman.workers.line import WaitLine

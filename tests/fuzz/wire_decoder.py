@@ -17,12 +17,14 @@ from dragoman.wire import meta
 from dragoman.wire.connection import Connection
 from dragoman.wire.decoder import Decoder
 from dragoman.wire.fault import ProtocolFault
-from dragoman.wire.frame import Frame, Kind
+from dragoman.wire.frame import GUEST_BIT, Flag, Frame, Kind
 from dragoman.wire.handshake import Hello, Limits, Ready
 from dragoman.wire.report import load_event, load_fault
+from dragoman.wire.segment import Region
 from dragoman.wire.state import Role
 
 VECTORS = Path(__file__).parents[2] / "proto" / "vectors"
+NAMED = meta.encode(function="a.b")
 
 
 def corpus() -> list[bytes]:
@@ -30,7 +32,8 @@ def corpus() -> list[bytes]:
     seeds: list[bytes] = []
     for path in sorted(VECTORS.glob("conversations/*.json")):
         steps = json.loads(path.read_text("utf-8"))["steps"]
-        seeds += [b"".join(bytes.fromhex(step["hex"]) for step in steps if step["from"] == side) for side in Role]
+        sides = ("host", "guest")
+        seeds += [b"".join(bytes.fromhex(step["hex"]) for step in steps if step["from"] == side) for side in sides]
     for path in sorted(VECTORS.glob("frames/*.json")):
         cases = json.loads(path.read_text("utf-8"))["cases"]
         seeds += [bytes.fromhex(case["hex"]) for case in cases if "hex" in case]
@@ -39,15 +42,21 @@ def corpus() -> list[bytes]:
 
 def connections() -> list[Connection]:
     """Both ends in the phases and with the calls that matter."""
-    host, guest = Connection(Role.HOST), Connection(Role.GUEST)
-    guest.receive(host.hello(Hello("fuzz", limits=Limits(credit_bytes=1000, calls_max=4))))
-    host.receive(guest.ready(Ready("fuzz", features=("revoke",))))
+    host, guest = Connection(Role.HOST, arena_bytes=65536), Connection(Role.GUEST, arena_bytes=65536)
+    hello = Hello("fuzz", limits=Limits(credit_bytes=1000, calls_max=4), features=("input", "segments"))
+    guest.receive(host.hello(hello))
+    host.receive(guest.ready(Ready("fuzz", features=("revoke", "segments"))))
+    server, client = Connection(Role.SERVER), Connection(Role.CLIENT)
+    client.receive(server.hello(hello))
+    server.receive(client.ready(Ready("fuzz")))
+    server.receive(client.stream_header(GUEST_BIT + 1, 0, 1, 2, 0, NAMED) + b"{}")
     for call in (1, 2):
         guest.receive(host.call(call, 0, 1, b"{}"))
-    guest.receive(host.stream_header(3, 0, 1, 2) + b"{}")
+    feeding = Frame(Kind.CALL, Flag.INPUT | Flag.STREAM | Flag.SEGMENT, 1, call=3, body=Region(0, 300).pack())
+    guest.receive(host.flagged_header(feeding) + feeding.body)
     greeting = Connection(Role.HOST)
     greeting.hello(Hello("fuzz"))
-    return [host, guest, greeting, Connection(Role.GUEST)]
+    return [host, guest, server, client, greeting, Connection(Role.GUEST)]
 
 
 def read_bodies(frames: list[Frame]) -> None:

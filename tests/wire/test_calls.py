@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from dragoman.wire.calls import WAITING, Made, Reading, Taken, Writing
+from dragoman.wire.calls import WAITING, Made, Reading, Taken, TakenRecord, Writing
 from dragoman.wire.fault import ProtocolFault
 from dragoman.wire.state import CallState, IllegalTransition, Step
 
@@ -77,10 +77,10 @@ def test_an_answer_forgets_what_was_asked() -> None:
 
 
 def test_a_call_answered_while_a_cancel_is_read_stays_answered() -> None:
-    class Racing(dict[int, CallState | Writing]):
+    class Racing(dict[int, TakenRecord]):
         """Calls that another thread answers right after they are looked up."""
 
-        def get(self, key: int, default: None = None) -> CallState | Writing | None:  # pyright: ignore[reportIncompatibleMethodOverride] - one use
+        def get(self, key: int, default: None = None) -> TakenRecord | None:  # pyright: ignore[reportIncompatibleMethodOverride] - one use
             found = super().get(key, default)
             self.pop(key, None)
             return found

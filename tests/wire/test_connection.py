@@ -12,24 +12,40 @@ from hypothesis import strategies as st
 
 from dragoman.core.fault import Aborted, Started, Unavailable
 from dragoman.wire import meta
-from dragoman.wire.connection import GUEST_BIT, PINGS_MAX, Connection
+from dragoman.wire.connection import PINGS_MAX, Connection
 from dragoman.wire.fault import Oversized, ProtocolFault, Reason
-from dragoman.wire.frame import CODECS_OF, FLAGS_OF, Frame, Kind, encode
+from dragoman.wire.frame import CODECS_OF, FLAGS_OF, GUEST_BIT, Flag, Frame, Kind, encode
 from dragoman.wire.handshake import Hello, Limits, Ready, dump_hello, dump_ready
 from dragoman.wire.report import dump_fault
+from dragoman.wire.segment import Region, region_of
 from dragoman.wire.state import CONNECTION, IllegalTransition, Phase, Role, Way, step_of
 
-HELLO = Hello("test", limits=Limits(frame_bytes_max=70_000, credit_bytes=500, calls_max=5))
-READY = Ready("python", features=("revoke",))
+HELLO = Hello(
+    "test",
+    limits=Limits(frame_bytes_max=70_000, credit_bytes=500, calls_max=5),
+    features=("input", "segments"),
+    service="shop",
+)
+READY = Ready("python", features=("revoke", "segments"))
+CLIENT_READY = Ready("go")
+ARENA_BYTES = 4096
 NAMED = meta.encode(function="a.b")
 
 
 def pair() -> tuple[Connection, Connection]:
     """A host and a guest that have shaken hands."""
-    host, guest = Connection(Role.HOST), Connection(Role.GUEST)
+    host, guest = Connection(Role.HOST, arena_bytes=ARENA_BYTES), Connection(Role.GUEST, arena_bytes=ARENA_BYTES)
     guest.receive(host.hello(HELLO))
     host.receive(guest.ready(READY))
     return host, guest
+
+
+def called() -> tuple[Connection, Connection]:
+    """A host and a client that have shaken hands."""
+    host, client = Connection(Role.SERVER), Connection(Role.CLIENT)
+    client.receive(host.hello(HELLO))
+    host.receive(client.ready(CLIENT_READY))
+    return host, client
 
 
 def test_both_sides_know_what_the_handshake_said() -> None:
@@ -198,22 +214,29 @@ def any_frame(kind: Kind) -> Frame:
         Kind.READY: dump_ready(READY),
         Kind.FAULT: dump_fault(Unavailable("x")),
         Kind.EVENT: b"{}",
+        Kind.RELEASE: bytes(8),
     }
-    about_connection = {Kind.HELLO, Kind.READY, Kind.PING, Kind.PONG, Kind.DRAIN, Kind.BYE}
+    about_connection = {Kind.HELLO, Kind.READY, Kind.PING, Kind.PONG, Kind.DRAIN, Kind.BYE, Kind.RELEASE}
     call = 0 if kind in about_connection else 9
     return Frame(int(kind), 0, CODECS_OF[kind][0], 0, call, 0, b"", bodies.get(kind, b""))
 
 
 def reach(role: Role, phase: Phase) -> Connection:
     """A connection that is in a phase, without calls."""
-    host, guest = Connection(Role.HOST), Connection(Role.GUEST)
-    end, peer = (host, guest) if role is Role.HOST else (guest, host)
+    hosting = role in {Role.HOST, Role.SERVER}
+    clients = role in {Role.SERVER, Role.CLIENT}
+    host, guest = (
+        (Connection(Role.SERVER), Connection(Role.CLIENT))
+        if clients
+        else (Connection(Role.HOST), Connection(Role.GUEST))
+    )
+    end, peer = (host, guest) if hosting else (guest, host)
     if phase is Phase.START:
         return end
     guest.receive(host.hello(HELLO))
     if phase is Phase.GREETING:
         return end
-    host.receive(guest.ready(READY))
+    host.receive(guest.ready(CLIENT_READY if clients else READY))
     match phase:
         case Phase.REFUSING:
             host.receive(guest.drain())
@@ -232,10 +255,14 @@ def reach(role: Role, phase: Phase) -> Connection:
 @pytest.mark.parametrize("phase", Phase)
 @pytest.mark.parametrize("kind", Kind)
 def test_a_connection_takes_exactly_what_its_table_has(role: Role, phase: Phase, kind: Kind) -> None:
+    if phase not in CONNECTION[role]:
+        return
     end = reach(role, phase)
     frame = any_frame(kind)
+    if kind is Kind.READY and role is Role.SERVER:
+        frame = frame._replace(body=dump_ready(CLIENT_READY))
     if kind is Kind.CALL:
-        frame = frame._replace(call=9 if role is Role.GUEST else 9 | GUEST_BIT, meta=NAMED)
+        frame = frame._replace(call=9 if role in {Role.GUEST, Role.CLIENT} else 9 | GUEST_BIT, meta=NAMED)
     legal = step_of(frame) in CONNECTION[role][phase][Way.RECEIVE]
     try:
         end.receive(encode(frame))
@@ -250,7 +277,7 @@ def test_a_connection_takes_exactly_what_its_table_has(role: Role, phase: Phase,
 @pytest.mark.parametrize("phase", Phase)
 def test_the_short_cut_for_calls_agrees_with_the_table(way: str, phase: Phase) -> None:
     guest = reach(Role.GUEST, phase)
-    flags = 0 if way == "plain" else FLAGS_OF[Kind.CALL]  # any flag takes the long way
+    flags = 0 if way == "plain" else FLAGS_OF[Kind.CALL] & ~Flag.SEGMENT  # any flag takes the long way
     legal = any(step.name == "CALL" for step in CONNECTION[Role.GUEST][phase][Way.RECEIVE])
     with contextlib.nullcontext() if legal else pytest.raises(ProtocolFault):
         guest.receive(encode(Frame(Kind.CALL, flags, 1, call=9, body=b"{}")))
@@ -297,18 +324,23 @@ class Talk:
 
     def __init__(self, chance: random.Random) -> None:
         self.chance = chance
-        self.host, self.guest = pair()
+        self.clients = chance.random() < 0.3
+        self.host, self.guest = called() if self.clients else pair()
         self.wires: dict[Role, deque[bytes]] = {role: deque() for role in Role}
+        self.held: dict[Role, list[int]] = {role: [] for role in Role}
         self.ids = iter(range(1, 10_000))
         self.refused = 0
 
     def act(self) -> None:
         """Let one side try one send, or let one side receive."""
-        end, wire = self.chance.choice(((self.host, self.wires[Role.GUEST]), (self.guest, self.wires[Role.HOST])))
+        ends = ((self.host, self.wires[self.guest.role]), (self.guest, self.wires[self.host.role]))
+        end, wire = self.chance.choice(ends)
         if self.chance.random() < 0.4:
             if self.wires[end.role]:
                 frames = end.receive(self.wires[end.role].popleft())
                 wire.extend(end.pong(frame.body) for frame in frames if frame.kind == Kind.PING and may_send(end))
+                self.held[end.role] += [region_of(frame.body).offset for frame in frames if frame.flags & Flag.SEGMENT]
+                wire.extend(filter(None, [end.answers()]))
             return
         try:
             wire.append(self.send(end))
@@ -320,24 +352,44 @@ class Talk:
         own = self.chance.choice([*end.made, 1])
         owed = self.chance.choice([*end.taken, 1])
         size = self.chance.choice((0, 5, 600))
-        new = next(self.ids) | (GUEST_BIT if end.role is Role.GUEST else 0)
-        entries = NAMED if end.role is Role.GUEST else b""
+        calling = end.role in {Role.GUEST, Role.CLIENT}
+        new = next(self.ids) | (GUEST_BIT if calling else 0)
+        entries = NAMED if calling else b""
+        flags = self.chance.choice((Flag.INPUT, Flag.INPUT | Flag.STREAM))
+        lending = Frame(Kind.CALL, flags | Flag.SEGMENT, 1, call=new, meta=entries, body=self.region().pack())
         sends = (
             lambda: end.call(new, 0, 1, b"{}", 0, entries),
             lambda: end.stream_header(new, 0, 1, 2, 0, entries) + b"{}",
+            lambda: end.flagged_header(Frame(Kind.CALL, flags, 1, call=new, meta=entries, body=b"{}")) + b"{}",
+            lambda: end.flagged_header(lending) + lending.body,
             lambda: end.item(owed, 3, bytes(size)),
-            lambda: end.item(owed, 3, bytes(size)),
+            lambda: end.item(own, 3, bytes(size)),
+            lambda: end.lend_item(self.chance.choice((own, owed)), 3, self.region()),
+            lambda: end.lend_end(owed, 3, self.region()),
+            lambda: self.give_back(end),
+            lambda: end.finish(own),
             lambda: end.end(owed, 3 if size else 0, bytes(size)),
             lambda: end.fault(owed, Unavailable("x")),
             lambda: end.fault(owed, Aborted("x", started=Started.NO), unstarted=True),
             lambda: end.cancel(own),
             lambda: end.cancel(own, unstarted=end.role is Role.HOST),
-            lambda: end.credit(own, 100),
+            lambda: end.credit(self.chance.choice((own, owed)), 100),
             lambda: end.event(b"{}", self.chance.choice((0, 77))),
             lambda: end.ping(bytes((size % 256,))),
         )
         rare = (end.drain, end.bye)
         return self.chance.choice(rare if self.chance.random() < 0.01 else sends)()
+
+    def region(self) -> Region:
+        """Some region of an arena."""
+        return Region(self.chance.randrange(0, ARENA_BYTES, 64), self.chance.choice((1, 64, 600)))
+
+    def give_back(self, end: Connection) -> bytes:
+        """Release one of the regions that a side holds."""
+        held = self.held[end.role]
+        if not held or not may_send(end):
+            raise IllegalTransition
+        return end.release(held.pop(self.chance.randrange(len(held))))
 
     def settle(self) -> None:
         """Deliver all that is on its way."""

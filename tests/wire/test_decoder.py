@@ -12,7 +12,19 @@ from hypothesis import strategies as st
 
 from dragoman.wire.decoder import Decoder
 from dragoman.wire.fault import ProtocolFault, Reason
-from dragoman.wire.frame import BODY_BYTES_MAX, CODECS_OF, CORRUPT, FLAGS_OF, Flag, Frame, Kind, encode, word
+from dragoman.wire.frame import (
+    BODY_BYTES_MAX,
+    CODECS_OF,
+    CORRUPT,
+    FLAGS_OF,
+    REGION_BYTES,
+    RELEASE_BYTES,
+    Flag,
+    Frame,
+    Kind,
+    encode,
+    word,
+)
 
 MIB = 1 << 20
 
@@ -24,16 +36,27 @@ def frames(draw: st.DrawFn) -> Frame:
     codec = draw(st.sampled_from(CODECS_OF[kind]))
     bulk = kind in {Kind.CALL, Kind.ITEM, Kind.END}
     body_bytes_max = 0 if bulk and not codec & 15 else min(BODY_BYTES_MAX[kind], 300)
+    flags = draw(st.integers(0, 31)) & FLAGS_OF[kind]
+    if flags & Flag.SEGMENT and not body_bytes_max:
+        flags &= ~Flag.SEGMENT
+    exact = RELEASE_BYTES if kind is Kind.RELEASE else REGION_BYTES if flags & Flag.SEGMENT else 0
     return Frame(
         int(kind),
-        draw(st.integers(0, 15)) & FLAGS_OF[kind],
+        flags,
         codec,
         draw(st.integers(0, 2**32 - 1)),
         draw(st.integers(0, 2**64 - 1)),
         draw(st.integers(0, 2**32 - 1)),
         draw(st.binary(max_size=60)) if kind is Kind.CALL else b"",
-        draw(st.binary(max_size=body_bytes_max)),
+        draw(st.binary(min_size=exact, max_size=exact or body_bytes_max)),
     )
+
+
+def sharing() -> Decoder:
+    """A decoder whose two sides agreed on shared memory."""
+    decoder = Decoder()
+    decoder.segments = True
+    return decoder
 
 
 def feed_in_pieces(decoder: Decoder, data: bytes, cuts: list[int]) -> tuple[list[Frame], Reason | None]:
@@ -50,7 +73,7 @@ def feed_in_pieces(decoder: Decoder, data: bytes, cuts: list[int]) -> tuple[list
 
 @given(st.lists(frames(), max_size=6), st.lists(st.integers(0, 3000), max_size=12))
 def test_frames_survive_any_cutting(sent: list[Frame], cuts: list[int]) -> None:
-    decoder = Decoder()
+    decoder = sharing()
     assert feed_in_pieces(decoder, b"".join(map(encode, sent)), cuts) == (sent, None)
     assert decoder.missing_bytes == 0
 
@@ -60,7 +83,8 @@ def test_garbage_ends_in_the_same_fault_after_the_same_frames_however_it_is_cut(
     sent: list[Frame], garbage: bytes, cuts: list[int]
 ) -> None:
     data = b"".join(map(encode, sent)) + garbage
-    assert feed_in_pieces(Decoder(), data, cuts) == feed_in_pieces(Decoder(), data, [])
+    for make in (Decoder, sharing):
+        assert feed_in_pieces(make(), data, cuts) == feed_in_pieces(make(), data, [])
 
 
 @pytest.mark.parametrize("kind", [bytes, bytearray, memoryview])

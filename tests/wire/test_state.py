@@ -8,16 +8,23 @@ from dragoman.wire.frame import Flag, Frame, Kind
 from dragoman.wire.state import (
     CALLEE,
     CALLER,
+    CLIENT,
     CONNECTION,
     GUEST,
     HOST,
+    INPUT_CALLEE,
+    INPUT_CALLER,
+    SERVER,
     CallState,
     IllegalTransition,
+    InputState,
     Phase,
+    Role,
     Step,
     Way,
     move,
     move_call,
+    move_input,
     step_of,
 )
 
@@ -31,16 +38,28 @@ def test_a_table_raises_on_a_step_that_it_does_not_have() -> None:
 
 
 def test_every_phase_and_every_state_has_both_ways() -> None:
-    for table in CONNECTION.values():
-        assert set(table) == set(Phase)
+    for role, table in CONNECTION.items():
+        assert set(table) == set(Phase) - ({Phase.REFUSING} if role in {Role.SERVER, Role.CLIENT} else set())
         assert all(set(ways) == set(Way) for ways in table.values())
     for table in (CALLER, CALLEE):
         assert set(table) == set(CallState)
         assert all(set(ways) == set(Way) for ways in table.values())
+    assert set(INPUT_CALLER) == set(InputState) - {InputState.SPOILED}
+    assert set(INPUT_CALLEE) == set(InputState)
+    for table in (INPUT_CALLER, INPUT_CALLEE):
+        assert all(set(ways) == set(Way) for ways in table.values())
+
+
+def test_an_input_may_go_on_or_end_only_while_it_flows() -> None:
+    for state in set(INPUT_CALLER) - {InputState.FLOWING}:
+        with pytest.raises(IllegalTransition, match=f"send ITEM .* the input of the call is {state.value}"):
+            move_input(INPUT_CALLER, state, Way.SEND, Step.ITEM)
+    for step in (Step.ITEM, Step.END):
+        assert move_input(INPUT_CALLEE, InputState.SPOILED, Way.RECEIVE, step) is InputState.SPOILED
 
 
 def test_what_one_role_may_send_the_other_knows() -> None:
-    for sender, receiver in ((HOST, GUEST), (GUEST, HOST)):
+    for sender, receiver in ((HOST, GUEST), (GUEST, HOST), (SERVER, CLIENT), (CLIENT, SERVER)):
         sent = {step for ways in sender.values() for step in ways[Way.SEND]}
         known = {step for ways in receiver.values() for step in ways[Way.RECEIVE]}
         assert sent == known

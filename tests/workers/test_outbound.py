@@ -1,8 +1,7 @@
 from dragoman.core.call import Codec, Reply
 from dragoman.core.fault import Cancelled, NotFound, OutOfRange
 from dragoman.wire import meta
-from dragoman.wire.connection import GUEST_BIT
-from dragoman.wire.frame import Kind
+from dragoman.wire.frame import GUEST_BIT, Kind
 from dragoman.workers.stream import ReplyStream
 from tests.workers.conftest import Open
 from tests.workers.peer import Peer, Shop, until

@@ -10,9 +10,8 @@ from dragoman.core.call import Codec
 from dragoman.core.deadline import remaining_ms
 from dragoman.core.fault import DataLoss, Fault, InvalidArgument, Started
 from dragoman.wire import meta
-from dragoman.wire.connection import GUEST_BIT
 from dragoman.wire.fault import Oversized
-from dragoman.wire.frame import Frame, Kind
+from dragoman.wire.frame import GUEST_BIT, Frame, Kind
 from dragoman.wire.report import load_fault
 from dragoman.wire.state import IllegalTransition
 

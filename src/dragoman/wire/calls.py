@@ -1,7 +1,7 @@
 """The calls in flight on one connection: those this side made, and those it took.
 
 Most calls want one reply and end by it, so a live call is a constant in a dictionary; only a call that may stream has
-a record of its own, with its window.
+a record of its own, with its window. An input stream has its record beside that of its call.
 """
 
 from __future__ import annotations
@@ -10,7 +10,19 @@ from typing import TypeAlias
 
 from dragoman.wire.fault import ProtocolFault, Reason
 from dragoman.wire.flow import Receiver, Sender
-from dragoman.wire.state import CALLEE, CALLER, CallState, IllegalTransition, Step, Way, move_call
+from dragoman.wire.state import (
+    CALLEE,
+    CALLER,
+    INPUT_CALLEE,
+    INPUT_CALLER,
+    CallState,
+    IllegalTransition,
+    InputState,
+    Step,
+    Way,
+    move_call,
+    move_input,
+)
 
 WAITING = CallState.WAITING
 
@@ -35,21 +47,57 @@ class Writing(Sender):
         self.state = WAITING
 
 
-MadeRecord: TypeAlias = CallState | Reading
-TakenRecord: TypeAlias = CallState | Writing
+class Single:
+    """A call that wants one reply and has an input stream: no constant, so that its end takes the long way."""
+
+    __slots__ = ("state",)
+
+    def __init__(self) -> None:
+        self.state = WAITING
 
 
-def _state(record: CallState | Reading | Writing) -> CallState:
+class Feeding(Sender):
+    """The input stream of a call that this side made."""
+
+    __slots__ = ("state",)
+
+    def __init__(self, window: int) -> None:
+        super().__init__(window)
+        self.state = InputState.FLOWING
+
+
+class Drawing(Receiver):
+    """The input stream of a call that this side took."""
+
+    __slots__ = ("state",)
+
+    def __init__(self, window: int) -> None:
+        super().__init__(window)
+        self.state = InputState.FLOWING
+
+
+MadeRecord: TypeAlias = CallState | Reading | Single
+TakenRecord: TypeAlias = CallState | Writing | Single
+
+
+def _state(record: MadeRecord | TakenRecord) -> CallState:
     return record if isinstance(record, CallState) else record.state
 
 
 class Made:
     """Calls that this side made. Invariant: an id lives until its END or FAULT has come, even if it was given up."""
 
-    __slots__ = ("live",)
+    __slots__ = ("inputs", "live")
 
     def __init__(self) -> None:
         self.live: dict[int, MadeRecord] = {}
+        self.inputs: dict[int, Feeding] = {}
+
+    def open(self, call: int, window: int, *, stream: bool, feeds: bool) -> None:
+        """Note a CALL that has just been checked."""
+        self.live[call] = Reading(window) if stream else Single() if feeds else WAITING
+        if feeds:
+            self.inputs[call] = Feeding(window)
 
     def reply(self, call: int, step: Step, body_bytes: int) -> None:
         """Take ITEM, END, FAULT or RETURN. Raises `ProtocolFault`."""
@@ -75,6 +123,39 @@ class Made:
         if record is None:
             raise _not_live(step, call)
         self._enter(call, record, move_call(CALLER, _state(record), Way.SEND, step))
+        feeding = self.inputs.get(call)
+        if feeding is not None and step is Step.CANCEL:
+            feeding.state = move_input(INPUT_CALLER, feeding.state, Way.SEND, step)
+
+    def granted(self, call: int, amount: int) -> bool:
+        """Take CREDIT for an input; false where the input is at its end. Raises `ProtocolFault`."""
+        if call not in self.live:
+            raise ProtocolFault(Reason.UNKNOWN_CALL, f"CREDIT for the input of call {call:#x}, which is not in flight")
+        feeding = self.inputs.get(call)
+        if feeding is None:
+            raise ProtocolFault(Reason.STREAM, f"CREDIT for the input of call {call:#x}, which has no INPUT")
+        if feeding.state is not InputState.FLOWING:
+            return False
+        feeding.grant(amount)
+        return True
+
+    def feed(self, call: int, step: Step, cost: int) -> None:
+        """Give ITEM or END of an input. Raises `IllegalTransition`."""
+        feeding = self.feeding(call)
+        state = move_input(INPUT_CALLER, feeding.state, Way.SEND, step)
+        if step is Step.ITEM:
+            if feeding.credit <= 0:
+                message = f"ITEM for the input of call {call:#x} without credit"
+                raise IllegalTransition(message)
+            feeding.spend(cost)
+        feeding.state = state
+
+    def feeding(self, call: int) -> Feeding:
+        """The window of the input of a live call. Raises `IllegalTransition` where there is none."""
+        feeding = self.inputs.get(call)
+        if feeding is None:
+            raise _not_live(Step.ITEM, call)
+        return feeding
 
     def reading(self, call: int) -> Reading:
         """The window of a live call that may stream. Raises `IllegalTransition` where there is none."""
@@ -86,10 +167,11 @@ class Made:
     def _enter(self, call: int, record: MadeRecord, state: CallState) -> None:
         if state is CallState.DONE:
             del self.live[call]
-        elif isinstance(record, Reading):
-            record.state = state
-        else:
+            self.inputs.pop(call, None)
+        elif isinstance(record, CallState):
             self.live[call] = state
+        else:
+            record.state = state
 
 
 class Taken:
@@ -99,11 +181,55 @@ class Taken:
     asked of a call that wants one reply is kept in `asked`. So a thread may answer while another receives.
     """
 
-    __slots__ = ("asked", "live")
+    __slots__ = ("asked", "inputs", "live")
 
     def __init__(self) -> None:
         self.live: dict[int, TakenRecord] = {}
         self.asked: dict[int, CallState] = {}
+        self.inputs: dict[int, Drawing] = {}
+
+    def open(self, call: int, window: int, *, stream: bool, draws: bool) -> None:
+        """Note a CALL that has just been checked."""
+        if draws:
+            self.inputs[call] = Drawing(window)
+        self.live[call] = Writing(window) if stream else Single() if draws else WAITING
+
+    def draw(self, call: int, step: Step, body_bytes: int) -> bool:
+        """Take ITEM or END of an input; false where it is to be dropped. Raises `ProtocolFault`."""
+        drawing = self.inputs.get(call)
+        if drawing is None:
+            if call in self.live:
+                raise ProtocolFault(Reason.STREAM, f"{step} of the caller for call {call:#x}, which has no INPUT")
+            return False
+        try:
+            state = move_input(INPUT_CALLEE, drawing.state, Way.RECEIVE, step)
+        except IllegalTransition as illegal:
+            raise ProtocolFault(Reason.STREAM, f"call {call:#x}: {illegal}") from None
+        drawing.state = state
+        if state is InputState.SPOILED:
+            return False
+        if step is Step.ITEM:
+            drawing.take(body_bytes)
+        elif body_bytes:
+            raise ProtocolFault(Reason.STREAM, f"the end of the input of call {call:#x} has a body")
+        return True
+
+    def spoil(self, call: int, step: Step) -> bool:
+        """Take a corrupt ITEM or END of an input; false where it is dropped as any other. Raises `ProtocolFault`."""
+        if not self.draw(call, step, 0):
+            return False
+        self.inputs[call].state = InputState.SPOILED
+        return True
+
+    def spoiled(self, call: int) -> bool:
+        """Whether the input of a call was corrupt, so that its answer is DATA_LOSS."""
+        drawing = self.inputs.get(call)
+        return drawing is not None and drawing.state is InputState.SPOILED
+
+    def drawing(self, call: int) -> Drawing | None:
+        """The window of the input of a live call, while it flows."""
+        drawing = self.inputs.get(call)
+        return drawing if drawing is not None and drawing.state is InputState.FLOWING else None
 
     def control(self, call: int, step: Step, amount: int) -> bool:
         """Take CANCEL, REVOKE or CREDIT; false where the call has been answered already, which is no fault.
@@ -121,7 +247,10 @@ class Taken:
             state = move_call(CALLEE, self.asked.get(call, _state(record)), Way.RECEIVE, step)
         except IllegalTransition as illegal:
             raise ProtocolFault(Reason.STATE, str(illegal)) from None
-        if isinstance(record, Writing):
+        drawing = self.inputs.get(call)
+        if drawing is not None and step is Step.CANCEL:
+            drawing.state = move_input(INPUT_CALLEE, drawing.state, Way.RECEIVE, step)
+        if not isinstance(record, CallState):
             record.state = state
             return True
         self.asked[call] = state
@@ -154,6 +283,7 @@ class Taken:
             message = f"{step} with {body_bytes} bytes is not possible while call {call:#x} is {state.value}"
             raise IllegalTransition(message)
         self.asked.pop(call, None)
+        self.inputs.pop(call, None)
 
     def writing(self, call: int) -> Writing:
         """The window of a live call that may stream. Raises `IllegalTransition` where there is none."""

@@ -21,6 +21,8 @@ from dragoman.wire.frame import (
     FRAME_BYTES_MAX,
     HEADER_BYTES,
     META_BYTES_MAX,
+    REGION_BYTES,
+    RELEASE_BYTES,
     VERSION,
     Flag,
     Frame,
@@ -38,46 +40,72 @@ _GATHER_BYTES = 64 * 1024
 
 _BULK = frozenset({int(Kind.CALL), int(Kind.ITEM), int(Kind.END)})
 _CALL = int(Kind.CALL)
-_CHECKSUM = int(Flag.CHECKSUM)
+_CHECKSUM, _SEGMENT = int(Flag.CHECKSUM), int(Flag.SEGMENT)
+_EXACT = -1
+"""In place of a largest body: this word has one size only, and `_exact` knows it."""
 _unpack = FIELDS.unpack_from
 # Skips the slower `__new__` that NamedTuple makes.
 _new: Callable[[type[Frame], tuple[object, ...]], Frame] = tuple.__new__  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType] - typeshed leaves it generic
 
 
 def _shapes() -> dict[int, tuple[int, int, int, int]]:
-    """Every legal word, with its kind, flags, codec and largest body."""
-    shapes: dict[int, tuple[int, int, int, int]] = {}
-    for kind in Kind:
-        for flags in range(16):
-            if flags & ~FLAGS_OF[kind]:
-                continue
-            for codec in CODECS_OF[kind]:
-                bodiless = not codec & 0x0F and kind in {Kind.CALL, Kind.ITEM, Kind.END}
-                body_bytes_max = 0 if bodiless else BODY_BYTES_MAX[kind]
-                shapes[word(kind, flags, codec)] = (int(kind), flags, codec, body_bytes_max)
-    return shapes
+    """Every legal word, with its kind, flags, codec and largest body.
+
+    What has one size only is marked, so that it costs the others nothing.
+    """
+    return {
+        word(kind, flags, codec): (int(kind), flags, codec, _body_bytes_max(kind, flags, codec))
+        for kind in Kind
+        for flags in range(32)
+        if not flags & ~FLAGS_OF[kind]
+        for codec in CODECS_OF[kind]
+    }
+
+
+def _body_bytes_max(kind: Kind, flags: int, codec: int) -> int:
+    if flags & _SEGMENT or kind is Kind.RELEASE:
+        return _EXACT
+    return 0 if kind in _BULK and not codec & 0x0F else BODY_BYTES_MAX[kind]
 
 
 _SHAPES = _shapes()
 
 
-def _refusal(length: int, bits: int, meta: int, limit: int) -> ProtocolFault:
+def _refusal(length: int, bits: int, meta: int, limit: int, *, segments: bool) -> ProtocolFault:
     """Say which rule a header breaks."""
     version, kind, flags, codec = bits.to_bytes(4, "little")
     if version != VERSION:
         return ProtocolFault(Reason.VERSION, f"frame of version {version}; this side speaks {VERSION}")
     if kind not in FLAGS_OF:
         return ProtocolFault(Reason.KIND, f"unknown kind {kind}")
-    name = Kind(kind).name
-    if flags & ~FLAGS_OF[kind]:
-        reason = Reason.SEGMENT if flags & Flag.SEGMENT else Reason.FLAGS
-        return ProtocolFault(reason, f"flags {flags:#04x} are not allowed on {name} (0x02 is a shared-memory body)")
-    if codec not in CODECS_OF[kind]:
-        return ProtocolFault(Reason.CODEC, f"codec byte {codec:#04x} is not allowed on {name}")
-    if meta > length or meta > META_BYTES_MAX or (meta and kind != Kind.CALL):
-        return ProtocolFault(Reason.META, f"{name} with {meta} bytes of meta in {length}")
-    length_max = min(_SHAPES[bits][3], limit) if kind in _BULK else _SHAPES[bits][3]
-    return ProtocolFault(Reason.SIZE, f"{name} of {length} bytes; at most {length_max} are accepted")
+    name, body_bytes = Kind(kind).name, length - meta
+    if flags & _SEGMENT and kind in _BULK and not (segments and body_bytes == REGION_BYTES):
+        reason, detail = Reason.SEGMENT, f"{name} with a region named in {body_bytes} bytes{_UNAGREED[segments]}"
+    elif flags & ~FLAGS_OF[kind]:
+        reason, detail = Reason.FLAGS, f"flags {flags:#04x} are not allowed on {name}"
+    elif codec not in CODECS_OF[kind]:
+        reason, detail = Reason.CODEC, f"codec byte {codec:#04x} is not allowed on {name}"
+    elif meta > length or meta > META_BYTES_MAX or (meta and kind != Kind.CALL):
+        reason, detail = Reason.META, f"{name} with {meta} bytes of meta in {length}"
+    else:
+        bulk = kind in _BULK
+        length_max = BODY_BYTES_MAX[kind] if not bulk else min(BODY_BYTES_MAX[kind], limit) if codec & 0x0F else 0
+        reason, detail = Reason.SIZE, f"{name} of {length} bytes; at most {length_max} are accepted"
+    return ProtocolFault(reason, detail)
+
+
+_UNAGREED = (", which the two sides did not agree on", "; its offset and size are 16")
+
+
+def _exact(length: int, bits: int, meta: int, *, segments: bool) -> tuple[int, int, int, int] | None:
+    """The shape of a word of one size only, where the header keeps to it."""
+    shape = _SHAPES.get(bits)
+    if shape is None or shape[3] != _EXACT:
+        return None
+    kind, flags, codec, _ = shape
+    if not flags & _SEGMENT:
+        return shape if length - meta == RELEASE_BYTES else None
+    return shape if segments and length - meta == REGION_BYTES and (codec & 0x0F or kind not in _BULK) else None
 
 
 class Decoder:
@@ -87,14 +115,15 @@ class Decoder:
     the first, `_entries` the second once they are whole), so that the body is joined where it stays.
     """
 
-    __slots__ = ("_entries", "_fault", "_header", "_missing", "_pieces", "limit")
+    __slots__ = ("_entries", "_fault", "_header", "_missing", "_pieces", "limit", "segments")
 
     def __init__(self, limit: int = FRAME_BYTES_MAX) -> None:
         """`limit` is the largest `length` (meta and body together, bytes) of CALL, ITEM and END.
 
-        The other kinds have limits of their own (`BODY_BYTES_MAX`).
+        The other kinds have limits of their own (`BODY_BYTES_MAX`). While `segments` is set, bodies may be regions.
         """
         self.limit = limit
+        self.segments = False
         self._header: bytes | None = None
         self._entries: bytes | None = None
         self._pieces: list[bytes | bytearray] = []
@@ -137,10 +166,12 @@ class Decoder:
             length, bits, function, meta, call, amount, checksum = _unpack(data, at)
             shape = shapes.get(bits)
             if shape is None or length - meta > shape[3] or (length > limit and shape[0] in _BULK):
-                raise _refusal(length, bits, meta, limit)
+                shape = _exact(length, bits, meta, segments=self.segments)
+                if shape is None:
+                    raise _refusal(length, bits, meta, limit, segments=self.segments)
             kind, flags, codec, _ = shape
             if meta and (meta > length or meta > META_BYTES_MAX or kind != _CALL):
-                raise _refusal(length, bits, meta, limit)
+                raise _refusal(length, bits, meta, limit, segments=self.segments)
             start = at + HEADER_BYTES
             stop = start + length
             if stop > end:

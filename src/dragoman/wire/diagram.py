@@ -5,7 +5,21 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING
 
-from dragoman.wire.state import CALLEE, CALLER, GUEST, HOST, CallState, Phase, Step, Way
+from dragoman.wire.state import (
+    CALLEE,
+    CALLER,
+    CLIENT,
+    GUEST,
+    HOST,
+    INPUT_CALLEE,
+    INPUT_CALLER,
+    SERVER,
+    CallState,
+    InputState,
+    Phase,
+    Step,
+    Way,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -26,6 +40,12 @@ REVOKE is CANCEL with the flag UNSTARTED, RETURN is FAULT with that flag, and FA
 ## The connection, as its guest sees it
 
 {guest}
+## The connection, as a host sees it that a client has called
+
+{server}
+## The connection, as its client sees it
+
+{client}
 In *left*, this side has sent its last frame; what still arrives is read and dropped. In *closed*, the peer has.
 
 ## One call, as its caller sees it
@@ -36,12 +56,23 @@ In *left*, this side has sent its last frame; what still arrives is read and dro
 {callee}
 ITEM and CREDIT need a CALL that carried the flag STREAM. A CANCEL, REVOKE or CREDIT for a call that its callee has
 answered already is dropped: it crossed the answer.
+
+## The input stream of a call, as its caller sees it
+
+{feeding}
+## The input stream of a call, as its callee sees it
+
+{drawing}
+Only a call that carried the flag INPUT has one, beside its reply. END is the input's where its caller sends it, and the
+call's where its callee does. CREDIT in *ended* and *closed*, and ITEM and END in *spoiled* (after a corrupt one) or for
+a call that is answered, are dropped: they crossed what ended the input.
 """
 
 
 def draw(
     table: Mapping[Phase, Mapping[Way, Mapping[Step, Phase]]]
-    | Mapping[CallState, Mapping[Way, Mapping[Step, CallState]]],
+    | Mapping[CallState, Mapping[Way, Mapping[Step, CallState]]]
+    | Mapping[InputState, Mapping[Way, Mapping[Step, InputState]]],
 ) -> str:
     """One table as the text of a Mermaid `stateDiagram-v2`; arrows between the same two states share one line."""
     states = list(table)
@@ -52,13 +83,23 @@ def draw(
             for step, target in ways[way].items():
                 labels.setdefault(target.value, []).append(f"{mark}{step}")
         lines += [f"    {state.value} --> {target}: {' '.join(steps)}" for target, steps in labels.items()]
-    lines += [f"    {state.value} --> [*]" for state in states if state in {Phase.LEFT, Phase.CLOSED, CallState.DONE}]
+    last = {Phase.LEFT, Phase.CLOSED, CallState.DONE, InputState.CLOSED}
+    lines += [f"    {state.value} --> [*]" for state in states if state in last]
     return "\n".join(lines)
 
 
 def page() -> str:
     """The whole page of the documentation."""
-    tables = {"host": HOST, "guest": GUEST, "caller": CALLER, "callee": CALLEE}
+    tables = {
+        "host": HOST,
+        "guest": GUEST,
+        "server": SERVER,
+        "client": CLIENT,
+        "caller": CALLER,
+        "callee": CALLEE,
+        "feeding": INPUT_CALLER,
+        "drawing": INPUT_CALLEE,
+    }
     return _PAGE.format(**{name: f"```mermaid\n{draw(table)}\n```\n" for name, table in tables.items()})
 
 

@@ -41,6 +41,10 @@ REPORT_BYTES_MAX = 1024 * 1024
 """FAULT and EVENT: text for people (a traceback, a log line), which senders cut well below this."""
 PING_BYTES_MAX = 64
 """An echo needs a number or a time, no more."""
+RELEASE_BYTES = 8
+"""The offset of a region."""
+REGION_BYTES = 16
+"""The offset and the size of a region, in place of a body that lies in shared memory."""
 
 GUEST_BIT = 1 << 63
 """Set in the ids of calls that a guest makes."""
@@ -65,6 +69,7 @@ class Kind(IntEnum):
     PONG = 11
     DRAIN = 12
     BYE = 13
+    RELEASE = 14
 
 
 class Flag(IntFlag):
@@ -74,6 +79,7 @@ class Flag(IntFlag):
     SEGMENT = 2
     STREAM = 4
     UNSTARTED = 8
+    INPUT = 16
 
 
 CORRUPT = 0x100
@@ -115,7 +121,8 @@ class Frame(NamedTuple):
 
 FLAGS_OF: dict[int, int] = {
     **dict.fromkeys(Kind, int(Flag.CHECKSUM)),
-    Kind.CALL: int(Flag.CHECKSUM | Flag.STREAM),
+    Kind.CALL: int(Flag.CHECKSUM | Flag.SEGMENT | Flag.STREAM | Flag.INPUT),
+    **dict.fromkeys((Kind.ITEM, Kind.END), int(Flag.CHECKSUM | Flag.SEGMENT)),
     Kind.FAULT: int(Flag.CHECKSUM | Flag.UNSTARTED),
     Kind.CANCEL: int(Flag.CHECKSUM | Flag.UNSTARTED),
 }
@@ -135,6 +142,7 @@ BODY_BYTES_MAX: dict[int, int] = {
     **dict.fromkeys((Kind.CALL, Kind.ITEM, Kind.END), 0xFFFF_FFFF),
     **dict.fromkeys((Kind.FAULT, Kind.EVENT), REPORT_BYTES_MAX),
     **dict.fromkeys((Kind.PING, Kind.PONG), PING_BYTES_MAX),
+    Kind.RELEASE: RELEASE_BYTES,
     Kind.HELLO: HELLO_BYTES_MAX,
     Kind.READY: READY_BYTES_MAX,
 }

@@ -22,14 +22,25 @@ FRAME_BYTES_LEAST = 64 * 1024
 FUNCTIONS_MAX = 10_000
 FEATURE_PROGRESS = "progress"
 FEATURE_REVOKE = "revoke"
+FEATURE_SEGMENTS = "segments"
+FEATURE_INPUT = "input"
+FEATURE_CHECKS = "checks"
+SEGMENT_FROM_BYTES = 256 * 1024
+"""Bodies from here on travel in shared memory: below, a copy through the socket costs less than the RELEASE."""
+NO_CLIENT_OFFERS = (FEATURE_PROGRESS, FEATURE_REVOKE, FEATURE_SEGMENTS)
+"""Features of workers: a client runs no functions and has no arenas."""
 
 
 class Limits(NamedTuple):
-    """What a connection accepts: bytes after a frame's header, a stream's first window in bytes, calls in flight."""
+    """What a connection accepts: bytes after a frame's header, a stream's first window in bytes, calls in flight.
+
+    Bodies of `segment_from_bytes` and more should travel in shared memory where they can.
+    """
 
     frame_bytes_max: int = FRAME_BYTES_MAX
     credit_bytes: int = CREDIT_BYTES
     calls_max: int = CALLS_MAX
+    segment_from_bytes: int = SEGMENT_FROM_BYTES
 
 
 class Hello(NamedTuple):
@@ -37,6 +48,7 @@ class Hello(NamedTuple):
 
     `versions` is the lowest and the highest version it speaks; `host` its name and version. The public id of call N is
     `call_prefix` and N in hex, at least 8 digits. `concurrency` is how many calls the guest should run at once.
+    `service` is the project's name, told to clients.
     """
 
     host: str
@@ -46,6 +58,8 @@ class Hello(NamedTuple):
     debug: bool = False
     limits: Limits = Limits()
     versions: tuple[int, int] = (VERSION, VERSION)
+    features: tuple[str, ...] = ()
+    service: str = ""
 
     def call_id(self, call: int) -> str:
         """The public id of a call that carries no CALL_ID of its own."""
@@ -93,9 +107,19 @@ def load_hello(body: bytes) -> Hello:
             min(integer(limits, "frame_bytes_max", "HELLO", FRAME_BYTES_LEAST, FRAME_BYTES_MAX), 2**32 - 1),
             min(integer(limits, "credit_bytes", "HELLO", HEADER_BYTES, CREDIT_BYTES), CREDIT_BYTES_MAX),
             integer(limits, "calls_max", "HELLO", 1, CALLS_MAX),
+            integer(limits, "segment_from_bytes", "HELLO", 1, SEGMENT_FROM_BYTES),
         ),
         _versions(document),
+        _features(document, "HELLO"),
+        text(document, "service", "HELLO", ""),
     )
+
+
+def _features(document: dict[str, Any], what: str) -> tuple[str, ...]:
+    features = items(document, "features", what)
+    if not all(isinstance(feature, str) for feature in features):
+        raise ProtocolFault(Reason.JSON, f"{what}: `features` must be a list of strings")
+    return tuple(features)
 
 
 def _versions(document: dict[str, Any]) -> tuple[int, int]:
@@ -128,9 +152,6 @@ def load_ready(body: bytes, versions: tuple[int, int] = (VERSION, VERSION)) -> R
     version = integer(document, "version", "READY", 1)
     if not versions[0] <= version <= versions[1]:
         raise ProtocolFault(Reason.HANDSHAKE, f"READY chose version {version}; offered were {versions}")
-    features = items(document, "features", "READY")
-    if not all(isinstance(feature, str) for feature in features):
-        raise ProtocolFault(Reason.JSON, "READY: `features` must be a list of strings")
     functions = items(document, "functions", "READY")
     if len(functions) > FUNCTIONS_MAX:
         raise ProtocolFault(Reason.HANDSHAKE, f"READY: {len(functions)} functions; at most {FUNCTIONS_MAX} are taken")
@@ -140,11 +161,18 @@ def load_ready(body: bytes, versions: tuple[int, int] = (VERSION, VERSION)) -> R
         text(document, "language", "READY"),
         text(document, "language_version", "READY", ""),
         text(document, "library", "READY", ""),
-        tuple(features),
+        _features(document, "READY"),
         tuple(functions),
         text(document, "token", "READY", ""),
         version,
     )
+
+
+def check_client(ready: Ready) -> None:
+    """Raise `ProtocolFault` where the READY of a client offers what only a guest can."""
+    offered = [*ready.functions, *(feature for feature in ready.features if feature in NO_CLIENT_OFFERS)]
+    if offered:
+        raise ProtocolFault(Reason.HANDSHAKE, f"READY: a client offers {offered[0]!s:.80}")
 
 
 def negotiate(offered: tuple[int, int], spoken: tuple[int, int] = (VERSION, VERSION)) -> int:

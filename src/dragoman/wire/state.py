@@ -1,8 +1,8 @@
 """The protocol's states as tables: what a side may send and receive in each, and where that leads.
 
-Two machines: one for the connection, per role, and one for each call, as its caller sees it (its callee sees the
-mirror image). `Connection` takes its every step from here, save the few hot ones that it short-cuts and that a test
-holds against the tables.
+Three machines: one for the connection, per role, one for each call, as its caller sees it (its callee sees the mirror
+image), and one for the input stream that a call may have beside its reply. `Connection` takes its every step from here,
+save the few hot ones that it short-cuts and that a test holds against the tables.
 """
 
 from __future__ import annotations
@@ -18,6 +18,10 @@ class Role(StrEnum):
 
     HOST = "host"
     GUEST = "guest"
+    SERVER = "server"
+    """A host, towards a client."""
+    CLIENT = "client"
+    """Who only calls: a guest without functions."""
 
 
 class Way(StrEnum):
@@ -43,6 +47,7 @@ class Step(StrEnum):
     PONG = "PONG"
     DRAIN = "DRAIN"
     BYE = "BYE"
+    RELEASE = "RELEASE"
     REVOKE = "REVOKE"
     """CANCEL with `UNSTARTED`: give the call back if its function has not begun."""
     RETURN = "RETURN"
@@ -74,8 +79,18 @@ class CallState(Enum):
     DONE = "done"
 
 
+class InputState(Enum):
+    """Where the input stream of a call is."""
+
+    FLOWING = "flowing"
+    ENDED = "ended"
+    SPOILED = "spoiled"
+    CLOSED = "closed"
+
+
 Moves: TypeAlias = dict[Step, Phase]
 CallMoves: TypeAlias = dict[Step, CallState]
+InputMoves: TypeAlias = dict[Step, InputState]
 
 
 class IllegalTransition(Exception):  # noqa: N818 - names the condition, as every fault here does
@@ -102,8 +117,9 @@ def _stay(phase: Phase, *steps: Step) -> Moves:
 
 _REPLIES = (Step.ITEM, Step.END, Step.FAULT, Step.RETURN)
 _FROM_CALLER = (Step.CANCEL, Step.CREDIT)
-_HOST_SAYS = (*_REPLIES, *_FROM_CALLER, Step.REVOKE, Step.PING, Step.PONG)
-_GUEST_SAYS = (*_REPLIES, *_FROM_CALLER, Step.EVENT, Step.PING, Step.PONG)
+_BOTH_SAY = (Step.PING, Step.PONG, Step.RELEASE)
+_HOST_SAYS = (*_REPLIES, *_FROM_CALLER, Step.REVOKE, *_BOTH_SAY)
+_GUEST_SAYS = (*_REPLIES, *_FROM_CALLER, Step.EVENT, *_BOTH_SAY)
 _ALL_FROM_GUEST = (Step.CALL, *_GUEST_SAYS, Step.DRAIN)
 _ALL_FROM_HOST = (Step.CALL, *_HOST_SAYS, Step.DRAIN)
 _FAILS_RECEIVED: Moves = {Step.FAILURE: Phase.CLOSED}
@@ -182,7 +198,60 @@ GUEST: dict[Phase, dict[Way, Moves]] = {
     },
 }
 
-CONNECTION: dict[Role, dict[Phase, dict[Way, Moves]]] = {Role.HOST: HOST, Role.GUEST: GUEST}
+_SERVER_SAYS = (*_REPLIES, Step.CREDIT, *_BOTH_SAY)
+_CLIENT_SAYS = (*_REPLIES, *_FROM_CALLER, *_BOTH_SAY)  # ITEM and END of its inputs; the other replies answer nothing
+_SERVER_OPEN = (Step.CALL, *_CLIENT_SAYS)
+
+SERVER: dict[Phase, dict[Way, Moves]] = {
+    Phase.START: HOST[Phase.START],
+    Phase.GREETING: {
+        Way.SEND: {Step.FAILURE: Phase.LEFT},
+        Way.RECEIVE: {Step.READY: Phase.OPEN, Step.FAILURE: Phase.CLOSED},
+    },
+    Phase.OPEN: {
+        Way.SEND: {**_stay(Phase.OPEN, *_SERVER_SAYS), Step.DRAIN: Phase.DRAINING, **_ENDS_SENT},
+        Way.RECEIVE: {**_stay(Phase.OPEN, *_SERVER_OPEN), **_ENDS_RECEIVED},
+    },
+    Phase.DRAINING: {
+        Way.SEND: {**_stay(Phase.DRAINING, *_SERVER_SAYS, Step.DRAIN), **_ENDS_SENT},
+        # A CALL that crossed the DRAIN is answered UNAVAILABLE, started "no".
+        Way.RECEIVE: {**_stay(Phase.DRAINING, *_SERVER_OPEN), **_ENDS_RECEIVED},
+    },
+    Phase.LEFT: {
+        Way.SEND: {},
+        Way.RECEIVE: _stay(Phase.LEFT, Step.READY, *_SERVER_OPEN, Step.BYE, Step.FAILURE),
+    },
+    Phase.CLOSED: HOST[Phase.CLOSED],
+}
+
+CLIENT: dict[Phase, dict[Way, Moves]] = {
+    Phase.START: GUEST[Phase.START],
+    Phase.GREETING: {
+        Way.SEND: {Step.READY: Phase.OPEN, Step.FAILURE: Phase.LEFT},
+        Way.RECEIVE: {Step.FAILURE: Phase.CLOSED},
+    },
+    Phase.OPEN: {
+        Way.SEND: {**_stay(Phase.OPEN, *_SERVER_OPEN), **_ENDS_SENT},
+        Way.RECEIVE: {**_stay(Phase.OPEN, *_SERVER_SAYS), Step.DRAIN: Phase.DRAINING, **_ENDS_RECEIVED},
+    },
+    Phase.DRAINING: {
+        Way.SEND: {**_stay(Phase.DRAINING, *_CLIENT_SAYS), **_ENDS_SENT},
+        Way.RECEIVE: {**_stay(Phase.DRAINING, *_SERVER_SAYS, Step.DRAIN), **_ENDS_RECEIVED},
+    },
+    Phase.LEFT: {
+        Way.SEND: {},
+        Way.RECEIVE: _stay(Phase.LEFT, *_SERVER_SAYS, Step.DRAIN, Step.BYE, Step.FAILURE),
+    },
+    Phase.CLOSED: GUEST[Phase.CLOSED],
+}
+"""Neither has *refusing*: a client sends no DRAIN."""
+
+CONNECTION: dict[Role, dict[Phase, dict[Way, Moves]]] = {
+    Role.HOST: HOST,
+    Role.GUEST: GUEST,
+    Role.SERVER: SERVER,
+    Role.CLIENT: CLIENT,
+}
 
 _ENDS: CallMoves = {Step.END: CallState.DONE, Step.FAULT: CallState.DONE}
 
@@ -229,6 +298,38 @@ CALLEE[CallState.STREAMING][Way.RECEIVE] = {
     Step.REVOKE: CallState.STREAMING,
 }
 
+_ANSWERS: InputMoves = dict.fromkeys((Step.END, Step.FAULT, Step.RETURN), InputState.CLOSED)
+
+INPUT_CALLER: dict[InputState, dict[Way, InputMoves]] = {
+    InputState.FLOWING: {
+        Way.SEND: {Step.ITEM: InputState.FLOWING, Step.END: InputState.ENDED, Step.CANCEL: InputState.CLOSED},
+        Way.RECEIVE: {Step.CREDIT: InputState.FLOWING, **_ANSWERS},
+    },
+    InputState.ENDED: {
+        Way.SEND: {Step.CANCEL: InputState.CLOSED},
+        # What the callee granted before it saw the end.
+        Way.RECEIVE: {Step.CREDIT: InputState.ENDED, **_ANSWERS},
+    },
+    InputState.CLOSED: {
+        Way.SEND: {Step.CANCEL: InputState.CLOSED},
+        Way.RECEIVE: {Step.CREDIT: InputState.CLOSED, **_ANSWERS},
+    },
+}
+"""The input stream of a call with INPUT. END is the input's where the caller sends it, the call's where it comes."""
+
+INPUT_CALLEE: dict[InputState, dict[Way, InputMoves]] = {
+    **{state: {Way.SEND: ways[Way.RECEIVE], Way.RECEIVE: ways[Way.SEND]} for state, ways in INPUT_CALLER.items()},
+    # After a corrupt item the caller goes on until it has the answer.
+    InputState.SPOILED: {
+        Way.SEND: _ANSWERS,
+        Way.RECEIVE: {
+            Step.ITEM: InputState.SPOILED,
+            Step.END: InputState.SPOILED,
+            Step.CANCEL: InputState.CLOSED,
+        },
+    },
+}
+
 
 def move(table: dict[Phase, dict[Way, Moves]], phase: Phase, way: Way, step: Step) -> Phase:
     """The connection's next phase. Raises `IllegalTransition`."""
@@ -245,4 +346,13 @@ def move_call(table: dict[CallState, dict[Way, CallMoves]], state: CallState, wa
         return table[state][way][step]
     except KeyError:
         message = f"{way} {step} is not possible while the call is {state.value}"
+        raise IllegalTransition(message) from None
+
+
+def move_input(table: dict[InputState, dict[Way, InputMoves]], state: InputState, way: Way, step: Step) -> InputState:
+    """The input stream's next state. Raises `IllegalTransition`."""
+    try:
+        return table[state][way][step]
+    except KeyError:
+        message = f"{way} {step} is not possible while the input of the call is {state.value}"
         raise IllegalTransition(message) from None

@@ -12,6 +12,7 @@ PACKAGES = {
     "gawk": "gawk",
     "curl": "curl",
     "git": "git",
+    "go": "golang-go",
     "jq": "jq",
     "node": "nodejs",
     "openssl": "openssl",

@@ -1,0 +1,3 @@
+module github.com/dragoman/dragoman/sdk/go
+
+go 1.23

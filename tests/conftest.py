@@ -9,6 +9,7 @@ import pytest
 
 PACKAGES = {
     "awk": "gawk",
+    "cargo": "cargo",
     "gawk": "gawk",
     "curl": "curl",
     "git": "git",

@@ -1,0 +1,6 @@
+#!/bin/sh
+# Format and lint; changes nothing.
+set -eu
+cd "$(dirname "$0")"
+cargo fmt --all --check
+cargo clippy --locked --quiet -j2 --all-targets -- -D warnings

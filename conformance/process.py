@@ -7,19 +7,17 @@ import fcntl
 import json
 import os
 import secrets
-import select
 import signal
 import socket
 import subprocess
 import sys
 import tempfile
 import threading
-import time
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
-from conformance.frames import Frame, unpack
+from conformance.line import Broken, Line
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -28,14 +26,9 @@ READY_S_MAX = 20.0
 """Time to start: a JVM on a busy machine takes a second or two."""
 EXIT_S_MAX = 5.0
 OUTPUT_BYTES_MAX = 64 * 1024
-READ_BYTES = 1 << 18
 ARENA_BYTES = 16 * 1024 * 1024
 SEALS = 0x0001 | 0x0002 | 0x0004
 F_ADD_SEALS = 1033
-
-
-class Broken(AssertionError):  # noqa: N818 - the guest is what is broken
-    """What the other side did is not what the specification says."""
 
 
 @dataclass(frozen=True)
@@ -61,17 +54,17 @@ class Subject:
         return cls(folder.name, command, folder, told.get("transport", "fd"), told.get("level", "full"), env)
 
 
-class Guest:
+class Guest(Line):
     """One running guest. Use as a context manager: at the end the process and its group are gone."""
 
     def __init__(self, subject: Subject) -> None:
         self.subject = subject
         self.output = bytearray()
-        self._received = bytearray()
         self._arenas: list[int] = []
         self._folder = tempfile.TemporaryDirectory(prefix="conformance-")
         self.token = secrets.token_hex(16)
-        self.sock, self._process = self._start()
+        sock, self._process = self._start()
+        super().__init__(sock)
         self._reader = threading.Thread(target=self._collect, daemon=True)
         self._reader.start()
 
@@ -138,44 +131,6 @@ class Guest:
         for fd in self._arenas:
             os.close(fd)
         self._folder.cleanup()
-
-    def send(self, data: bytes, timeout_s: float = 10.0) -> None:
-        """Send bytes; a guest that does not read them in time is at fault."""
-        self.sock.settimeout(timeout_s)
-        try:
-            self.sock.sendall(data)
-        except TimeoutError:
-            message = f"the guest has not read {len(data)} bytes in {timeout_s:g}s"
-            raise Broken(message) from None
-        except OSError:
-            pass  # it has closed: what it said before is still to be read
-
-    def receive(self, timeout_s: float) -> Frame | None:
-        """The next frame, or `None` at the end of the stream. Raises `TimeoutError`, or `Broken` for nonsense."""
-        deadline = time.monotonic() + timeout_s
-        while True:
-            try:
-                found = unpack(bytes(self._received)) if len(self._received) < READ_BYTES else unpack(self._received)
-            except ValueError as error:
-                raise Broken(str(error)) from None
-            if found is not None:
-                frame, size = found
-                frame.body = bytes(frame.body)
-                del self._received[:size]
-                return frame
-            left = deadline - time.monotonic()
-            if left <= 0 or not select.select([self.sock], [], [], left)[0]:
-                raise TimeoutError
-            try:
-                data = self.sock.recv(READ_BYTES)
-            except ConnectionResetError:
-                data = b""
-            if not data:
-                if self._received:
-                    message = f"the stream ends inside a frame: {bytes(self._received[:64]).hex()}"
-                    raise Broken(message)
-                return None
-            self._received += data
 
     def put(self, data: bytes, offset: int) -> None:
         """Write into the arena that the guest reads."""

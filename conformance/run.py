@@ -7,11 +7,15 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from conformance.play_host import STEP_S_MAX, Case, Session, cases, shown
-from conformance.process import Broken, Subject
+from conformance.line import Broken
+from conformance.play_host import Case, Session, cases
+from conformance.talk import STEP_S_MAX
+from conformance.values import filled, shown
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+
+    from conformance.process import Subject
 
 MANY_SHOWN = 3
 
@@ -98,8 +102,6 @@ def _many(session: Session, told: dict[str, Any]) -> None:
     frames = [session.frame(each, number) for number in range(count) for each in _list(told["send"])]
     session.guest.send(b"".join(frame.pack() for frame in frames), STEP_S_MAX * 3)
     if "expect" in told:
-        from conformance.play_host import filled  # noqa: PLC0415 - used by this step alone
-
         wanted = [filled(each, number) for number in range(count) for each in _list(told["expect"])]
         session.expect_all(wanted)
 

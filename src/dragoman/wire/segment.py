@@ -14,6 +14,7 @@ from dragoman.wire.fault import ProtocolFault, Reason
 
 ALIGNMENT_BYTES = 64
 """Regions begin at a line of the processor's cache, which every vector instruction and Arrow are content with."""
+PAGE_BYTES = 4096
 _REGION = struct.Struct("<QQ")
 _OFFSET = struct.Struct("<Q")
 
@@ -74,6 +75,18 @@ class Lending:
             raise ProtocolFault(Reason.SEGMENT, f"a region of {size} bytes at {offset} overlaps one that is lent")
         self._offsets.insert(at, offset)
         self._sizes[offset] = size
+
+    def room(self, size: int) -> int | None:
+        """Where a body of `size` bytes may lie, the lowest such offset; `None` where there is no room.
+
+        Low offsets come first since their pages are warm. Regions begin at pages, so that each can be mapped by itself.
+        """
+        offset = 0
+        for taken in self._offsets:
+            if taken - offset >= size:
+                break
+            offset = -(-(taken + self._sizes[taken]) // PAGE_BYTES) * PAGE_BYTES
+        return offset if offset + size <= self.arena_bytes else None
 
     def release(self, offset: int) -> int:
         """Note a region as free again; return its size. Raises `ProtocolFault` where none is lent there."""

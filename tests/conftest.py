@@ -14,6 +14,7 @@ PACKAGES = {
     "curl": "curl",
     "git": "git",
     "go": "golang-go",
+    "javac": "openjdk-17-jdk-headless",
     "jq": "jq",
     "node": "nodejs",
     "openssl": "openssl",

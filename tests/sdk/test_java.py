@@ -1,0 +1,18 @@
+"""The Java library's own checks and tests, run as its developers run them."""
+
+from __future__ import annotations
+
+import subprocess
+from pathlib import Path
+
+import pytest
+
+JAVA = Path(__file__).parents[2] / "sdk" / "java"
+
+pytestmark = pytest.mark.needs("javac")
+
+
+@pytest.mark.parametrize("script", ["check.sh", "test.sh"])
+def test_the_java_library_passes_its(script: str) -> None:
+    done = subprocess.run([JAVA / script], capture_output=True, text=True, timeout=300, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr

@@ -33,7 +33,8 @@ class Launch:
     `entry` is `"package.module:function"`, called with the wire's descriptor number and a function that kills every
     process it has left behind (True when all are gone); it serves the `exec` mode, which then pays for no interpreter
     start. `env` is the worker's whole environment: nothing is inherited. `fds` are further descriptors to hand over:
-    the key names the environment variable that tells the worker the number.
+    the key names the environment variable that tells the worker the number. A program that is not `wired` is given no
+    wire: it finds another way to its host, or is no worker at all.
     """
 
     argv: tuple[str, ...] = ()
@@ -42,6 +43,7 @@ class Launch:
     cwd: str = "/"
     limits: Limits = Limits()
     fds: Mapping[str, int] = field(default_factory=dict[str, int])
+    wired: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,8 +84,8 @@ class Confinement(Protocol):
         """The name of what is really in force, for `check` and the logs."""
         ...
 
-    async def start(self, launch: Launch, wire_fd: int) -> Process:
-        """Start a child that inherits `wire_fd` (number in the environment as `DRAGOMAN_WIRE_FD`).
+    async def start(self, launch: Launch, wire_fd: int | None) -> Process:
+        """Start a child that inherits `wire_fd` (number in the environment as `DRAGOMAN_WIRE_FD`) if it is wired.
 
         The caller keeps its own copy of `wire_fd` and may close it afterwards. Raises `OSError` where the program
         cannot be started.

@@ -62,7 +62,7 @@ _LIMITS = (
 
 
 class Keeper:
-    """One worker's keeper. `fds` are the worker's stdout, stderr, wire and further descriptors, in this order."""
+    """One worker's keeper. `fds` are the worker's stdout, stderr, and those that its order names."""
 
     def __init__(self, order: Order, control: socket.socket, fds: list[int], alive_fd: int) -> None:
         """`control` leads to the host; `alive_fd` is at end of file once the spawner is dead or wants to end."""
@@ -111,7 +111,7 @@ class Keeper:
     def _start(self) -> int:
         targets = dict(zip(self._fds, (1, 2, *range(FIRST_FD, FIRST_FD + len(self._fds) - 2)), strict=True))
         env = dict(self._order.env)
-        for name, number in zip(("DRAGOMAN_WIRE_FD", *self._order.names), list(targets.values())[2:], strict=True):
+        for name, number in zip(self._order.names, list(targets.values())[2:], strict=True):
             env[name] = str(number)
         if self._order.entry:
             return self._enter(resolve(self._order.entry), targets, env)

@@ -39,7 +39,7 @@ NUMBERS = struct.Struct("<qq")
 
 
 class Order:
-    """One worker to start. `limits` is memory, files, processes, file and core bytes; `names` the extra descriptors."""
+    """One worker to start. `limits` is memory, files, processes, file and core bytes; `names` further descriptors."""
 
     __slots__ = ("argv", "cwd", "entry", "env", "id", "limits", "names")
 

@@ -32,8 +32,8 @@ STRIKE_MS_MIN = 2
 STRIKE_MS_MAX = 1000
 """Bounds of the pause between two attempts on orphans; it doubles, for one that lasts sits in the kernel."""
 
-FDS_FIXED = 4
-"""Descriptors in every order: the keeper's line to the host, the worker's stdout, stderr and wire."""
+FDS_FIXED = 3
+"""Descriptors in every order: the keeper's line to the host, the worker's stdout and stderr."""
 
 _FD_BYTES = array.array("i").itemsize
 

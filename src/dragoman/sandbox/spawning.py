@@ -31,6 +31,8 @@ FILES_MIN = 16
 MEMORY_BYTES_MIN = 16 * 1024 * 1024
 """Below these a keeper, which lives under its worker's limits, could not do its own work."""
 
+WIRE_VARIABLE = "DRAGOMAN_WIRE_FD"
+
 FDS_MAX = orders.DESCRIPTORS_MAX - 5
 """Further descriptors of a worker: what an order holds beside control, stdout, stderr, wire and a file of its own."""
 
@@ -67,16 +69,17 @@ class SpawnerConfinement:
         """The spawner's process id; 0 while there is none."""
         return self._line.pid if self._line else 0
 
-    async def start(self, launch: Launch, wire_fd: int) -> Child:
+    async def start(self, launch: Launch, wire_fd: int | None) -> Child:
         """Start a child that inherits `wire_fd`; see the port. A spawner that has died is replaced first."""
-        check(launch)
+        check(launch, wired=wire_fd is not None)
         line = self._ready()
         theirs: list[int] = []
         child: Child | None = None
         ordered = False
         try:
             child = self._prepare(theirs)
-            await line.order(_order(child.id, launch), [*theirs, wire_fd, *launch.fds.values()])
+            wire = () if wire_fd is None else (wire_fd,)
+            await line.order(_order(child.id, launch), [*theirs, *wire, *launch.fds.values()])
             ordered = True
             while theirs:
                 os.close(theirs.pop())
@@ -190,16 +193,18 @@ def _order(order_id: int, launch: Launch) -> bytes:
         dict(launch.env),
         launch.cwd,
         (limits.memory_bytes, limits.files, limits.processes, limits.file_bytes, limits.core_bytes),
-        tuple(launch.fds),
+        (*((WIRE_VARIABLE,) if launch.wired else ()), *launch.fds),
     ).pack()
 
 
-def check(launch: Launch) -> None:
+def check(launch: Launch, *, wired: bool = True) -> None:
     """Refuse what no keeper could do. Raises `OSError` (EINVAL) that says what to change."""
     limits = launch.limits
     problem = ""
     if bool(launch.argv) == bool(launch.entry):
         problem = "a launch is either a program (argv) or an entry, and not both"
+    elif launch.wired is not wired or (launch.entry and not wired):
+        problem = "a wired program, and every entry, is given a descriptor for the wire, and no other program is"
     elif len(launch.fds) > FDS_MAX:
         problem = f"{len(launch.fds)} further descriptors are asked for; at most {FDS_MAX} can be handed over"
     elif 0 < limits.files < FILES_MIN + len(launch.fds) + FIRST_FD:

@@ -20,4 +20,4 @@ def test_a_program_is_looked_for_where_its_workers_will(tmp_path: Path) -> None:
 
 
 def test_python_sources_need_no_program() -> None:
-    assert not list(programs(Source("s", "python", Path("/"), Path("/s.py"))))
+    assert not list(programs(Source("s", "guest", Path("/"), Path("/s.py"))))

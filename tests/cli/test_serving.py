@@ -43,7 +43,7 @@ def test_why_it_cannot_listen_comes_with_what_to_do(number: int, said: str) -> N
 
 
 def test_a_long_list_of_functions_is_cut() -> None:
-    source = Source("s", "python", Path("/"))
+    source = Source("s", "guest", Path("/"))
 
     def entry(name: str) -> Entry:
         unused: Any = None

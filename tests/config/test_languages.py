@@ -3,6 +3,7 @@ from pathlib import Path
 
 import pytest
 
+from dragoman.config import languages
 from dragoman.config.languages import Language, Mode, check_executable, recognise
 from dragoman.config.problem import Refused
 
@@ -27,32 +28,47 @@ def test_what_a_source_says_comes_before_what_its_name_says(tmp_path: Path) -> N
     assert recognise(script(tmp_path / "a.js"), "exec") == "exec"
     with pytest.raises(Refused, match=r"ends in \.py"):
         recognise(script(tmp_path / "plain"), "python")
+    with pytest.raises(Refused, match=r"plain cannot be Go: such a file ends in \.go"):
+        recognise(script(tmp_path / "plain"), "go")
+    with pytest.raises(Refused, match="is a folder, and no program"):
+        recognise(tmp_path, "exec")
+
+
+@pytest.mark.parametrize(("name", "language"), [("a.go", "go"), ("a.py", "python")])
+def test_a_file_is_of_the_language_that_its_name_says(tmp_path: Path, name: str, language: str) -> None:
+    assert recognise(script(tmp_path / name)) == language
 
 
 @pytest.mark.parametrize(
-    ("name", "language"),
+    ("names", "language"),
     [
-        ("a.js", "JavaScript"),
-        ("a.mjs", "JavaScript"),
-        ("a.ts", "TypeScript"),
-        ("a.go", "Go"),
-        ("a.rs", "Rust"),
-        ("a.java", "Java"),
+        (("go.mod",), "go"),
+        (("main.go",), "go"),
+        (("go.mod", "package.json"), "go"),
+        (("go.mod", "__init__.py"), "python"),
     ],
 )
-def test_a_language_of_later_versions_is_named_in_its_refusal(tmp_path: Path, name: str, language: str) -> None:
-    with pytest.raises(Refused, match=f"{name} is {language}, which is not hosted by this version"):
-        recognise(script(tmp_path / name))
+def test_a_folder_is_of_the_language_that_its_files_say(tmp_path: Path, names: tuple[str, ...], language: str) -> None:
+    folder = tmp_path / "shapes"
+    folder.mkdir()
+    for name in names:
+        (folder / name).touch()
+    assert recognise(folder) == language
+
+
+def test_a_language_without_a_runtime_is_named_in_its_refusal(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(languages, "HOSTED", ("python", "exec"))
+    with pytest.raises(
+        Refused, match=r"a\.rs is Rust, which is not hosted by this version: it hosts Python, executables"
+    ):
+        recognise(script(tmp_path / "a.rs"))
+    with pytest.raises(Refused, match="Rust is not hosted"):
+        Language().read("rust")
 
 
 @pytest.mark.parametrize(
     ("entry", "message"),
     [
-        ("go.mod", "is Go"),
-        ("package.json", "is JavaScript"),
-        ("Cargo.toml", "is Rust"),
-        ("pom.xml", "is Java"),
-        ("main.go", "is Go"),
         ("stats.py", "name one file, such as stats.py, or add an __init__.py"),
         ("notes.txt", "no source is recognised"),
     ],
@@ -97,9 +113,14 @@ def test_a_link_is_what_it_points_to(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("value", "message"),
-    [("go", "Go is not hosted"), ("pyhton", "did you mean 'python'"), (3, "expected a language, found the integer 3")],
+    [
+        ("golang", "did you mean 'go'"),
+        ("javascript", "did you mean 'node'"),
+        ("pyhton", "did you mean 'python'"),
+        (3, "expected a language, found the integer 3"),
+    ],
 )
-def test_a_language_that_is_not_hosted_is_refused(value: object, message: str) -> None:
+def test_a_language_that_nobody_knows_is_refused(value: object, message: str) -> None:
     assert Language().read("python") == "python"
     with pytest.raises(Refused, match=message):
         Language().read(value)

@@ -52,7 +52,7 @@ def test_a_project_file_may_have_any_name(shop: Path) -> None:
 
 def test_sources_need_no_project_file(shop: Path) -> None:
     project = load(["stats.py", shop / "thumb.sh"])
-    assert {name: source.kind for name, source in project.sources.items()} == {"stats": "python", "thumb": "command"}
+    assert {name: source.kind for name, source in project.sources.items()} == {"stats": "guest", "thumb": "command"}
     assert (project.name, project.folder, project.file) == ("shop", shop, None)
     assert project.sources["thumb"].command == (str(shop / "thumb.sh"), "{args}")
     assert load(["stats.py"]).name == "stats"
@@ -76,7 +76,7 @@ def test_nothing_to_serve_says_what_to_do(shop: Path, tmp_path: Path, monkeypatc
         (["stats.py", "copy/stats.py"], "is called 'stats' like "),
         (["stats.py", "./stats.py"], "is named twice"),
         (["a b.sh"], "'a b' cannot name a source"),
-        (["x.go"], "x.go is Go, which is not hosted by this version"),
+        (["x.c"], "x.c is not executable"),
         (["a\0b"], "cannot be the name of a file"),
         ([""], "cannot be the name of a file"),
         (["x" * 5000], "cannot name a source"),
@@ -84,14 +84,15 @@ def test_nothing_to_serve_says_what_to_do(shop: Path, tmp_path: Path, monkeypatc
 )
 def test_paths_that_cannot_be_served_are_refused(shop: Path, paths: list[str], message: str) -> None:
     (shop / "copy").mkdir()
-    for name in ("copy/stats.py", "x.go", "a b.sh"):
+    for name in ("copy/stats.py", "a b.sh"):
         (shop / name).touch(mode=0o755)
+    (shop / "x.c").touch(mode=0o644)
     assert message in refusal(*paths)
 
 
 def test_every_path_that_is_wrong_is_named_at_once(shop: Path) -> None:
-    (shop / "x.go").touch()
-    assert len(refusal("none.py", "x.go", "stats.py").splitlines()) == 2
+    (shop / "x.c").touch()
+    assert len(refusal("none.py", "x.c", "stats.py").splitlines()) == 2
 
 
 def test_settings_of_functions_arrive(shop: Path) -> None:

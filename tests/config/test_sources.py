@@ -36,7 +36,7 @@ def problems(folder: Path, text: str) -> list[str]:
 
 def test_a_python_source_has_the_defaults(folder: Path) -> None:
     found = source(folder, 'path = "stats.py"')
-    assert (found.kind, found.language, found.mode, found.path) == ("python", "python", "warm", folder / "stats.py")
+    assert (found.kind, found.language, found.mode, found.path) == ("guest", "python", "warm", folder / "stats.py")
     assert (found.pool.workers_min, found.pool.workers_max) == (1, max(2, processors()))
     assert (found.timeout_s, found.idempotent, found.command, found.folder) == (30.0, None, (), folder)
 
@@ -187,7 +187,7 @@ def test_a_least_number_of_workers_lifts_the_default_of_the_most(folder: Path) -
             '[sources.a]\ncommand = ["ls"]\nlanguage = "python"',
             "3: sources.a.language: cannot stand beside sources.a.command (line 2)",
         ),
-        ('[sources.a]\ncommand = ["ls"]\nmode = "warm"', '3: sources.a.mode: mode "warm" is for Python'),
+        ('[sources.a]\ncommand = ["ls"]\nmode = "warm"', '3: sources.a.mode: mode "warm" is for code that lives on'),
         ('[sources.a]\npath = "stats.py"\nmode = "exec"', '3: sources.a.mode: mode "exec" is for executables'),
         ('[sources.a]\npath = "stats.py"\nmode = "fork"', '3: sources.a.mode: mode "fork" is not in this version'),
         (

@@ -42,7 +42,7 @@ def test_ready_says_who_the_guest_is(serve: Start) -> None:
     ready = serve(SOURCE).connection.said_ready
     assert ready is not None
     assert (ready.language, ready.language_version) == ("python", ".".join(map(str, sys.version_info[:3])))
-    assert set(ready.features) == {"progress", "revoke"}
+    assert set(ready.features) == {"checks", "progress", "revoke"}
 
 
 @pytest.mark.parametrize("source", [SOURCE, SOURCE + "async def later(x: int) -> int:\n    return x\n"])

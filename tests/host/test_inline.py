@@ -141,7 +141,7 @@ async def test_an_import_that_takes_too_long_is_given_up(write: Write) -> None:
     os.mkfifo(gate)
     pool = PoolOptions(start_timeout_s=0.05)
     source = InlineSource(
-        Source("slow", "python", folder, folder / "slow.py", mode="inline", pool=pool),
+        Source("slow", "guest", folder, folder / "slow.py", mode="inline", pool=pool),
         lambda call: Pending.failed(NotFound(call.function)),
     )
     with pytest.raises(StartFailed, match=r"start_timeout of 0\.05s"):

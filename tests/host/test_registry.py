@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 def source_of(folder: Path, name: str) -> Source:
-    return Source(name, "python", folder, folder / f"{name}.py", mode="inline", timeout_s=30.0)
+    return Source(name, "guest", folder, folder / f"{name}.py", mode="inline", timeout_s=30.0)
 
 
 def registry_of(folder: Path, *names: str) -> Registry:

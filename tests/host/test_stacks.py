@@ -41,12 +41,12 @@ def a_call(body: bytes = b"{}", *, deadline: float = 1e9) -> Call:
 
 
 def inline(concurrency: int = 1, queue: int = 0) -> Source:
-    return Source("shop", "python", Path("/"), mode="inline", pool=PoolOptions(concurrency=concurrency, queue=queue))
+    return Source("shop", "guest", Path("/"), mode="inline", pool=PoolOptions(concurrency=concurrency, queue=queue))
 
 
 def test_a_warm_source_has_no_layer_of_its_own() -> None:
     innermost = Innermost()
-    source = Source("shop", "python", Path("/"))
+    source = Source("shop", "guest", Path("/"))
     assert stack(innermost, source, CONTRACT, ManualClock()) is innermost
 
 

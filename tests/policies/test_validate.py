@@ -2,6 +2,7 @@ import json
 
 import pytest
 
+from dragoman.contract.codec import decode
 from dragoman.core.call import Call, Codec, Reply
 from dragoman.core.fault import InvalidArgument, Started
 from dragoman.policies.validate import validate
@@ -24,10 +25,37 @@ async def test_what_keeps_to_the_schema_goes_on_with_its_defaults() -> None:
     assert json.loads(reply.body) == {"path": "a", "min": 1}
 
 
-async def test_any_codec_goes_on_as_json() -> None:
-    reply = await validate(SCHEMA)(echo)(make_call(b"\x82\xa4path\xa1a\xa3min\x05", Codec.MSGPACK))
+async def test_any_codec_goes_on_as_json_where_that_is_wanted() -> None:
+    reply = await validate(SCHEMA, as_json=True)(echo)(make_call(b"\x82\xa4path\xa1a\xa3min\x05", Codec.MSGPACK))
     assert reply.codec is Codec.JSON
     assert json.loads(reply.body) == {"path": "a", "min": 5}
+
+
+@pytest.mark.parametrize(
+    ("body", "codec"),
+    [(b'{ "min": 2, "path":"a" }', Codec.JSON), (b"\x82\xa4path\xa1a\xa3min\x05", Codec.MSGPACK)],
+)
+async def test_a_body_that_lacks_no_default_goes_on_as_it_came(body: bytes, codec: Codec) -> None:
+    call = make_call(body, codec)
+    reply = await validate(SCHEMA)(echo)(call)
+    assert reply.body is body
+    assert reply.codec is codec
+
+
+async def test_a_default_is_filled_in_in_the_codec_of_the_body() -> None:
+    reply = await validate(SCHEMA)(echo)(make_call(b"\x81\xa4path\xa1a", Codec.MSGPACK))
+    assert reply.codec is Codec.MSGPACK
+    assert decode(reply.body, Codec.MSGPACK) == {"path": "a", "min": 1}
+
+
+async def test_an_arrow_stream_is_for_the_guest_to_read() -> None:
+    reply = await validate(SCHEMA)(echo)(make_call(b"\xff\xff", Codec.ARROW))
+    assert (reply.body, reply.codec) == (b"\xff\xff", Codec.ARROW)
+
+
+async def test_input_is_an_object_even_where_the_schema_does_not_say_so() -> None:
+    with pytest.raises(InvalidArgument, match="must be an object"):
+        await validate({})(echo)(make_call(b"[]"))
 
 
 @pytest.mark.parametrize(

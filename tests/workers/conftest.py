@@ -22,7 +22,7 @@ from dragoman.workers.options import PoolOptions
 from dragoman.workers.outbound import GuestCall
 from dragoman.workers.pool import Pool
 from dragoman.workers.runtimes import python
-from dragoman.workers.source import SourceLaunch
+from dragoman.workers.source import SourceLaunch, at_once
 from dragoman.workers.supervisor import Supervisor
 from tests.workers.peer import Shop
 
@@ -58,7 +58,7 @@ class Staff:
         loop = asyncio.get_running_loop()
         self.pool = Pool("s", options, loop, SystemClock(), route_nowhere, self.journal)
         launch = python.launch(path, path.parent, {"PATH": "/usr/bin:/bin"}, Limits())
-        self.launch = SourceLaunch("s", launch, Hello("test/0", source="s"))
+        self.launch = SourceLaunch("s", at_once(launch), Hello("test/0", source="s"))
         self.supervisor = Supervisor(self.pool, self.launch, confinement)
 
     def write(self, source: str) -> None:

@@ -9,6 +9,7 @@ from dragoman.core.fault import StartFailed
 from dragoman.sandbox.confinement import Launch
 from dragoman.workers.hire import hire
 from dragoman.workers.lifecycle import State
+from dragoman.workers.source import at_once
 from tests.workers.conftest import Staff
 from tests.workers.peer import answer_of, make_call, until
 
@@ -30,7 +31,7 @@ async def test_a_worker_that_is_ready_says_what_it_offers(staff: Make) -> None:
     here = staff("def add(a: int, b: int) -> int: return a + b")
     hired = await hire(here.pool, here.launch, here.confinement)
     assert [contract.name for contract in hired.contracts] == ["add"]
-    assert set(hired.ready.features) == {"progress", "revoke"}
+    assert set(hired.ready.features) == {"checks", "progress", "revoke"}
     assert hired.worker.state is State.STARTING
     hired.worker.condemn("enough")
     await hired.process.wait()
@@ -70,7 +71,7 @@ async def test_an_endless_import_ends_at_the_start_timeout(staff: Make) -> None:
 
 async def test_a_program_that_is_not_there_is_named(staff: Make, tmp_path: Path) -> None:
     here = staff("")
-    here.launch = replace(here.launch, launch=Launch(argv=(str(tmp_path / "nowhere"),), env={}))
+    here.launch = replace(here.launch, launch=at_once(Launch(argv=(str(tmp_path / "nowhere"),), env={})))
     before = descriptors()
     assert "nowhere" in await start(here)
     assert descriptors() == before
@@ -78,7 +79,9 @@ async def test_a_program_that_is_not_there_is_named(staff: Make, tmp_path: Path)
 
 async def test_a_program_that_is_no_guest_is_told_by_its_output(staff: Make) -> None:
     here = staff("")
-    here.launch = replace(here.launch, launch=Launch(argv=("/bin/sh", "-c", "echo usage: me >&2; exit 64"), env={}))
+    here.launch = replace(
+        here.launch, launch=at_once(Launch(argv=("/bin/sh", "-c", "echo usage: me >&2; exit 64"), env={}))
+    )
     assert "exit code 64 before it could take calls; it printed last: usage: me" in await start(here)
 
 

@@ -19,6 +19,7 @@ from dragoman.cli.place import Place, place_of
 from dragoman.cli.screen import console, on_terminal, show_table
 from dragoman.cli.volley import DRAIN_S_MAX, Caller, fire, request_bytes
 from dragoman.config.load import load
+from dragoman.config.sources import FITTING
 from dragoman.contract import codec
 from dragoman.core.call import Codec
 from dragoman.core.clock import SystemClock
@@ -33,7 +34,6 @@ if TYPE_CHECKING:
     from dragoman.contract.function import Contract
 
 HEADINGS = ("function", "mode", "calls", "failed", "p50 ms", "p90 ms", "p99 ms", "longest ms", "calls/s")
-FITTING = {"python": ("warm", "inline"), "exec": ("exec",)}
 TICK_S = 0.1
 NOW = SystemClock().monotonic
 
@@ -74,8 +74,9 @@ def _hosted(place: Place, asked: Asked, options: BenchOptions) -> list[dict[str,
     if source is None:
         raise unknown(asked.function, project.sources)
     for mode in options.modes:
-        if mode not in FITTING[source.language]:
-            fitting = " or ".join(FITTING[source.language])
+        modes = FITTING.get(source.language, ("warm",))
+        if mode not in modes:
+            fitting = " or ".join(modes)
             raise Stop(f"{name} cannot run in mode {mode}: this version runs it in {fitting}")
     figures: list[dict[str, Any]] = []
     for mode in options.modes or (source.mode,):

@@ -6,10 +6,13 @@ above all, stays with the host: a worker gets a small safe base and what its sou
 
 from __future__ import annotations
 
+import hashlib
 import os
 import re
+import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from dragoman.config.kinds import Kind, Text, Whole
@@ -22,6 +25,29 @@ BASE = ("PATH", "HOME", "LANG", "TZ", "TMPDIR")
 """What a program needs to find others, its user's files, its words, its time and room for temporary files."""
 
 LOCALE_PREFIX = "LC_"
+
+PROXIES = ("HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "ALL_PROXY", "SSL_CERT_FILE", "SSL_CERT_DIR", "REQUESTS_CA_BUNDLE")
+"""What tools need to reach a registry from inside a company; looked up in lower case too."""
+TOOL_NAMES = ("CC", "CXX", "AR", "CFLAGS", "CXXFLAGS", "LDFLAGS", "RUSTFLAGS", "XDG_CACHE_HOME", "PKG_CONFIG_PATH")
+TOOL_PREFIXES = (
+    "GO",
+    "CGO_",
+    "CARGO_",
+    "RUSTUP_",
+    "RUSTC_",
+    "NPM_CONFIG_",
+    "npm_config_",
+    "JAVA_",
+    "MAVEN_",
+    "UV_",
+    "PIP_",
+)
+"""What the tools of each language are told by the user's shell, and nobody else is."""
+FLAGS = re.compile(
+    r"GO(OS|ARCH|FLAGS|EXPERIMENT|AMD64|ARM)|CGO_\w+|CC|CXX|\w*FLAGS|RUSTUP_TOOLCHAIN|CARGO_BUILD_\w+|"
+    r"CARGO_PROFILE_\w+|CARGO_TARGET_\w+|JAVA_HOME|JAVA_TOOL_OPTIONS|UV_\w*INDEX\w*"
+)
+"""Those of them that change what is built."""
 PATH_DEFAULT = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 WHOLE = re.compile(r"[0-9]{1,18}")
@@ -43,6 +69,9 @@ VARIABLES = (
     Variable("DRAGOMAN_PORT", Whole(0, 65535), "The port to listen on."),
     Variable("DRAGOMAN_URL", Text("a URL", r"https?://\S+|unix://\S+"), "The host that `dragoman call` calls."),
     Variable(
+        "DRAGOMAN_CACHE", Text("a folder"), "Where what is built is kept, in place of the project's `.dragoman/cache`."
+    ),
+    Variable(
         "DRAGOMAN_LOG", Text(choices=LOG_LEVELS), "The least level that is logged: debug, info, warning or error."
     ),
 )
@@ -56,6 +85,7 @@ class Overrides:
     port: int | None = None
     url: str | None = None
     log: str | None = None
+    cache: str | None = None
 
     def http(self, options: HttpOptions) -> HttpOptions:
         """A file's options with what the environment sets in their place."""
@@ -106,6 +136,47 @@ def safe_base(variables: Mapping[str, str] | None = None) -> dict[str, str]:
 def worker_environment(env: Mapping[str, str], variables: Mapping[str, str] | None = None) -> dict[str, str]:
     """The whole environment of a source's workers: the safe base, then what the source sets."""
     return {**safe_base(variables), **env}
+
+
+def build_environment(variables: Mapping[str, str] | None = None) -> dict[str, str]:
+    """The whole environment of compilers and package managers: the safe base, proxies, and what is meant for them.
+
+    They run the user's own build scripts, so that they get no more of the shell than they need.
+    """
+    found = os.environ if variables is None else variables
+    named = {*PROXIES, *(name.lower() for name in PROXIES), *TOOL_NAMES}
+    return safe_base(found) | {
+        name: value for name, value in found.items() if name in named or name.startswith(TOOL_PREFIXES)
+    }
+
+
+def build_flags(env: Mapping[str, str]) -> tuple[str, ...]:
+    """The variables of a build's environment that change what it makes."""
+    return tuple(sorted(name for name in env if FLAGS.fullmatch(name)))
+
+
+def cache_places(home: Path | None, root: Path, variables: Mapping[str, str] | None = None) -> list[Path]:
+    """Where what is built for a source may be kept, best first.
+
+    Args:
+        home: The folder of the project file, if there is one.
+        root: The folder of the source.
+        variables: The environment; the process's own where it is None.
+    """
+    found = os.environ if variables is None else variables
+    whose = home or root
+    label = f"{whose.name or 'root'}-{hashlib.sha256(os.fsencode(whose)).hexdigest()[:12]}"
+    places: list[Path] = []
+    if chosen := found.get("DRAGOMAN_CACHE"):
+        return [Path(os.path.abspath(chosen)) / label]  # noqa: PTH100 - Path.absolute keeps ".."
+    if home is not None:
+        places.append(home / ".dragoman" / "cache")
+    if (shared := found.get("XDG_CACHE_HOME", "")).startswith("/"):
+        places.append(Path(shared) / "dragoman" / label)
+    elif (user := found.get("HOME", "")).startswith("/"):
+        places.append(Path(user) / ".cache" / "dragoman" / label)
+    places.append(Path(tempfile.gettempdir()) / f"dragoman-{os.geteuid()}" / label)
+    return places
 
 
 def _is_service_link(text: str) -> bool:

@@ -26,6 +26,9 @@ VARIABLE_BYTES_MAX = 128 * 1024 - 1
 SHOWN_CHARS_MAX = 80
 """A line's worth of a value in a message."""
 
+REQUIREMENT = re.compile(r"[A-Za-z0-9][^\x00-\x1f]*")
+"""Begins with a package's name: an option, or a path whose content nobody would watch, begins otherwise."""
+
 VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*", re.ASCII)
 
 Schema = dict[str, Any]
@@ -245,6 +248,39 @@ class Arguments:
     def words(self) -> str:
         """For the reference page."""
         return "array of strings"
+
+
+@dataclass(frozen=True)
+class Requirements:
+    """What a Python source needs installed: requirements one by one, or the name of a file that lists them."""
+
+    def read(self, value: object) -> tuple[str, ...] | str:
+        """The requirements, or the file's name."""
+        if isinstance(value, str):
+            if not value.endswith((".txt", ".in", "pyproject.toml")) or len(value) > TEXT_CHARS_MAX or "\0" in value:
+                raise wrong('requirements, or a file such as "requirements.txt" or "pyproject.toml"', value)
+            return value
+        if not isinstance(value, list):
+            raise wrong('an array of requirements such as "pandas>=2", or the name of a file', value)
+        items = cast("list[object]", value)
+        if len(items) > ITEMS_MAX:
+            raise Refused(f"expected at most {ITEMS_MAX} requirements, found {len(items)}")
+        return tuple(self._requirement(item, index) for index, item in enumerate(items))
+
+    def _requirement(self, item: object, index: int) -> str:
+        if not isinstance(item, str) or REQUIREMENT.fullmatch(item) is None or len(item) > TEXT_CHARS_MAX:
+            raise wrong('a requirement such as "pandas>=2" or "name @ https://…"', item, (index,))
+        return item
+
+    def schema(self) -> Schema:
+        """An array of strings, or a file's name."""
+        one: Schema = {"type": "string", "pattern": "^[A-Za-z0-9]", "maxLength": TEXT_CHARS_MAX}
+        file = {"type": "string", "pattern": r"\.txt$|\.in$|pyproject\.toml$"}
+        return {"anyOf": [file, {"type": "array", "items": one, "maxItems": ITEMS_MAX}]}
+
+    def words(self) -> str:
+        """For the reference page."""
+        return "array of requirements, or a file that lists them"
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,7 @@
 """Which language a source is written in, by its name or by what its folder holds.
 
-Languages that Dragoman will host but this version does not are recognised, so that a Go package is not told that it
-is a broken script.
+Languages that Dragoman knows but this version has no runtime for are recognised, so that a package of one is not told
+that it is a broken script.
 """
 
 from __future__ import annotations
@@ -10,22 +10,27 @@ import os
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
-from typing import Literal
 
 from dragoman.config.kinds import SHOWN_CHARS_MAX, Schema, wrong
 from dragoman.config.problem import Refused, did_you_mean
+from dragoman.workers.runtimes.languages import RUNTIMES
 
-HOSTED = ("python", "exec")
+EXEC = "exec"
+HOSTED = (*RUNTIMES, EXEC)
 MODES = ("warm", "exec", "inline")
 
-LATER = {
+NAMES = {
+    "python": "Python",
     "go": "Go",
     "node": "JavaScript",
-    "javascript": "JavaScript",
     "typescript": "TypeScript",
     "rust": "Rust",
     "java": "Java",
+    "exec": "executables (any program, by `command`)",
 }
+"""What people call them."""
+
+ALIASES = {"javascript": "node", "golang": "go", "ts": "typescript", "js": "node"}
 
 SUFFIXES = {
     ".py": "python",
@@ -34,6 +39,7 @@ SUFFIXES = {
     ".cjs": "node",
     ".ts": "typescript",
     ".mts": "typescript",
+    ".cts": "typescript",
     ".go": "go",
     ".rs": "rust",
     ".java": "java",
@@ -62,11 +68,11 @@ class Language:
         """The language's name. Raises `Refused`."""
         if not isinstance(value, str):
             raise wrong("a language", value)
-        if value in LATER:
-            raise Refused(_not_yet(LATER[value]))
+        if value not in HOSTED and value in NAMES:
+            raise Refused(_not_yet(value))
         if value not in HOSTED:
-            message = f"unknown language {value[:SHOWN_CHARS_MAX]!r}{did_you_mean(value, [*HOSTED, *LATER])}"
-            raise Refused(message)
+            near = f"; did you mean {ALIASES[value]!r}?" if value in ALIASES else did_you_mean(value, HOSTED)
+            raise Refused(f"unknown language {value[:SHOWN_CHARS_MAX]!r}{near}")
         return value
 
     def schema(self) -> Schema:
@@ -103,11 +109,11 @@ class Mode:
         return ", ".join(f'`"{name}"`' for name in MODES)
 
 
-def recognise(path: Path, declared: str = "") -> Literal["python", "exec"]:
-    """The language of a source that exists, `python` or `exec`.
+def recognise(path: Path, declared: str = "") -> str:
+    """The language of a source that exists, one of `HOSTED`.
 
     Args:
-        path: The file, or a Python package's folder, absolute.
+        path: The file, or the folder of a package or project, absolute.
         declared: What its `language` setting says, if anything.
 
     Raises:
@@ -117,23 +123,27 @@ def recognise(path: Path, declared: str = "") -> Literal["python", "exec"]:
         message = f"no such file: {path}"
         raise Refused(message)
     if path.is_dir():
-        return _package(path)
-    language = declared or SUFFIXES.get(path.suffix, "exec")
-    if language in LATER:
-        raise Refused(_not_yet(LATER[language], path.name))
+        return _folder(path, declared)
+    language = declared or SUFFIXES.get(path.suffix, EXEC)
+    if language not in HOSTED:
+        raise Refused(_not_yet(language, path.name))
     if not path.is_file():
         message = f"{path} is not a file"
         raise Refused(message)
-    if language == "exec":
+    if language == EXEC:
         check_executable(path)
-        return "exec"
-    if path.suffix != ".py":
+        return EXEC
+    suffixes = [suffix for suffix, known in SUFFIXES.items() if known == language]
+    if path.suffix not in suffixes and language == "python":
         message = f"{path} cannot be imported: a Python source is a file that ends in .py, or a package"
+        raise Refused(message)
+    if path.suffix not in suffixes and {language, SUFFIXES.get(path.suffix)} != {"node", "typescript"}:
+        message = f"{path} cannot be {NAMES[language]}: such a file ends in {' or '.join(suffixes)}"
         raise Refused(message)
     if not os.access(path, os.R_OK):
         message = f"{path} cannot be read"
         raise Refused(message)
-    return "python"
+    return language
 
 
 def check_executable(path: Path) -> None:
@@ -149,32 +159,43 @@ def check_executable(path: Path) -> None:
         raise Refused(message)
 
 
-def _package(folder: Path) -> Literal["python"]:
-    """A folder is a Python package with a name that can be imported, or `Refused` for what it is instead."""
+def _folder(folder: Path, declared: str) -> str:
+    """The language of a folder: as declared, by a file that marks its kind of project, or by the sources it holds."""
     try:
         names = sorted(entry.name for entry in islice(folder.iterdir(), ENTRIES_MAX))
     except OSError as error:
         message = f"{folder} cannot be listed: {error.strerror}"
         raise Refused(message) from None
-    if not os.path.isfile(folder / "__init__.py"):  # noqa: PTH113 - answers False where the folder may not be searched
-        raise Refused(_folder_refusal(folder, names))
+    marked = [language for name, language in MARKERS.items() if name in names]
+    package = os.path.isfile(folder / "__init__.py")  # noqa: PTH113 - answers False where the folder may not be searched
+    language = declared or ("python" if package else next(iter(marked), "") or _held(folder, names))
+    if language == EXEC:
+        message = f"{folder} is a folder, and no program"
+        raise Refused(message)
+    if language not in HOSTED:
+        raise Refused(_not_yet(language, folder.name))
+    if language == "python":
+        _check_package(folder, names, package=package)
+    return language
+
+
+def _check_package(folder: Path, names: list[str], *, package: bool) -> None:
+    if not package:
+        script = next((name for name in names if name.endswith(".py")), "one.py")
+        raise Refused(f"{folder} is no Python package: name one file, such as {script}, or add an __init__.py")
     if not folder.name.isidentifier():
         message = f"{folder} cannot be imported: a package's name is letters, digits and underscores"
         raise Refused(message)
-    return "python"
 
 
-def _folder_refusal(folder: Path, names: list[str]) -> str:
-    marked = [MARKERS[name] for name in names if name in MARKERS]
-    found = marked or [SUFFIXES[Path(name).suffix] for name in names if Path(name).suffix in SUFFIXES]
+def _held(folder: Path, names: list[str]) -> str:
+    """The language of the sources in a folder that nothing marks. Raises `Refused` where there are none."""
+    found = [SUFFIXES[Path(name).suffix] for name in names if Path(name).suffix in SUFFIXES]
     if not found:
-        return f"{folder} is a folder in which no source is recognised"
-    if found[0] == "python":
-        script = next(name for name in names if name.endswith(".py"))
-        return f"{folder} is no Python package: name one file, such as {script}, or add an __init__.py"
-    return _not_yet(LATER[found[0]], folder.name)
+        raise Refused(f"{folder} is a folder in which no source is recognised")
+    return found[0]
 
 
 def _not_yet(language: str, name: str = "") -> str:
-    what = f"{name} is {language}, which" if name else f"{language}"
-    return f"{what} is not hosted by this version: it hosts Python and executables (any program, by `command`)"
+    what = f"{name} is {NAMES[language]}, which" if name else NAMES[language]
+    return f"{what} is not hosted by this version: it hosts {', '.join(NAMES[each] for each in HOSTED)}"

@@ -165,7 +165,7 @@ def _function_refusal(name: str, sources: dict[str, Source | None]) -> str:
         return "a function's name is a letter or _, then letters, digits, _ or -"
     if built and built.kind == "command" and dot:
         return f"an executable is one function, called by its source's name: [functions.{source}]"
-    if built and built.kind == "python" and not dot:
+    if built and built.kind == "guest" and not dot:
         return f'name the function too: [functions."{source}.NAME"]; settings of all of them go to [sources.{source}]'
     return ""
 

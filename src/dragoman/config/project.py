@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 TIMEOUT_S_DEFAULT = 30.0
+BUILD_TIMEOUT_S_DEFAULT = 600.0
 OUTPUT_BYTES_MAX_DEFAULT = 16 * 1024 * 1024
 
 
@@ -29,20 +30,25 @@ class FunctionSettings:
 class Source:
     """One place functions come from, and the pool of workers that runs them.
 
-    `path` is the absolute file, or package folder, of a Python source, None for a command; `command` the argument list
-    of an executable, where `{name}` stands for a property of the input, empty for Python. `input` and `output` are a
-    command's JSON Schemas (no output: anything). `folder` is the workers' current folder. `idempotent` None leaves it
-    to the functions.
+    A `guest` is code with a guest library for its `language`: `path` is its absolute file or folder. A `command` is any
+    program: the argument list, where `{name}` stands for a property of the input; `input` and `output` are its JSON
+    Schemas (no output: anything). `folder` is the workers' current folder, `home` that of the project file if there is
+    one. `requirements` and `python` are what a Python source's environment holds. `idempotent` None leaves it to the
+    functions.
     """
 
     name: str
-    kind: Literal["python", "command"]
+    kind: Literal["guest", "command"]
     folder: Path
     path: Path | None = None
     command: tuple[str, ...] = ()
-    language: Literal["python", "exec"] = "python"
+    language: str = "python"
     mode: Literal["warm", "exec", "inline"] = "warm"
+    home: Path | None = None
     env: Mapping[str, str] = field(default_factory=dict[str, str])
+    requirements: tuple[str, ...] = ()
+    python: str = ""
+    build_timeout_s: float = BUILD_TIMEOUT_S_DEFAULT
     stdin: Literal["none", "json", "body"] = "none"
     stdout: Literal["json", "jsonl", "text", "bytes"] = "json"
     input: Mapping[str, Any] | None = None

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 PARTS = {
     "project": settings.PROJECT,
     "origin": settings.ORIGIN,
+    "build": settings.BUILD,
     "program": settings.PROGRAM,
     "functions": settings.FUNCTION,
     "pool": settings.POOL,

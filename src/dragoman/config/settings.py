@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from dragoman.config.declared import Declared
-from dragoman.config.kinds import Arguments, Duration, Flag, Kind, Size, Text, Variables, Whole
+from dragoman.config.kinds import Arguments, Duration, Flag, Kind, Requirements, Size, Text, Variables, Whole
 from dragoman.config.languages import Language, Mode
 from dragoman.wire.frame import FRAME_BYTES_MAX
 
@@ -35,7 +35,10 @@ CONCURRENCY_MAX = 10_000
 
 @dataclass(frozen=True)
 class Setting:
-    """One key. `modes` are those that it means something to; `default` is as a reader of the page sees it."""
+    """One key. `default` is as a reader of the page sees it.
+
+    `modes` are those that it means something to, and `languages` too: none named is all.
+    """
 
     key: str
     kind: Kind
@@ -44,6 +47,7 @@ class Setting:
     field: str = ""
     modes: frozenset[str] = ALL
     inheritable: bool = True
+    languages: tuple[str, ...] = ()
 
 
 PROJECT = (
@@ -75,7 +79,8 @@ ORIGIN = (
         "path",
         Text("a path"),
         "none",
-        "A Python file or package, or an executable, in the project's folder. Either it or `command` is set.",
+        "The code, in the project's folder: a file, a package or project in a folder of its own, or an executable. "
+        "Either it or `command` is set.",
         inheritable=False,
     ),
     Setting(
@@ -90,12 +95,12 @@ ORIGIN = (
         "language",
         Language(),
         "by the file",
-        'Says what `path` is where its name does not: `"python"`, or `"exec"` for any executable.',
+        'Says what `path` is where its name does not; `"exec"` is any executable.',
     ),
     Setting(
         "mode",
         Mode(),
-        '"warm" for Python, "exec" for executables',
+        '"exec" for executables, else "warm"',
         '`"warm"`: workers live on. `"exec"`: one process per call. `"inline"`: async Python functions inside the '
         "host, for trusted code only.",
     ),
@@ -113,6 +118,35 @@ ORIGIN = (
         "{}",
         "Environment variables. The workers see these and a small safe base, never the host's environment.",
         modes=POOLED,
+    ),
+)
+
+BUILD = (
+    Setting(
+        "requirements",
+        Requirements(),
+        "none",
+        "Packages for this source alone, in an environment that uv makes and caches. It holds nothing else that the "
+        "host's own has.",
+        modes=frozenset({WARM}),
+        languages=("python",),
+    ),
+    Setting(
+        "python",
+        Text("a Python version such as 3.12", r"3\.[0-9]{1,2}(\.[0-9]{1,2})?"),
+        "the one that runs the host",
+        "The Python of this source's environment: one that is installed, 3.11 or newer.",
+        field="python",
+        modes=frozenset({WARM}),
+        languages=("python",),
+    ),
+    Setting(
+        "build_timeout",
+        Duration("1s", "6h"),
+        "10m",
+        "How long each step of building the source may take.",
+        field="build_timeout_s",
+        modes=frozenset({WARM}),
     ),
 )
 
@@ -178,8 +212,8 @@ POOL = (
     Setting(
         "concurrency",
         Whole(1, CONCURRENCY_MAX),
-        "1",
-        "Calls in flight inside one worker; more than 1 suits async functions.",
+        "1 for Python, else 16",
+        "Calls in flight inside one worker; for Python, more than 1 suits async functions.",
         "pool.concurrency",
         frozenset({WARM, INLINE}),
     ),
@@ -281,7 +315,7 @@ LIMITS = (
     ),
 )
 
-SOURCE = (*ORIGIN, *FUNCTION, *PROGRAM, *POOL, *LIMITS)
+SOURCE = (*ORIGIN, *BUILD, *FUNCTION, *PROGRAM, *POOL, *LIMITS)
 DEFAULTS = tuple(setting for setting in SOURCE if setting.inheritable)
 
 HTTP = (

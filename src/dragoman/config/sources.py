@@ -16,12 +16,13 @@ from dragoman.config import settings
 from dragoman.config.declared import SchemaFile, check_schema, object_schema, parse_schema
 from dragoman.config.document import Document, Value, Values
 from dragoman.config.files import read_file
-from dragoman.config.languages import check_executable, recognise
+from dragoman.config.languages import EXEC, NAMES, check_executable, recognise
 from dragoman.config.problem import Refused, did_you_mean
 from dragoman.config.project import Source
 from dragoman.contract.manifest import SCHEMA_BYTES_MAX
 from dragoman.sandbox.confinement import Limits
 from dragoman.workers.options import PoolOptions
+from dragoman.workers.runtimes.languages import RUNTIMES
 
 if TYPE_CHECKING:
     from dragoman.config.positions import Path as KeyPath
@@ -31,10 +32,16 @@ PLACEHOLDER = re.compile(r"\{\{|\}\}|\{([A-Za-z_][A-Za-z0-9_]*)\}", re.ASCII)
 Mode: TypeAlias = Literal["warm", "exec", "inline"]
 
 MISFITS = {
-    "exec": 'mode "{mode}" is for Python; an executable is one process per call: leave mode out, or "exec"',
-    "python": 'mode "{mode}" is for executables: use command = ["python3", …], or recycle = {{ calls = 1 }} for '
-    "a fresh worker each call",
+    "exec": 'mode "{mode}" is for code that lives on; an executable is one process per call: leave mode out, or "exec"',
+    "exec of a guest": 'mode "exec" is for executables: use a command, or recycle = {{ calls = 1 }} for a fresh worker '
+    "each call",
+    "inline": 'mode "inline" is for Python: functions of another language run in workers; leave mode out, or "warm"',
 }
+
+FITTING: dict[str, tuple[Mode, ...]] = {"exec": ("exec",), "python": ("warm", "inline")}
+"""The modes of a language; of one that is not here, warm alone."""
+
+PYTHON_LEAST = (3, 11)
 
 BARE: dict[str, str] = {"stdin": "body", "stdout": "text"}
 BARE_INPUT: dict[str, Any] = {
@@ -48,9 +55,9 @@ BARE_INPUT: dict[str, Any] = {
 
 @dataclass(frozen=True)
 class Origin:
-    """What a source runs: a Python file, or a command, and in which mode."""
+    """What a source runs: code of a language that has a runtime, or a command, and in which mode."""
 
-    language: Literal["python", "exec"]
+    language: str
     mode: Mode
     path: Path | None = None
     command: tuple[str, ...] = ()
@@ -68,10 +75,11 @@ def workers_max(mode: str) -> int:
 
 
 def bare(name: str, folder: Path, path: Path) -> Source:
-    """The source that a file is by itself, without any settings. Raises `Refused`."""
-    if recognise(path) == "python":
-        pool = PoolOptions(workers_max=workers_max(settings.WARM))
-        return Source(name, "python", folder, path, pool=pool)
+    """The source that a file or folder is by itself, without any settings. Raises `Refused`."""
+    language = recognise(path)
+    if language != EXEC:
+        pool = PoolOptions(workers_max=workers_max(settings.WARM), concurrency=RUNTIMES[language].concurrency)
+        return Source(name, "guest", folder, path, language=language, pool=pool)
     return Source(
         name,
         "command",
@@ -103,16 +111,17 @@ class SourceReader:
         if origin is None:
             return None
         values = self._applying(origin, own)
-        fields = _filled("", values) | self._extras(values)
+        fields = _filled("", values) | self._extras(values) | self._environment(values)
         fields["pool"] = self._pool(origin, values)
         fields["limits"] = Limits(**_filled("limits.", values))
         if origin.command:
             fields |= self._contract(place, origin, values)
         if len(self._document.problems) > problems:
             return None
-        kind = "command" if origin.command else "python"
+        kind = "command" if origin.command else "guest"
         fields.setdefault("command", origin.command)
         fields |= {"language": origin.language, "mode": origin.mode, "path": origin.path}
+        fields["home"] = self._document.file.parent
         return Source(name, kind, self._folder, **fields)
 
     def _origin(self, place: tuple[str, str], own: Values) -> Origin | None:
@@ -138,7 +147,7 @@ class SourceReader:
         mode = self._mode(own, language)
         if language == "exec":
             return Origin("exec", mode, None, (str(path),), bare=True)
-        return Origin("python", mode, path)
+        return Origin(language, mode, path)
 
     def _said(self, path: Path, own: Values) -> str:
         if "language" in own:
@@ -167,21 +176,31 @@ class SourceReader:
         return Origin("exec", self._mode(own, "exec"), None, (program, *command[1:]))
 
     def _mode(self, own: Values, language: str) -> Mode:
-        fitting: tuple[Mode, ...] = ("exec",) if language == "exec" else ("warm", "inline")
+        fitting: tuple[Mode, ...] = FITTING.get(language, ("warm",))
         wanted = own.get("mode") or self._defaults.get("mode")
         if wanted and wanted.value in fitting:
             return wanted.value
         if "mode" in own:
-            self._document.refuse(own["mode"].path, MISFITS[language].format(mode=own["mode"].value))
+            mode = own["mode"].value
+            misfit = "exec" if language == EXEC else "exec of a guest" if mode == EXEC else "inline"
+            self._document.refuse(own["mode"].path, MISFITS[misfit].format(mode=mode))
         return fitting[0]
 
     def _applying(self, origin: Origin, own: Values) -> Values:
         """The settings that hold for a source: its own, over the defaults that mean something to it."""
         modes = {setting.key: setting.modes for setting in settings.SOURCE}
+        languages = {setting.key: setting.languages for setting in settings.SOURCE if setting.languages}
         for key, value in own.items():
             if origin.mode not in modes[key]:
                 self._document.refuse(value.path, self._misplaced(origin, modes[key], own))
-        values = {key: value for key, value in self._defaults.items() if origin.mode in modes[key]} | own
+            elif origin.language not in languages.get(key, (origin.language,)):
+                what = self._document.place(own["path"].path)
+                self._document.refuse(value.path, f"is for Python, and {what} is {NAMES[origin.language]}")
+        values = {
+            key: value
+            for key, value in self._defaults.items()
+            if origin.mode in modes[key] and origin.language in languages.get(key, (origin.language,))
+        } | own
         if "env" in own and "env" in self._defaults:
             values["env"] = Value({**self._defaults["env"].value, **own["env"].value}, own["env"].path)
         return values
@@ -191,7 +210,7 @@ class SourceReader:
         if origin.mode == settings.EXEC:
             return f"means nothing to {what}, an executable: each call is a process of its own"
         if modes == frozenset({settings.EXEC}):
-            return f"is for executables, and {what} is Python"
+            return f"is for executables, and {what} is {NAMES[origin.language]}"
         mode = own.get("mode") or self._defaults["mode"]
         return (
             f"cannot stand beside {self._document.place(mode.path)}: inline functions run inside the host, in no worker"
@@ -205,12 +224,28 @@ class SourceReader:
             relation = "less" if later is most else "more"
             other = f"{self._document.place(earlier.path)}, which is {earlier.value}"
             self._document.refuse(later.path, f"{later.value} is {relation} than {other}")
+        if not origin.command:
+            fields.setdefault("concurrency", RUNTIMES[origin.language].concurrency)
         fields.setdefault("workers_max", max(workers_max(origin.mode), fields.get("workers_min", 1)))
         return PoolOptions(**fields)
 
     def _extras(self, values: Values) -> dict[str, Any]:
         names = {"env": "env", "timeout": "timeout_s", "idempotent": "idempotent"}
         return {field: values[key].value for key, field in names.items() if key in values}
+
+    def _environment(self, values: Values) -> dict[str, Any]:
+        """What a Python source has installed: a file that lists it becomes its absolute path."""
+        if "python" in values and not _is_supported(values["python"].value):
+            self._document.refuse(values["python"].path, "is too old: workers need Python 3.11 or newer")
+        if "requirements" not in values:
+            return {}
+        wanted = values["requirements"].value
+        if not isinstance(wanted, str):
+            return {"requirements": wanted}
+        file = self._folder / wanted
+        if not os.path.isfile(file):  # noqa: PTH113 - answers False, not an error, for names that no file can have
+            self._document.refuse(values["requirements"].path, f"no such file: {file}")
+        return {"requirements": (str(file),)}
 
     # -- The contract of an executable -------------------------------------------------------------
 
@@ -271,6 +306,10 @@ class SourceReader:
                 hint = did_you_mean(name, known) or "; the input has none"
                 message = f"{{{name}}} is no property of the input{hint} (literal braces are doubled: {{{{{name}}}}})"
                 self._document.refuse((*place, index), message)
+
+
+def _is_supported(version: str) -> bool:
+    return tuple(map(int, version.split(".")[:2])) >= PYTHON_LEAST
 
 
 def placeholders(command: tuple[str, ...]) -> list[tuple[int, str]]:

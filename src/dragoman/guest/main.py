@@ -16,7 +16,7 @@ from dragoman.guest.forks import ForkGuard
 from dragoman.guest.line import Line
 from dragoman.guest.loader import LoadFailed, load
 from dragoman.guest.output import Output
-from dragoman.wire.handshake import FEATURE_PROGRESS, FEATURE_REVOKE, Ready
+from dragoman.wire.handshake import FEATURE_CHECKS, FEATURE_PROGRESS, FEATURE_REVOKE, Ready
 
 if TYPE_CHECKING:
     from dragoman.guest.loader import Source
@@ -45,7 +45,9 @@ def main() -> None:
     output.attach(line.report, line.lock)
     output.install()
     loaded = _load(line, source)
-    features = (FEATURE_REVOKE,) if page is None or loaded.is_async else (FEATURE_PROGRESS, FEATURE_REVOKE)
+    features = (FEATURE_CHECKS, FEATURE_REVOKE)
+    if page is not None and not loaded.is_async:
+        features += (FEATURE_PROGRESS,)
     try:
         ready = line.connection.ready(_ready(loaded, features))
     except ValueError as error:

@@ -8,9 +8,12 @@ from dataclasses import dataclass
 from itertools import count
 from typing import TYPE_CHECKING
 
-from dragoman.config.environment import worker_environment
+from dragoman.building.builder import Builder, BuildOptions
+from dragoman.config.environment import build_environment, build_flags, cache_places, worker_environment
+from dragoman.config.sources import processors
 from dragoman.core.clock import SystemClock
-from dragoman.host.host import Host
+from dragoman.host.host import Host, Outfit
+from dragoman.host.launching import BuildTelling
 from dragoman.host.version import VERSION
 from dragoman.sandbox.spawning import SpawnerConfinement
 from dragoman.telemetry.trace import Tracer
@@ -27,6 +30,10 @@ if TYPE_CHECKING:
 
 FRAME_BYTES_LEAST = 1024 * 1024
 """Room for manifests, faults and events where bodies are set to be small."""
+
+
+BUILD_JOBS_MAX = 4
+"""Builds at a time: each compiler uses every processor by itself, and a gigabyte of memory."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,12 +93,25 @@ def host(with_parts: Parts) -> Host:
     def environment(source: Source) -> Mapping[str, str]:
         return worker_environment(source.env)
 
+    journal = with_parts.journal(with_parts.call_prefix)
     return Host(
         with_parts.project,
         with_parts.confinement,
         with_parts.clock,
-        with_parts.journal(with_parts.call_prefix),
-        hello,
-        environment,
+        journal,
         with_parts.next_id,
+        Outfit(hello, environment, builder(with_parts, journal)),
+    )
+
+
+def builder(with_parts: Parts, journal: Journal) -> Builder:
+    """What builds sources."""
+    env = build_environment()
+    options = BuildOptions(env, build_flags(env), jobs=min(processors(), BUILD_JOBS_MAX))
+    return Builder(
+        with_parts.confinement,
+        with_parts.clock,
+        options,
+        lambda code: cache_places(code.home, code.root),
+        BuildTelling(journal),
     )

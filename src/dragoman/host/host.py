@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import math
 from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from dragoman.core.call import Call
@@ -24,8 +26,9 @@ from dragoman.host.registry import STARTING_RETRY_S, Registry
 from dragoman.wire.meta import DEPTH_MAX
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Mapping
+    from collections.abc import Awaitable, Mapping
 
+    from dragoman.building.builder import Builder
     from dragoman.config.project import Project, Source
     from dragoman.contract.function import Contract
     from dragoman.core.call import Codec, Reply
@@ -54,18 +57,26 @@ def is_served(begun: asyncio.Task[Fault | None]) -> bool:
     return begun.done() and begun.result() is None
 
 
+@dataclass(frozen=True, slots=True)
+class Outfit:
+    """What the workers of a source are started with: HELLO, their whole environment, and who builds their code."""
+
+    hello: Callable[[Source], Hello]
+    environment: Callable[[Source], Mapping[str, str]]
+    builder: Builder
+
+
 class Host:
     """Runs one project's functions, on the loop it is started on."""
 
-    def __init__(  # noqa: PLR0913, PLR0917 - the composition root hands over a host's ports once
+    def __init__(
         self,
         project: Project,
         confinement: Confinement,
         clock: Clock,
         journal: Journal,
-        hello: Callable[[Source], Hello],
-        environment: Callable[[Source], Mapping[str, str]],
         next_id: Callable[[], int],
+        outfit: Outfit,
     ) -> None:
         self.project = project
         self.registry = Registry(project, clock)
@@ -73,9 +84,8 @@ class Host:
         self._clock = clock
         self._now = clock.monotonic
         self._journal = journal
-        self._hello = hello
-        self._environment = environment
         self._next_id = next_id
+        self._outfit = outfit
         self._beginning: dict[str, asyncio.Task[Fault | None]] = {}
         self._early: Counter[str] = Counter()
         self._reloading: dict[str, asyncio.Lock] = {}
@@ -209,7 +219,8 @@ class Host:
 
             return InlineSource(source, self.route)
         pooled = PooledSource(source, self._confinement, self._clock, self._journal, self.route)
-        return pooled.prepare(self._hello(source), self._environment(source))
+        outfit = self._outfit
+        return pooled.prepare(outfit.hello(source), outfit.environment(source), outfit.builder)
 
     async def _begin(self, hosted: Hosted) -> Fault | None:
         try:

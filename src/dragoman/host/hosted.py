@@ -7,14 +7,17 @@ from typing import TYPE_CHECKING, Protocol
 
 from dragoman.contract.function import Contract
 from dragoman.contract.manifest import to_wire
+from dragoman.host.launching import Launching
+from dragoman.wire.handshake import FEATURE_CHECKS
 from dragoman.workers.pool import Pool
-from dragoman.workers.runtimes import command, python
-from dragoman.workers.source import SourceLaunch
+from dragoman.workers.runtimes import command
+from dragoman.workers.source import SourceLaunch, at_once
 from dragoman.workers.supervisor import Supervisor
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+    from dragoman.building.builder import Builder
     from dragoman.config.project import Source
     from dragoman.core.clock import Clock
     from dragoman.core.fault import Fault
@@ -39,6 +42,11 @@ class Hosted(Protocol):
     @property
     def fault(self) -> Fault | None:
         """Why it cannot be called now, or `None`: it can, or it is still starting for the first time."""
+        ...
+
+    @property
+    def checks(self) -> bool:
+        """Whether it checks its input against the contracts by itself."""
         ...
 
     def notify(self, ready: Callable[[tuple[Contract, ...]], None]) -> None:
@@ -67,23 +75,29 @@ class PooledSource:
         self._clock = clock
         self._journal = journal
         self._route = route
+        self._launching: Launching | None = None
         self.service: Service
         self.pool: Pool
         self.supervisor: Supervisor
 
-    def prepare(self, hello: Hello, env: Mapping[str, str]) -> PooledSource:
-        """Build the pool, on the running loop. `env` is the whole environment of its workers."""
+    def prepare(self, hello: Hello, env: Mapping[str, str], builder: Builder) -> PooledSource:
+        """Make the pool, on the running loop. `env` is the whole environment of its workers."""
         source = self.source
-        if source.kind == "python":
-            assert source.path is not None
-            launch = python.launch(source.path, source.folder, env, source.limits)
+        if source.kind == "guest":
+            self._launching = Launching(source, env, builder)
+            launch = self._launching
         else:
-            launch = command.launch(command_settings(source), source.folder, env, source.limits)
+            launch = at_once(command.launch(command_settings(source), source.folder, env, source.limits))
         loop = asyncio.get_running_loop()
         self.pool = Pool(source.name, source.pool, loop, self._clock, self._route, self._journal)
         self.supervisor = Supervisor(self.pool, SourceLaunch(source.name, launch, hello), self._confinement)
         self.service = self.pool
         return self
+
+    @property
+    def checks(self) -> bool:
+        """Whether its guests check input against the whole contract; else the host does."""
+        return self.source.kind == "guest" and FEATURE_CHECKS in self.supervisor.features
 
     @property
     def contracts(self) -> tuple[Contract, ...]:
@@ -109,7 +123,11 @@ class PooledSource:
 
     async def stop(self, timeout_s: float | None = None) -> None:
         """Drain and end the workers."""
-        await self.supervisor.stop(timeout_s)
+        try:
+            await self.supervisor.stop(timeout_s)
+        finally:
+            if self._launching is not None:
+                self._launching.close()
 
 
 class PoolView:

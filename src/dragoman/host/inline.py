@@ -38,6 +38,11 @@ class InlineSource:
         self.fault: Fault | None = None
         self._route = route
 
+    @property
+    def checks(self) -> bool:
+        """Its input is decoded into the annotated types, as in a worker."""
+        return True
+
     async def start(self) -> tuple[Contract, ...]:
         """Import it, in a thread: an import may take its time. Raises `StartFailed` with the reason."""
         timeout_s = self.source.pool.start_timeout_s

@@ -113,4 +113,6 @@ class Registry:
             raw_output=contract.raw_output,
             raw_parameter=next(iter(contract.input.get("properties", {})), "") if contract.raw_input else "",
         )
-        return Entry(contract, target, source, stack(hosted.service, source, contract, self._clock), hosted)
+        return Entry(
+            contract, target, source, stack(hosted.service, source, contract, self._clock, checks=hosted.checks), hosted
+        )

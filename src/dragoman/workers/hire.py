@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
 import socket
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from dragoman.contract.manifest import from_wire
 from dragoman.core.fault import StartFailed
+from dragoman.workers.doorway import Doorway
 from dragoman.workers.output import OutputPipe
 from dragoman.workers.progress import Progress
 from dragoman.workers.worker import Worker
@@ -17,7 +19,7 @@ from dragoman.workers.worker import Worker
 if TYPE_CHECKING:
     from dragoman.contract.function import Contract
     from dragoman.core.event import Log
-    from dragoman.sandbox.confinement import Confinement, Process
+    from dragoman.sandbox.confinement import Confinement, Exit, Launch, Process
     from dragoman.wire.handshake import Ready
     from dragoman.workers.pool import Pool
     from dragoman.workers.source import SourceLaunch
@@ -42,6 +44,12 @@ class Hired:
         self._pool = pool
         self.stdout = OutputPipe(process.stdout_fd, "stdout", pool.loop, pool.clock, self._print)
         self.stderr = OutputPipe(process.stderr_fd, "stderr", pool.loop, pool.clock, self._print)
+
+    def meet(self, sock: socket.socket) -> None:
+        """Go on with another socket, on which nothing has been said yet."""
+        self.worker.channel.close()
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SOCKET_BYTES)
+        self.worker = Worker(self._pool, self.process, sock, self.worker.progress)
 
     def _print(self, line: Log) -> None:
         """Log what C code and child processes print: as its call's, where only one can be meant."""
@@ -68,13 +76,18 @@ class Hired:
 
 async def hire(pool: Pool, source: SourceLaunch, confinement: Confinement) -> Hired:
     """Start a worker and wait until it is ready. Raises `StartFailed`, with everything of it gone."""
+    launch = await source.launch()
+    door: Doorway | None = None
     try:
-        hired = await _start(pool, source, confinement)
+        door = None if launch.wired else Doorway()
+        hired = await _start(pool, launch, confinement, door)
     except (OSError, ValueError) as error:
+        if door is not None:
+            door.close()
         message = f"{source.name} cannot be started: {error}"
         raise StartFailed(message) from error
     try:
-        hired.ready = await _shake_hands(pool, source, hired)
+        hired.ready = await _shake_hands(pool, source, hired, door)
         hired.contracts = tuple(from_wire(list(hired.ready.functions)))
     except BaseException as error:
         hired.worker.condemn("it did not start")
@@ -85,44 +98,84 @@ async def hire(pool: Pool, source: SourceLaunch, confinement: Confinement) -> Hi
             message = f"{source.name} offers functions that cannot be served: {error}"
             raise StartFailed(message) from error
         raise
+    finally:
+        if door is not None:
+            door.close()
     return hired
 
 
-async def _start(pool: Pool, source: SourceLaunch, confinement: Confinement) -> Hired:
+async def _start(pool: Pool, launch: Launch, confinement: Confinement, door: Doorway | None) -> Hired:
     ours, theirs = socket.socketpair()
     progress: Progress | None = None
     try:
-        with theirs:
-            for end in (ours, theirs):
-                end.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SOCKET_BYTES)
-            progress = Progress()
-            launch = replace(source.launch, fds={"DRAGOMAN_PROGRESS_FD": progress.fd})
-            process = await confinement.start(launch, theirs.fileno())
+        for end in (ours, theirs):
+            end.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SOCKET_BYTES)
+        progress = Progress()
+        env = launch.env if door is None else {**launch.env, **door.variables}
+        launch = replace(launch, env=env, fds={"DRAGOMAN_PROGRESS_FD": progress.fd})
+        process = await confinement.start(launch, theirs.fileno() if door is None else None)
     except BaseException:
         ours.close()
+        theirs.close()
         if progress is not None:
             progress.close()
         raise
+    if door is None:
+        theirs.close()
+    else:
+        door.keep(theirs)  # the worker comes by another way: until then this one must not look lost
     return Hired(pool, process, Worker(pool, process, ours, progress))
 
 
-async def _shake_hands(pool: Pool, source: SourceLaunch, hired: Hired) -> Ready:
+async def _shake_hands(pool: Pool, source: SourceLaunch, hired: Hired, door: Doorway | None) -> Ready:
     timeout_s = pool.options.start_timeout_s
-    worker = hired.worker
-    handshake = worker.rare.greet(source.hello)
-    exited = asyncio.ensure_future(worker.process.wait())
+    deadline = pool.loop.time() + timeout_s
+    exited = asyncio.ensure_future(hired.process.wait())
     try:
-        await asyncio.wait((handshake, exited), timeout=timeout_s, return_when=asyncio.FIRST_COMPLETED)
-        if exited.done():
-            worker.channel.read()  # what it said last may explain its end
-        if handshake.done():
-            return handshake.result()
+        ready = await _greeted(source, hired, door, (exited, deadline))
+        if ready is not None:
+            return ready
         if exited.done():
             why = f"ended with {exited.result()} before it could take calls"
         else:
             why = f"was not ready within its start_timeout of {timeout_s:g}s"
         raise StartFailed(f"{source.name} {why}{hired.last_words()}")
+    except OSError as error:
+        raise StartFailed(f"{source.name} cannot be started: {error}") from error
     finally:
         exited.cancel()
-        if not handshake.cancel() and not handshake.cancelled():
-            handshake.exception()  # seen
+
+
+async def _greeted(
+    source: SourceLaunch, hired: Hired, door: Doorway | None, limits: tuple[asyncio.Future[Exit], float]
+) -> Ready | None:
+    """READY of the worker, over its own socket or the first at the door with its token; None where it does not come."""
+    exited, deadline = limits
+    now = asyncio.get_running_loop().time
+    while True:
+        if door is not None:
+            coming = asyncio.ensure_future(door.caller(os.geteuid()))
+            if not await _first(coming, exited, deadline - now()):
+                return None
+            hired.meet(coming.result())
+        handshake = hired.worker.rare.greet(source.hello)
+        if not await _first(handshake, exited, deadline - now(), hired.worker):
+            return None
+        ready = handshake.result()
+        if door is None or door.opens_for(ready.token):
+            return ready
+        hired.worker.channel.close()
+
+
+async def _first(
+    wanted: asyncio.Future[Any], exited: asyncio.Future[Exit], timeout_s: float, worker: Worker | None = None
+) -> bool:
+    """Wait for what is wanted; false where the process ended before, or time was up. What it said last still counts."""
+    try:
+        await asyncio.wait((wanted, exited), timeout=max(timeout_s, 0), return_when=asyncio.FIRST_COMPLETED)
+        if exited.done() and worker is not None:
+            worker.channel.read()
+        return wanted.done()
+    finally:
+        if not wanted.cancel() and not wanted.cancelled():
+            wanted.exception()  # seen

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
@@ -14,11 +15,24 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class SourceLaunch:
-    """A source's name, how one of its workers is started, and what its guests are told in HELLO."""
+    """A source's name, how one of its workers is started, and what its guests are told in HELLO.
+
+    `launch` is asked before each start, and may take its time: whatever must be built first is built then. It raises
+    `StartFailed` where that does not work.
+    """
 
     name: str
-    launch: Launch
+    launch: Callable[[], Awaitable[Launch]]
     hello: Hello
+
+
+def at_once(launch: Launch) -> Callable[[], Awaitable[Launch]]:
+    """A launch that needs no preparation."""
+
+    async def same() -> Launch:
+        return launch
+
+    return same
 
 
 class Journal(Protocol):

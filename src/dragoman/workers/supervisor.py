@@ -40,6 +40,7 @@ class Supervisor:
         self.pool = pool
         self.source = source
         self.contracts: tuple[Contract, ...] = ()
+        self.features: frozenset[str] = frozenset()
         self.starts = 0
         self.restarts = 0
         self.starting = 0
@@ -242,7 +243,7 @@ class Supervisor:
             return
         indexes = None
         if not self.contracts:
-            self.contracts = contracts
+            self.contracts, self.features = contracts, frozenset(hired.ready.features)
         elif contracts != self.contracts:
             indexes = {contract.name: index for index, contract in enumerate(contracts)}
             self.note("warning", "the source changed on disk since it was loaded", worker.pid)

@@ -1,19 +1,51 @@
-"""Python workers: the interpreter that runs the host, with the guest as its main module."""
+"""Python workers: an interpreter with the guest as its main module.
+
+The one that runs the host, or, for a source with requirements of its own, one in an environment that uv makes for it.
+"""
 
 from __future__ import annotations
 
 import sys
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from dragoman.building.files import Files
 from dragoman.sandbox.confinement import Launch, Limits
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
+    from dragoman.building.code import Code
+    from dragoman.building.recipe import Recipe
+    from dragoman.building.tool import Tool
+    from dragoman.workers.runtimes.runtime import Site
+
 MALLOC = {"MALLOC_MMAP_THRESHOLD_": str(4 * 1024 * 1024), "MALLOC_TRIM_THRESHOLD_": str(16 * 1024 * 1024)}
 """Have glibc keep up to 16 MB of freed memory: a body of 1 MB otherwise costs a page fault for each of its pages, in
 every call, which is most of what it costs at all."""
+
+
+@dataclass(frozen=True, slots=True)
+class PythonRuntime:
+    """The port's, for Python files and packages."""
+
+    tools: tuple[Tool, ...] = ()
+    concurrency: int = 1
+    """Plain functions run one after another in a worker; async ones can do better, and their authors say so."""
+
+    def files(self, code: Code) -> Files:
+        """Whatever the source may import of what lies beside or below it."""
+        return Files((code.path, code.path.parent), suffixes=(".py",))
+
+    def recipe(self, code: Code) -> Recipe | None:
+        """Nothing is built."""
+        del code
+        return None
+
+    def launch(self, code: Code, site: Site) -> Launch:
+        """A worker for one file or package."""
+        return launch(code.path, code.folder, site.env, site.limits)
 
 
 def launch(path: Path, folder: Path, env: Mapping[str, str], limits: Limits) -> Launch:

@@ -1,0 +1,101 @@
+"""A source's way to a worker: its tools found, its code built where that is needed, and the command line that results.
+
+Done once, before its first worker; every later worker of the same pool is started the same way, whatever has changed
+on disk since: that is a reload's business.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+from dragoman.building.code import Code
+from dragoman.core.event import Progress
+from dragoman.core.fault import StartFailed
+from dragoman.workers.runtimes.languages import RUNTIMES
+from dragoman.workers.runtimes.runtime import Site
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from dragoman.building.builder import Builder, Built
+    from dragoman.building.files import Files
+    from dragoman.config.project import Source
+    from dragoman.host.journal import Journal
+    from dragoman.sandbox.confinement import Launch
+
+
+def code_of(source: Source) -> Code:
+    """A guest's code, as its runtime and the builder see it."""
+    assert source.path is not None
+    return Code(
+        source.name,
+        source.language,
+        source.path,
+        source.folder,
+        source.home,
+        source.requirements,
+        source.python,
+        source.build_timeout_s,
+    )
+
+
+def files_of(source: Source) -> Files:
+    """The files that a guest's source consists of."""
+    return RUNTIMES[source.language].files(code_of(source))
+
+
+class Launching:
+    """The launch of one guest source; call it for each worker, and close it when no more are started."""
+
+    def __init__(self, source: Source, env: Mapping[str, str], builder: Builder) -> None:
+        """`env` is the whole environment of its workers."""
+        self._source = source
+        self._env = env
+        self._builder = builder
+        self._turn = asyncio.Lock()
+        self._launch: Launch | None = None
+        self._built: Built | None = None
+
+    async def __call__(self) -> Launch:
+        """How a worker is started. Raises `StartFailed` where something is missing, or cannot be built."""
+        if self._launch is None:
+            async with self._turn:
+                if self._launch is None:
+                    self._launch = await self._prepare()
+        return self._launch
+
+    def close(self) -> None:
+        """No more workers: what was built may be removed from the cache. Harmless when repeated."""
+        if self._built is not None:
+            self._built.close()
+            self._built = None
+
+    async def _prepare(self) -> Launch:
+        source, code = self._source, code_of(self._source)
+        runtime = RUNTIMES[source.language]
+        tools = await self._builder.find(source.name, runtime.tools)
+        try:
+            recipe = runtime.recipe(code)
+        except OSError as error:
+            raise StartFailed(f"{source.name} cannot be read: {error}") from error
+        if recipe is not None:
+            self.close()
+            self._built = await self._builder.build(code, recipe)
+        folder = None if self._built is None else self._built.folder
+        return runtime.launch(code, Site(folder, tools, self._env, source.limits))
+
+
+class BuildTelling:
+    """Tells the journal how builds do: steps are noted, lines are progress."""
+
+    def __init__(self, journal: Journal) -> None:
+        self._journal = journal
+
+    def step(self, source: str, message: str) -> None:
+        """Note that something began or ended."""
+        self._journal.note("info", message, source, 0)
+
+    def line(self, source: str, text: str) -> None:
+        """Show what a tool does now, where somebody looks."""
+        self._journal.event(source, 0, None, Progress(0.0, text))

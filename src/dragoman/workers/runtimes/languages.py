@@ -1,0 +1,19 @@
+"""The runtimes by the name of their language, as a project file says it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from dragoman.workers.runtimes.go import GoRuntime
+from dragoman.workers.runtimes.python import PythonRuntime
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from dragoman.workers.runtimes.runtime import Runtime
+
+RUNTIMES: Mapping[str, Runtime] = {
+    "python": PythonRuntime(),
+    "go": GoRuntime(),
+}
+"""Every language that has a guest library; executables (`exec`) need none, and are started by `command.py`."""

@@ -1,0 +1,52 @@
+import os
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from dragoman.building.builder import Builder, BuildOptions
+from dragoman.config.project import Source
+from dragoman.core.clock import SystemClock
+from dragoman.core.event import Progress
+from dragoman.host.launching import BuildTelling, Launching, code_of, files_of
+from dragoman.sandbox.spawning import SpawnerConfinement
+from dragoman.testing import RecordingJournal
+
+
+@pytest.fixture
+def source(tmp_path: Path) -> Source:
+    (tmp_path / "a.py").touch()
+    return Source("a", "guest", tmp_path, tmp_path / "a.py", home=tmp_path)
+
+
+@pytest.fixture
+async def builder(tmp_path: Path) -> AsyncIterator[Builder]:
+    confinement = SpawnerConfinement()
+    journal = BuildTelling(RecordingJournal())
+    yield Builder(confinement, SystemClock(), BuildOptions(dict(os.environ)), lambda _: [tmp_path / "c"], journal)
+    await confinement.aclose()
+
+
+async def test_a_source_that_needs_no_build_is_launched_as_it_is(source: Source, builder: Builder) -> None:
+    launching = Launching(source, {"A": "1"}, builder)
+    launch = await launching()
+    assert launch.env["DRAGOMAN_SOURCE"] == str(source.path)
+    assert launch.env["A"] == "1"
+    assert await launching() is launch
+    launching.close()
+
+
+def test_the_code_of_a_source_is_where_the_project_says(source: Source, tmp_path: Path) -> None:
+    code = code_of(source)
+    assert (code.name, code.language, code.path, code.home) == ("a", "python", tmp_path / "a.py", tmp_path)
+    assert files_of(source).hold(str(tmp_path / "beside.py"))
+    assert not files_of(source).hold(str(tmp_path / "notes.txt"))
+
+
+def test_builds_are_told_to_the_journal() -> None:
+    journal = RecordingJournal()
+    telling = BuildTelling(journal)
+    telling.step("a", "building: go build")
+    telling.line("a", "compiling")
+    assert journal.messages("info") == ["building: go build"]
+    assert [said.event for said in journal.said] == [Progress(0.0, "compiling")]

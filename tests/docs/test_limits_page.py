@@ -7,14 +7,16 @@ import inspect
 import pytest
 
 import dragoman
+from dragoman.building import builder, cache, files
 from dragoman.client import endpoint, exchange
 from dragoman.client.value import GATHERED_BYTES_MAX
 from dragoman.config import document, load, settings
-from dragoman.config.project import OUTPUT_BYTES_MAX_DEFAULT, TIMEOUT_S_DEFAULT
+from dragoman.config.project import BUILD_TIMEOUT_S_DEFAULT, OUTPUT_BYTES_MAX_DEFAULT, TIMEOUT_S_DEFAULT
 from dragoman.contract import check, docstring, function, manifest, nesting, parameters, query
 from dragoman.core import items, problem
 from dragoman.core.units import format_duration, format_size
 from dragoman.guest import context, nested, output, printed, template
+from dragoman.host import assemble
 from dragoman.ingress.http import answering, head, lane
 from dragoman.ingress.http.options import HttpOptions
 from dragoman.sandbox.confinement import Limits
@@ -22,6 +24,7 @@ from dragoman.telemetry import line, log, writer
 from dragoman.wire import handshake, meta
 from dragoman.workers import scaling, upkeep
 from dragoman.workers.options import PoolOptions
+from dragoman.workers.runtimes.runtime import GUEST_CONCURRENCY
 from tests.docs.tables import ROOT, bare
 
 PAGE = "docs/reference/limits.md"
@@ -42,7 +45,7 @@ BOUNDS = {
     "time for calls in flight after SIGTERM": format_duration(HTTP.shutdown_grace_s),
     "a call's time, waiting included": format_duration(TIMEOUT_S_DEFAULT),
     "calls that wait for one source": f"{POOL.queue:,}",
-    "calls inside one worker": f"{POOL.concurrency}",
+    "calls inside one worker": f"{POOL.concurrency} for Python, else {GUEST_CONCURRENCY}",
     "body of a call": format_size(POOL.body_bytes_max),
     "the largest body that any setting allows": format_size(settings.BODY_BYTES_MAX),
     "a stream's bytes ahead of its reader": format_size(handshake.CREDIT_BYTES),
@@ -52,6 +55,13 @@ BOUNDS = {
     "depth of a chain of `ctx.call`": f"{meta.DEPTH_MAX}",
     "a stream gathered by `ctx.call`": format_size(items.GATHERED_BYTES_MAX),
     "its items": f"{nested.ITEMS_MAX:,}",
+    "time of each step of a build": format_duration(BUILD_TIMEOUT_S_DEFAULT),
+    "builds at a time": f"{assemble.BUILD_JOBS_MAX}",
+    "files that a source is made of": f"{files.FILES_MAX:,}",
+    "their size": format_size(files.BYTES_MAX),
+    "builds kept of one source": f"{cache.BUILDS_MAX}",
+    "time that a build is kept unused": format_duration(cache.UNUSED_S_MAX),
+    "what a tool says, in a fault": f"{builder.DETAIL_CHARS_MAX:,} characters",
     "workers kept ready": f"{POOL.workers_min}",
     "time that a spare worker may be idle": format_duration(POOL.idle_s),
     "time to be ready": format_duration(POOL.start_timeout_s),

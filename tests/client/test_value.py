@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from dragoman.client.value import decode_reply, encode_for, encode_input
 from dragoman.core.call import Codec, Reply
-from dragoman.core.fault import InvalidArgument
+from dragoman.core.fault import DataLoss, InvalidArgument, Started
 from dragoman.core.target import Target
 
 PLAIN = st.recursive(
@@ -27,6 +27,17 @@ def test_nothing_is_an_empty_object_and_bytes_stay_bytes() -> None:
     assert decode_reply(Reply(*encode_input(None))) == {}
     assert decode_reply(Reply(*encode_input({"b": b"\xff"}))) == {"b": b"\xff"}
     assert decode_reply(Reply(b"\xff", Codec.BYTES)) == b"\xff"
+
+
+@pytest.mark.parametrize(
+    ("body", "codec"), [(b"{", Codec.JSON), (b"\xc1", Codec.MSGPACK), (b"\x01\x01", Codec.MSGPACK), (b"", Codec.ARROW)]
+)
+def test_a_reply_that_cannot_be_read_is_data_loss(body: bytes, codec: Codec) -> None:
+    with pytest.raises(DataLoss, match="the reply cannot be read") as fault:
+        decode_reply(Reply(body, codec))
+    assert fault.value.started is Started.YES
+    with pytest.raises(DataLoss, match="an item of the stream cannot be read"):
+        decode_reply(Reply(b"", codec), body)
 
 
 def test_only_an_integer_that_is_too_large_makes_it_json() -> None:

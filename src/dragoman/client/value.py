@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any, cast
 
 from dragoman.contract import codec
 from dragoman.contract.codecs import msgpack
+from dragoman.contract.malformed import Malformed
 from dragoman.core.call import Codec
-from dragoman.core.fault import InvalidArgument, OutOfRange, Started
+from dragoman.core.fault import DataLoss, InvalidArgument, OutOfRange, Started
 
 if TYPE_CHECKING:
     from dragoman.core.call import Reply
@@ -50,11 +51,15 @@ def encode_for(target: Target, value: Any) -> tuple[bytes, Codec, Codec]:
 
 
 def decode_reply(reply: Reply, item: bytes | None = None) -> Any:
-    """The value of a reply, or of one item of its stream."""
+    """The value of a reply, or of one item of its stream. Raises `DataLoss` where it cannot be read."""
     body = reply.body if item is None else item
-    if reply.codec is MSGPACK:
-        return msgpack.decode(body)
-    return body if reply.codec is Codec.BYTES else codec.decode(body, reply.codec)
+    try:
+        if reply.codec is MSGPACK:
+            return msgpack.decode(body)
+        return body if reply.codec is Codec.BYTES else codec.decode(body, reply.codec)
+    except Malformed as error:
+        what = "the reply" if item is None else "an item of the stream"
+        raise DataLoss(f"{what} cannot be read: {error}", started=Started.YES) from None
 
 
 async def gathered(reply: Reply) -> list[Any]:

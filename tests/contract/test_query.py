@@ -59,7 +59,7 @@ SCHEMA: dict[str, Any] = {
     ],
 )
 def test_text_is_read_as_the_type_of_its_parameter(query: str, value: dict[str, Any]) -> None:
-    assert parse(query, SCHEMA) == value
+    assert parse(query, SCHEMA, "s.f") == value
 
 
 @pytest.mark.parametrize(
@@ -78,17 +78,18 @@ def test_text_is_read_as_the_type_of_its_parameter(query: str, value: dict[str, 
 )
 def test_text_that_is_no_such_type_is_refused_with_every_place(query: str, paths: list[str]) -> None:
     with pytest.raises(InvalidArgument) as caught:
-        parse(query, SCHEMA)
+        parse(query, SCHEMA, "s.f")
     assert [breach.path for breach in caught.value.errors] == paths
     assert caught.value.started is Started.NO
+    assert caught.value.detail.startswith(f"the input of s.f breaks its contract: {paths[0]} ")
 
 
 def test_too_many_values_are_refused() -> None:
     with pytest.raises(InvalidArgument, match="more than"):
-        parse("&".join(["a=1"] * 20_000), SCHEMA)
+        parse("&".join(["a=1"] * 20_000), SCHEMA, "s.f")
 
 
 @given(st.text(max_size=60), st.sampled_from(["i", "f", "b", "s", "a", "o", "u", "l", "e", "x"]))
 def test_any_text_is_read_or_refused(text: str, name: str) -> None:
     with suppress(InvalidArgument):
-        parse(f"{name}={text}", SCHEMA)
+        parse(f"{name}={text}", SCHEMA, "s.f")

@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 
 from dragoman.contract.choice import decode_hook
-from dragoman.contract.refusal import Patient, refused
+from dragoman.contract.refusal import Patient
 from dragoman.core.call import Codec
-from dragoman.core.fault import Breach, InvalidArgument
+from dragoman.core.fault import InvalidArgument
 
 SCHEMA: dict[str, Any] = {"type": "object", "additionalProperties": {"type": "integer"}}
 
@@ -48,7 +48,3 @@ def test_a_check_passes_or_names_every_breach() -> None:
     patient().check(b'{"a": 1}', Codec.JSON)
     with pytest.raises(InvalidArgument):
         patient().check(b'{"a": null}', Codec.JSON)
-
-
-def test_a_fault_says_the_first_breach_in_its_detail() -> None:
-    assert refused("f", (Breach("/a", "is bad"),)).detail == "the input of f breaks its contract: /a is bad"

@@ -12,6 +12,7 @@ from urllib.parse import urlencode
 from dragoman.cli.outcome import Stop
 from dragoman.cli.signature import kind, parameter
 from dragoman.contract import codec
+from dragoman.contract.breach import refused
 from dragoman.contract.query import parse
 from dragoman.core.call import Codec
 from dragoman.core.fault import Breach, InvalidArgument
@@ -109,11 +110,13 @@ def named_values(asked: Asked, contract: Contract) -> dict[str, Any]:
     """The `--name value` pairs as the contract's types. Raises `Stop` for a name that is none of its parameters."""
     pairs = [_pair(name, text, asked.function, contract) for name, text in asked.named]
     try:
-        return parse(urlencode(pairs, errors="surrogateescape"), contract.input)
+        return parse(urlencode(pairs, errors="surrogateescape"), contract.input, asked.function)
     except InvalidArgument as fault:
-        breaches = tuple(Breach(breach.path, f"{breach.message} (--{breach.path[1:]})") for breach in fault.errors)
-        detail = f"the input of {asked.function} breaks its contract"
-        raise InvalidArgument(detail, errors=breaches, function=asked.function) from None
+        breaches = tuple(
+            Breach(breach.path, f"{breach.message} (--{breach.path[1:]})") if breach.path else breach
+            for breach in fault.errors
+        )
+        raise refused(asked.function, breaches) from None
 
 
 def _pair(name: str, text: str | None, function: str, contract: Contract) -> tuple[str, str]:

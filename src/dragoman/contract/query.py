@@ -10,11 +10,12 @@ import re
 from typing import Any
 from urllib.parse import unquote_plus
 
+from dragoman.contract.breach import refused
 from dragoman.contract.codecs import json
 from dragoman.contract.malformed import Malformed
 from dragoman.contract.nesting import kind_of
 from dragoman.contract.pointer import pointer
-from dragoman.core.fault import Breach, InvalidArgument
+from dragoman.core.fault import Breach
 
 PAIRS_MAX = 10_000
 """More than any header limit lets through; a bound of its own all the same."""
@@ -30,8 +31,8 @@ class _Unfit(ValueError):  # noqa: N818 - names the condition, as all of our err
     """Text that is nothing that the schema allows."""
 
 
-def parse(query: str, schema: dict[str, Any]) -> dict[str, Any]:
-    """Turn a raw query string into an input object by the schema's types.
+def parse(query: str, schema: dict[str, Any], function: str) -> dict[str, Any]:
+    """Turn a raw query string into an input object by the schema's types; `function` is the full name.
 
     Integers, numbers, booleans, `null` and text are written as they are, an array by repeating its name, anything
     else as JSON. Raises `InvalidArgument` with a breach per value that cannot be read; the caller still checks the
@@ -48,8 +49,7 @@ def parse(query: str, schema: dict[str, Any]) -> dict[str, Any]:
         except _Unfit as error:
             breaches.append(Breach(pointer([name]), str(error)))
     if breaches:
-        detail = f"the query string breaks the contract: {breaches[0].path} {breaches[0].message}"
-        raise InvalidArgument(detail, errors=tuple(breaches[:100]))
+        raise refused(function, tuple(breaches[:100]))
     return value
 
 
@@ -57,7 +57,8 @@ def _pairs(query: str, breaches: list[Breach]) -> dict[str, list[str]]:
     named: dict[str, list[str]] = {}
     parts = query.split("&", PAIRS_MAX)
     if len(parts) > PAIRS_MAX:
-        raise InvalidArgument(f"the query string has more than {PAIRS_MAX} values")
+        breaches.append(Breach("", f"has more than {PAIRS_MAX} values in its query string"))
+        return named
     for part in parts:
         if not part:
             continue

@@ -9,12 +9,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
+from dragoman.contract.breach import refused
 from dragoman.contract.check import Checker
 from dragoman.contract.codec import decode
 from dragoman.contract.codecs.typed import convert
 from dragoman.contract.malformed import Malformed
 from dragoman.contract.pointer import pointer, split_location
-from dragoman.core.fault import Breach, InvalidArgument
+from dragoman.core.fault import Breach
 
 if TYPE_CHECKING:
     from dragoman.core.call import Codec
@@ -27,7 +28,7 @@ class Patient:
 
     def __init__(self, function: str, schema: dict[str, Any], kind: Any, hook: Callable[[Any, Any], Any]) -> None:
         """Raises `ContractError` for a schema that cannot be compiled."""
-        self._function = function
+        self.function = function
         self._checker = Checker(schema)
         self._kind = kind
         self._hook = hook
@@ -37,30 +38,22 @@ class Patient:
         try:
             value = decode(body, codec)
         except Malformed as error:
-            raise refused(self._function, (Breach(error.path, error.message),)) from None
+            raise refused(self.function, (Breach(error.path, error.message),)) from None
         if breaches := self._checker.breaches(value):
-            raise refused(self._function, breaches)
+            raise refused(self.function, breaches)
         try:
             return convert(_whole(value), self._kind, self._hook)
         except Malformed as error:
-            raise refused(self._function, _said(error)) from None
+            raise refused(self.function, _said(error)) from None
 
     def check(self, body: bytes | memoryview, codec: Codec) -> None:
         """Check a body that the decoder took, where the schema is the stricter of the two. Raises `InvalidArgument`."""
         try:
             value = decode(body, codec)
         except Malformed as error:
-            raise refused(self._function, (Breach(error.path, error.message),)) from None
+            raise refused(self.function, (Breach(error.path, error.message),)) from None
         if not self._checker.valid(value):
-            raise refused(self._function, self._checker.breaches(value))
-
-
-def refused(function: str, breaches: tuple[Breach, ...]) -> InvalidArgument:
-    """Build the fault of a call that never ran because of its input."""
-    first = breaches[0]
-    rest = f" (and {len(breaches) - 1} more)" if len(breaches) > 1 else ""
-    detail = f"the input of {function} breaks its contract: {first.path} {first.message}{rest}".replace(":  ", ": ")
-    return InvalidArgument(detail, errors=breaches, function=function)
+            raise refused(self.function, self._checker.breaches(value))
 
 
 def _said(error: Malformed) -> tuple[Breach, ...]:

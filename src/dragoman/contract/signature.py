@@ -70,6 +70,7 @@ class Binding:
         "function",
         "is_async",
         "is_stream",
+        "name",
         "plan",
     )
 
@@ -85,6 +86,7 @@ class Binding:
         """Raises `ContractError` where the schema cannot be compiled. Use `bind`."""
         self.function = function
         self.contract = contract
+        self.name = contract.name
         self.is_async = is_async
         self.is_stream = contract.streaming
         self.context_parameter = taken.parameters.context
@@ -102,6 +104,13 @@ class Binding:
         self._strict = taken.strict
         if taken.stricter or patterned:
             self._slow()
+
+    def belong_to(self, source: str) -> None:
+        """Be known by the full name, as callers know the function, in what its faults say."""
+        if source:
+            self.name = f"{source}.{self.contract.name}"
+        if self._patient is not None:
+            self._patient.function = self.name
 
     def invoke(self, body: bytes | memoryview, codec: Codec, context: object | None = None) -> Any:
         """Decode the input and call the function; give what it gives: a value, an awaitable or a generator.
@@ -149,7 +158,7 @@ class Binding:
             with own_path():
                 from dragoman.contract.refusal import Patient  # noqa: PLC0415 - costs what a guest's start cannot spare
 
-            self._patient = Patient(self.contract.name, self.contract.input, self._input.kind, decode_hook)
+            self._patient = Patient(self.name, self.contract.input, self._input.kind, decode_hook)
         return self._patient
 
     def _read_slowly(self, body: bytes | memoryview, codec: Codec) -> Any:
@@ -178,11 +187,11 @@ class Binding:
         )
 
     def _refused(self, message: str, path: str = "") -> InvalidArgument:
-        detail = f"the input of {self.contract.name} {message}"
-        return InvalidArgument(detail, errors=(Breach(path, message),), function=self.contract.name)
+        detail = f"the input of {self.name} {message}"
+        return InvalidArgument(detail, errors=(Breach(path, message),), function=self.name)
 
     def _unwritten(self, value: Any, codec: Codec, error: Malformed) -> Fault:
-        name = self.contract.name
+        name = self.name
         if codec not in {Codec.JSON, Codec.MSGPACK}:
             detail = f"{name} has no raw output: it returned {type_name(type(value))}; ask for JSON or MessagePack"
             return Unimplemented(detail, started=Started.YES, function=name)

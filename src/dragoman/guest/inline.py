@@ -28,13 +28,17 @@ if TYPE_CHECKING:
     Route = Callable[[Call, Context, str, dict[str, Any]], Awaitable[Any]]
 
 
-def load_inline(source: str) -> InlineFunctions:
-    """Import a source into this process. Raises `LoadFailed`, also where a function is not asynchronous."""
-    bindings = load(source).bindings
+def load_inline(source: str, name: str = "") -> InlineFunctions:
+    """Import a source, which the host calls `name`, into this process.
+
+    Raises `LoadFailed`, also where a function is not asynchronous.
+    """
+    bindings = load(source, name).bindings
     for binding in bindings:
         if not binding.is_async:
-            name = binding.contract.name
-            raise LoadFailed(f"{name} would block the host: inline functions are `async`, other sources are warm")
+            raise LoadFailed(
+                f"{binding.contract.name} would block the host: inline functions are `async`, other sources are warm"
+            )
     return InlineFunctions(bindings)
 
 

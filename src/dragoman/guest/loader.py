@@ -49,8 +49,11 @@ class Source(NamedTuple):
         return any(binding.is_async for binding in self.bindings)
 
 
-def load(source: str) -> Source:
-    """Import a file, a package folder or a dotted module name. Raises `LoadFailed`, and nothing else."""
+def load(source: str, name: str = "") -> Source:
+    """Import a file, a package folder or a dotted module name; `name` is what the host calls it.
+
+    Raises `LoadFailed`, and nothing else.
+    """
     module = _import(source)
     bindings: dict[str, Binding] = {}
     for function in _offered(module, source):
@@ -61,12 +64,14 @@ def load(source: str) -> Source:
         except Exception as error:  # noqa: BLE001 - an annotation is user code: evaluating it may raise anything
             detail = f"{_place(function)}the annotations of {function.__name__} cannot be read: {describe(error)}"
             raise LoadFailed(detail, render(error, begin_of_user_code(error.__traceback__))) from None
-        name = binding.contract.name
-        if name in bindings:
-            raise LoadFailed(f"{_place(function)}two functions are named {name!r}: rename one, or give it another name")
-        bindings[name] = binding
+        own = binding.contract.name
+        if own in bindings:
+            raise LoadFailed(f"{_place(function)}two functions are named {own!r}: rename one, or give it another name")
+        bindings[own] = binding
     if not bindings:
         raise LoadFailed(_nothing_offered(module, source))
+    for binding in bindings.values():
+        binding.belong_to(name)
     return Source(module, list(bindings.values()))
 
 

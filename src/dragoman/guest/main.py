@@ -97,8 +97,9 @@ def _page(fd: str) -> memoryview | None:
 
 
 def _load(line: Line, source: str) -> Source:
+    said = line.connection.said_hello
     try:
-        return load(source)
+        return load(source, said.source if said is not None else "")
     except LoadFailed as error:
         with line.lock:
             line.put(line.connection.fault(0, StartFailed(str(error), traceback=error.traceback)))

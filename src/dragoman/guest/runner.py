@@ -194,7 +194,7 @@ def encode_reply(binding: Binding, value: Any, wanted: Codec) -> tuple[bytes, Co
 
 def refuse_unservable(binding: Binding, codec: Codec, wanted: Codec, flags: int) -> None:
     """Refuse what the function, or this guest, does not do. Raises `Unimplemented`."""
-    name = binding.contract.name
+    name = binding.name
     if binding.is_stream and not flags & _STREAM:
         raise Unimplemented(f"{name} streams: call it for a stream", started=Started.NO)
     if _ARROW in {codec, wanted}:

@@ -47,7 +47,7 @@ class InlineSource:
         """Import it, in a thread: an import may take its time. Raises `StartFailed` with the reason."""
         timeout_s = self.source.pool.start_timeout_s
         try:
-            functions = await asyncio.wait_for(imported(str(self.source.path)), timeout_s)
+            functions = await asyncio.wait_for(imported(str(self.source.path), self.source.name), timeout_s)
         except LoadFailed as error:
             self.fault = StartFailed(f"{self.source.name}: {error}", traceback=error.traceback)
             raise self.fault from None
@@ -82,7 +82,7 @@ class InlineSource:
             call.untie()
 
 
-async def imported(path: str) -> InlineFunctions:
+async def imported(path: str, name: str) -> InlineFunctions:
     """Import a source without holding up the loop. Raises `LoadFailed`."""
     loop = asyncio.get_running_loop()
     outcome: asyncio.Future[InlineFunctions] = loop.create_future()
@@ -97,7 +97,7 @@ async def imported(path: str) -> InlineFunctions:
 
     def work() -> None:
         try:
-            functions, error = load_inline(path), None
+            functions, error = load_inline(path, name), None
         except LoadFailed as failed:
             functions, error = None, failed
         if not loop.is_closed():

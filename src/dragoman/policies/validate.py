@@ -11,9 +11,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, cast
 
 from dragoman.contract import codec
+from dragoman.contract.breach import refused
 from dragoman.contract.malformed import Malformed
 from dragoman.core.call import Call, Codec, Reply
-from dragoman.core.fault import Breach, InvalidArgument
+from dragoman.core.fault import Breach
 from dragoman.core.service import Pending, Service
 
 if TYPE_CHECKING:
@@ -45,15 +46,11 @@ def validate(schema: Mapping[str, Any], *, as_json: bool = False) -> Layer:
             try:
                 value: Any = codec.decode(call.body, call.codec) if call.body else {}
             except Malformed as error:
-                detail = f"the input of {name} cannot be read: {error}"
-                return Pending.failed(InvalidArgument(detail, errors=(Breach("", str(error)),), function=name))
+                return Pending.failed(refused(name, (Breach(error.path, error.message),)))
             if not valid(value) and (breaches := checker.breaches(value)):
-                return Pending.failed(
-                    InvalidArgument(f"the input of {name} breaks its contract", errors=breaches, function=name)
-                )
+                return Pending.failed(refused(name, breaches))
             if not isinstance(value, dict):
-                detail = f"the input of {name} must be an object"
-                return Pending.failed(InvalidArgument(detail, errors=(Breach("", "must be an object"),), function=name))
+                return Pending.failed(refused(name, (Breach("", "must be an object"),)))
             lacking = any(key not in value for key in defaults)
             if lacking:
                 value = {**defaults, **cast("dict[str, Any]", value)}

@@ -237,6 +237,8 @@ def test_an_idempotent_function_may_be_asked_with_get(site: Site) -> None:
     assert site.ask("GET", "/v1/call/fn.add?a=1&b=2").body == b"3"
     answer = site.ask("GET", "/v1/call/fn.add?a=x&b=2")
     assert (answer.status, answer.json["errors"][0]["path"]) == (400, "/a")
+    assert answer.json["function"] == "fn.add"
+    assert answer.json["detail"].startswith("the input of fn.add breaks its contract: /a ")
 
 
 # Stopping

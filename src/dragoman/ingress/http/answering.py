@@ -285,6 +285,8 @@ class Answering(HttpToolsProtocol):
             self._finish(answer.no_content(lane.wall.date(lane.now()), allow, end), close=close)
             return
         lane.refused(refusal.reason)
+        if head.door is not None:
+            refusal.fault.function = head.door.target.name
         self._finish(lane.problem(refusal.fault, head, call_id, allow, end, status=refusal.status), close=close)
 
     def _closes(self, request: Request) -> bool:

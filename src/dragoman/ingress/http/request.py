@@ -52,7 +52,9 @@ class Request:
 
     def _fields(self, door: Door) -> bytes:
         try:
-            return codec.encode(parse_query(self.head.query.decode("latin-1"), door.input), Codec.JSON)
+            return codec.encode(
+                parse_query(self.head.query.decode("latin-1"), door.input, door.target.name), Codec.JSON
+            )
         except Fault as fault:
             raise Refusal(fault, reason="query") from None
         except ValueError as error:

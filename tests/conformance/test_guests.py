@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -27,6 +28,15 @@ def test_the_guest_in_perl_passes_the_basic_cases() -> None:
     passed, wrong = failures(subject)
     assert not wrong
     assert passed == len(list(cases("basic")))
+
+
+@pytest.mark.needs("go")
+@pytest.mark.parametrize("transport", ["fd", "path"])
+def test_the_guest_in_go_passes_every_case(tmp_path: Path, transport: str) -> None:
+    subject = replace(Subject.load(REPOSITORY / "sdk" / "go" / "conformance", tmp_path), transport=transport)
+    passed, wrong = failures(subject)
+    assert not wrong
+    assert passed == len(list(cases("full")))
 
 
 @pytest.mark.needs("perl")

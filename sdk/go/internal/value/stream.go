@@ -1,6 +1,7 @@
 package value
 
 import (
+	"fmt"
 	"reflect"
 )
 
@@ -111,3 +112,36 @@ func (t *Type) without() *Type {
 	rest.write = func(k *sink, v reflect.Value) error { return rest.writeRecord(k, v, "", "") }
 	return rest
 }
+
+// WithStream is a record of two fields: one of this type, whose properties are taken as its own, and an input stream.
+func (t *Type) WithStream(name string, stream reflect.Type) (*Type, error) {
+	if t.byName == nil || t.stream >= 0 {
+		return nil, fmt.Errorf("an input stream needs a struct beside it that has none, or nothing")
+	}
+	if _, clash := t.byName[name]; clash {
+		return nil, fmt.Errorf("its input has a property %q already: name the stream by dragoman.InputStream", name)
+	}
+	item, _ := Seq2(stream)
+	of, err := Of(item)
+	if err != nil {
+		return nil, err
+	}
+	both := &Type{stream: len(t.fields), byName: map[string]int{}}
+	both.rt = reflect.StructOf([]reflect.StructField{{Name: "Input", Type: t.rt}, {Name: "Stream", Type: stream}})
+	for i, f := range t.fields {
+		f.index = append([]int{0}, f.index...)
+		both.fields, both.byName[f.name] = append(both.fields, f), i
+	}
+	typ := streamType(stream)
+	typ.elem = of
+	both.byName[name] = len(both.fields)
+	both.fields = append(both.fields, field{name: name, index: []int{1}, typ: typ})
+	both.rest = both.without()
+	both.read = func(s *source, v reflect.Value) error { return both.readRecord(s, v, "", false) }
+	both.write = func(k *sink, v reflect.Value) error { return both.writeRecord(k, v, "", "") }
+	both.schema = func(d *definitions) map[string]any { return both.recordSchema(d) }
+	return both, nil
+}
+
+// New is a new value of the type, to be read into.
+func (t *Type) New() reflect.Value { return reflect.New(t.rt).Elem() }

@@ -89,3 +89,6 @@ func Transcode(to []byte, body []byte, from, codec Codec) ([]byte, Codec, error)
 	}
 	return t.Encode(to, codec, reflect.ValueOf(&value).Elem())
 }
+
+// Go is the Go type.
+func (t *Type) Go() reflect.Type { return t.rt }

@@ -122,7 +122,13 @@ func AppendFault(to []byte, f FaultBody) []byte {
 	for i, breach := range errors {
 		f.Errors[i] = Breach{cut(breach.Path, breachBytesMax), cut(breach.Message, breachBytesMax)}
 	}
-	return appendJSON(to, f)
+	// Escapes may make a text six times as long: as many breaches are left out as it takes.
+	for from := len(to); ; f.Errors = f.Errors[:len(f.Errors)/2] {
+		to = appendJSON(to[:from], f)
+		if len(to)-from <= ReportBytesMax || len(f.Errors) == 0 {
+			return to
+		}
+	}
 }
 
 // LogBody is an EVENT's log line.

@@ -10,11 +10,11 @@ PACKAGE = Path(__file__).resolve().parent.parent
 
 
 def sdk(language: str) -> Path:
-    """The folder with the library of a language: inside the installed package, or beside it in a checkout.
+    """The folder with the library of a language, inside this package (in a checkout it is a link to `sdk/`).
 
-    Raises `StartFailed` where it is in neither place, as in a package that was put together by hand.
+    Raises `StartFailed` where it is not there, as in a package that was put together by hand.
     """
-    for folder in (PACKAGE / "sdk" / language, PACKAGE.parent.parent / "sdk" / language):
-        if folder.is_dir():
-            return folder
+    folder = (PACKAGE / "sdk" / language).resolve()
+    if folder.is_dir():
+        return folder
     raise StartFailed(f"the {language} library is not part of this installation ({PACKAGE}): reinstall dragoman")

@@ -7,14 +7,15 @@ from __future__ import annotations
 
 import sys
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from dragoman.building.files import Files
 from dragoman.sandbox.confinement import Launch, Limits
+from dragoman.workers.runtimes import environment
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-    from pathlib import Path
 
     from dragoman.building.code import Code
     from dragoman.building.recipe import Recipe
@@ -36,22 +37,25 @@ class PythonRuntime:
 
     def files(self, code: Code) -> Files:
         """Whatever the source may import of what lies beside or below it."""
-        return Files((code.path, code.path.parent), suffixes=(".py",))
+        listed = [Path(each) for each in code.requirements if each.startswith("/")]
+        return Files((code.path, code.path.parent, *listed), suffixes=(".py",))
 
     def recipe(self, code: Code) -> Recipe | None:
-        """Nothing is built."""
-        del code
-        return None
+        """An environment, where the source asks for one of its own; else nothing is built."""
+        return environment.recipe(code)
 
     def launch(self, code: Code, site: Site) -> Launch:
         """A worker for one file or package."""
-        return launch(code.path, code.folder, site.env, site.limits)
+        interpreter = sys.executable if site.built is None else str(site.built / environment.INTERPRETER)
+        return launch(code.path, code.folder, site.env, site.limits, interpreter)
 
 
-def launch(path: Path, folder: Path, env: Mapping[str, str], limits: Limits) -> Launch:
+def launch(
+    path: Path, folder: Path, env: Mapping[str, str], limits: Limits, interpreter: str = sys.executable
+) -> Launch:
     """A worker for one Python file, started in its project's folder. `env` is its whole environment."""
     return Launch(
-        argv=(sys.executable, "-P", "-m", "dragoman.guest"),
+        argv=(interpreter, "-P", "-m", "dragoman.guest"),
         env={**MALLOC, **env, "DRAGOMAN_SOURCE": str(path)},
         cwd=str(folder),
         limits=limits,

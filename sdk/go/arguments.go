@@ -57,19 +57,19 @@ func (s *server) input(c *call, f *function) (reflect.Value, error) {
 	if f.rawOnly {
 		data := f.input.New()
 		if err := f.input.Decode(value.Codec(codec), body, data, true); err != nil {
-			return data, &served{refused(f.name, err)}
+			return data, &served{refused(s.fullName(f), err)}
 		}
 		return data.Field(0), nil
 	}
 	input := f.input.New()
 	if c.frame.Flags&wire.Input == 0 {
 		if err := f.input.Decode(value.Codec(codec), body, input, true); err != nil {
-			return input, &served{refused(f.name, err)}
+			return input, &served{refused(s.fullName(f), err)}
 		}
 		return input, nil
 	}
 	if err := f.input.DecodeWithout(value.Codec(codec), body, input); err != nil {
-		return input, &served{refused(f.name, err)}
+		return input, &served{refused(s.fullName(f), err)}
 	}
 	name, at, item := f.input.Stream()
 	stream := input.Field(at)
@@ -110,7 +110,7 @@ func (s *server) decodeItems(c *call, name string, item *value.Type, yield func(
 		err = s.decodeItem(frame, item, target)
 		c.consumed(frame)
 		if err != nil {
-			fault := refusedItem(c.function.name, name, at, err)
+			fault := refusedItem(s.fullName(c.function), name, at, err)
 			s.Lock()
 			c.spoiled = fault
 			s.Unlock()
@@ -147,4 +147,12 @@ func (s *server) body(frame *wire.Frame) ([]byte, error) {
 		return nil, &served{&Fault{Code: Internal, Detail: "the shared memory cannot be mapped: " + err.Error(), Started: StartedNo}}
 	}
 	return body, nil
+}
+
+// fullName is the name by which callers know a function.
+func (s *server) fullName(f *function) string {
+	if s.conn.Hello.Source == "" {
+		return f.name
+	}
+	return s.conn.Hello.Source + "." + f.name
 }

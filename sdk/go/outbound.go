@@ -77,6 +77,9 @@ func (o *outbound) take(frame *wire.Frame) {
 	if call == nil {
 		o.line.release(frame)
 		o.line.flush()
+		if frame.Kind != wire.Item && len(o.live) == 0 {
+			o.idle()
+		}
 		return
 	}
 	if frame.Kind == wire.Item {
@@ -114,6 +117,9 @@ func (o *outbound) fail(fault *Fault) {
 	o.idle()
 }
 
+// errMoved says that a connection takes no calls any more, and that this one was not sent.
+var errMoved = errors.New("the host is about to leave")
+
 // begin makes a call. The frame has flags, codecs and body.
 func (o *outbound) begin(ctx context.Context, function string, frame *wire.Frame) (*outgoing, error) {
 	if err := ctx.Err(); err != nil {
@@ -136,10 +142,10 @@ func (o *outbound) begin(ctx context.Context, function string, frame *wire.Frame
 	l := o.line
 	l.Lock()
 	defer l.Unlock()
-	if o.lost != nil {
-		return nil, o.lost
-	}
 	l.room()
+	if o.lost != nil || !l.conn.MayCall() {
+		return nil, errMoved
+	}
 	o.last++
 	call.id = o.last
 	frame.Kind, frame.Call, frame.Meta = wire.Call, call.id, meta
@@ -327,11 +333,28 @@ func newRequest(function string, in, out reflect.Type) (*request, error) {
 }
 
 // start encodes the input, makes the call, and begins to send its input stream.
-func (r *request) start(ctx context.Context, caller Caller, in reflect.Value, flags wire.Flags) (*outbound, *outgoing, error) {
-	o, err := caller.connect(ctx)
-	if err != nil {
-		return nil, nil, err
+func (r *request) start(ctx context.Context, caller Caller, in reflect.Value, flags wire.Flags) (o *outbound, call *outgoing, err error) {
+	const attempts = 3 // a connection may be lost just after it was made; past this it is no accident
+	for range attempts {
+		if o, err = caller.connect(ctx); err != nil {
+			return nil, nil, err
+		}
+		if call, err = r.startOn(ctx, o, in, flags); err != errMoved {
+			return o, call, err
+		}
 	}
+	fault := unstarted(Unavailable, "%s cannot be called: %v", r.function, errMoved)
+	o.line.Lock()
+	if o.lost != nil {
+		*fault = *o.lost
+		fault.Started = StartedNo
+	}
+	o.line.Unlock()
+	fault.Function = r.function
+	return nil, nil, fault
+}
+
+func (r *request) startOn(ctx context.Context, o *outbound, in reflect.Value, flags wire.Flags) (call *outgoing, err error) {
 	wanted := wire.MessagePack
 	if r.result == arrowType {
 		wanted = wire.Arrow
@@ -356,14 +379,14 @@ func (r *request) start(ctx context.Context, caller Caller, in reflect.Value, fl
 		frame.Body, codec, err = r.input.Encode(nil, codec, in)
 	}
 	if err != nil {
-		return nil, nil, unstarted(InvalidArgument, "the input of %s cannot be sent: %v", r.function, err)
+		return nil, unstarted(InvalidArgument, "the input of %s cannot be sent: %v", r.function, err)
 	}
 	frame.Codec = uint8(codec) | uint8(wanted)<<4
-	call, err := o.begin(ctx, r.function, &frame)
+	call, err = o.begin(ctx, r.function, &frame)
 	if err == nil && item != nil {
 		go o.feed(ctx, call, in.Field(at), item)
 	}
-	return o, call, err
+	return call, err
 }
 
 // read decodes a reply, or an item of one, and lets its frame go.
@@ -390,7 +413,7 @@ func (r *request) read(o *outbound, frame *wire.Frame, to reflect.Value) error {
 	default:
 		err = &value.Refused{Breaches: []value.Breach{{Message: "is " + codec.String() + ": ask for []byte"}}}
 	}
-	fault := &Fault{Code: OutOfRange, Detail: "the reply of " + r.function + " is not a " + r.result.String() + ": " + err.Error(), Started: StartedYes, Function: r.function}
+	fault := &Fault{Code: DataLoss, Detail: "the reply of " + r.function + " is not a " + r.result.String() + ": " + err.Error(), Started: StartedYes, Function: r.function}
 	var refused *value.Refused
 	if errors.As(err, &refused) {
 		for _, breach := range refused.Breaches {

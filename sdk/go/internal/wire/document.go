@@ -395,3 +395,6 @@ func CheckEvent(body []byte) *ProtocolFault {
 	}
 	return o.fault
 }
+
+// Append appends the body of READY.
+func (r *ReadyBody) Append(to []byte) []byte { return appendJSON(to, r) }

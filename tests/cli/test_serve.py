@@ -159,7 +159,7 @@ def test_a_server_whose_output_nobody_reads_goes_on() -> None:
 
 
 def test_serving_imports_nothing_for_terminals_and_clients() -> None:
-    code = "import sys, dragoman.cli.serving, dragoman.host.serving; print(*sys.modules)"
+    code = "import sys, dragoman.cli.serving, dragoman.host.web, dragoman.host.native; print(*sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=20, check=True)
     imported = {name.partition(".")[0] for name in done.stdout.split()}
     assert "uvicorn" in imported

@@ -5,7 +5,7 @@ import pytest
 from dragoman.config.document import FILE_BYTES_MAX, PROBLEMS_MAX, Document, dotted
 from dragoman.config.kinds import Whole
 from dragoman.config.problem import ConfigError
-from dragoman.config.settings import Setting
+from dragoman.config.setting import Setting
 
 FILE = Path("/shop/dragoman.toml")
 KNOWN = (

@@ -6,13 +6,27 @@ import pytest
 from dragoman.config import settings
 from dragoman.config.load import parse_project
 from dragoman.config.project import Source
-from dragoman.config.settings import Setting
+from dragoman.config.setting import Setting
 from dragoman.core import units
 from dragoman.ingress.http.options import HttpOptions
+from dragoman.ingress.native.options import NativeOptions
 from dragoman.sandbox.confinement import Limits
 from dragoman.workers.options import PoolOptions
 
-UNSET = {"tls_cert", "tls_key", "description", "input", "output", "path", "command"}
+UNSET = {
+    "enabled",
+    "listen",
+    "users",
+    "group",
+    "token_file",
+    "tls_cert",
+    "tls_key",
+    "description",
+    "input",
+    "output",
+    "path",
+    "command",
+}
 
 
 def fields_of(owner: type) -> set[str]:
@@ -24,6 +38,7 @@ def test_every_option_of_pool_and_server_can_be_set() -> None:
     assert {f"pool.{name}" for name in fields_of(PoolOptions)} <= filled
     assert {f"limits.{name}" for name in fields_of(Limits) - {"core_bytes"}} <= filled
     assert {setting.field for setting in settings.HTTP} == fields_of(HttpOptions) - {"debug"}
+    assert {setting.field for setting in settings.NATIVE} == fields_of(NativeOptions) - {"debug"}
 
 
 def test_every_setting_fills_a_field_that_exists() -> None:
@@ -45,10 +60,12 @@ def test_the_documented_default_of_a_source_is_the_real_one(setting: Setting, tm
     assert documented(setting) == getattr(getattr(source, owner) if owner else source, name)
 
 
-@pytest.mark.parametrize("setting", settings.HTTP, ids=lambda setting: setting.key)
-def test_the_documented_default_of_the_server_is_the_real_one(setting: Setting) -> None:
-    if setting.key not in UNSET:
-        assert documented(setting) == getattr(HttpOptions(), setting.field)
+@pytest.mark.parametrize("table", [settings.HTTP, settings.NATIVE], ids=["http", "native"])
+def test_the_documented_default_of_a_server_is_the_real_one(table: tuple[Setting, ...]) -> None:
+    options = HttpOptions() if table is settings.HTTP else NativeOptions()
+    for setting in table:
+        if setting.key not in UNSET:
+            assert documented(setting) == getattr(options, setting.field)
 
 
 def documented(setting: Setting) -> object:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import socket
 import subprocess
 import sys
 import urllib.error
@@ -33,14 +34,26 @@ def half(number: int) -> float:
 def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     file: Path = tmp_path_factory.mktemp("metrics") / "halves.py"
     file.write_text(SOURCE, encoding="utf-8")
-    command = [sys.executable, "-m", "dragoman", "serve", "--port", "0", "--json", str(file)]
+    native = f"unix://{file.parent}/n.sock"
+    command = [sys.executable, "-m", "dragoman", "serve", "--port", "0", "--native", native, "--json", str(file)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as server:
         assert server.stdout is not None
         try:
-            yield json.loads(server.stdout.readline())["url"]
+            ready = json.loads(server.stdout.readline())
+            refuse(ready["native"][0].removeprefix("unix://"))
+            yield ready["url"]
         finally:
             server.terminate()
             server.wait(STOP_S)
+
+
+def refuse(path: str) -> None:
+    """Break the protocol once, and read to the end of what is said to that."""
+    with socket.socket(socket.AF_UNIX) as client:
+        client.connect(path)
+        client.sendall(b"\xff" * 64)
+        while client.recv(65536):
+            pass
 
 
 def ask(url: str, body: bytes | None = None, method: str | None = None) -> str:
@@ -77,7 +90,8 @@ def test_each_metric_has_the_labels_that_the_page_gives(families: dict[str, Metr
 
 
 def test_calls_are_counted_by_function_and_code(families: dict[str, Metric]) -> None:
-    counted = {sample.labels["code"]: sample.value for sample in families["dragoman_calls_total"].samples}
+    samples = [each for each in families["dragoman_calls_total"].samples if each.labels["ingress"] == "http"]
+    counted = {sample.labels["code"]: sample.value for sample in samples}
     assert counted == {"OK": 1, "UNKNOWN": 1, "INVALID_ARGUMENT": 1}
 
 
@@ -100,3 +114,10 @@ def test_every_reason_for_a_refusal_is_explained() -> None:
         reason for file in ingress.glob("*.py") for reason in re.findall(r'reason="(\w+)"', file.read_text("utf-8"))
     }
     assert said == used
+
+
+def test_every_reason_for_a_refusal_of_a_native_client_is_explained() -> None:
+    said = {bare(row[0]) for row in read_table(PAGE, "Reason", "Refused")}
+    ingress = ROOT / "src" / "dragoman" / "ingress" / "native"
+    pattern = re.compile(r'(?:refused|turn_away)\(.*?"(\w+)"\)\n')
+    assert said == {reason for file in ingress.glob("*.py") for reason in pattern.findall(file.read_text("utf-8"))}

@@ -32,7 +32,7 @@ from dragoman.ingress.http.doors import Door, Doors
 from dragoman.ingress.http.lane import CallLane, Naming
 from dragoman.ingress.http.options import HttpOptions
 from dragoman.ingress.http.protocol import CallProtocol
-from dragoman.telemetry.metrics import HttpMeter, Meter
+from dragoman.telemetry.metrics import IngressMeter, Meter
 from dragoman.telemetry.trace import Tracer
 
 TURNS = 6
@@ -71,7 +71,7 @@ SEEDS = [
 class Silent:
     """Counts, and fails on nothing."""
 
-    counts = HttpMeter()
+    counts = IngressMeter()
 
     def failed(self, call: Call, fault: Fault) -> None:
         """Leave it."""

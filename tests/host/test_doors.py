@@ -87,7 +87,7 @@ async def test_a_call_that_failed_is_logged_with_its_function(host: Host) -> Non
     reader, writer = os.pipe()
     log = Log(LogOptions(format="json"), fd=writer)
     metrics = Metrics("1.0")
-    listener = Listener(metrics, log)
+    listener = Listener(metrics.http, log)
     listener.failed(call, Fault.internal("a bug"))
     log.close()
     os.close(writer)

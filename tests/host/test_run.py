@@ -11,7 +11,7 @@ from dragoman.core.fault import Fault
 from dragoman.host.assemble import launch_confinement, parts
 from dragoman.host.journal import SilentJournal
 from dragoman.host.run import run, serve
-from dragoman.host.serving import Serving
+from dragoman.host.serving import Ingresses, Serving
 from dragoman.ingress.http.options import HttpOptions
 from dragoman.telemetry.log import Log, LogOptions
 
@@ -25,7 +25,7 @@ class Listener:
 
     def ready(self, serving: Serving) -> None:
         self.functions = sorted(serving.host.registry.entries)
-        self._asking = asyncio.ensure_future(self._ask(serving.server.url))
+        self._asking = asyncio.ensure_future(self._ask(serving.url or ""))
 
     async def _ask(self, url: str) -> None:
         def ask() -> int:
@@ -53,7 +53,7 @@ def test_a_host_serves_from_its_first_source_to_a_signal(source: Path, *, watchi
     confinement = launch_confinement()
     made = parts(load([source]), lambda _: SilentJournal(), confinement)
     log = Log(LogOptions(level="error"))
-    run(serve(made, HttpOptions(port=0), log, listener, watching=watching))
+    run(serve(made, Ingresses(HttpOptions(port=0)), log, listener, watching=watching))
     log.close()
     assert (listener.functions, listener.status) == (["s.f"], 200)
     assert confinement.spawner_pid == 0, "nothing is left"
@@ -63,7 +63,7 @@ def test_a_host_that_cannot_listen_ends_what_it_has_started(source: Path) -> Non
     confinement = launch_confinement()
     made = parts(load([source]), lambda _: SilentJournal(), confinement)
     with pytest.raises(OSError, match=r"cannot listen on 256\.0\.0\.1"):
-        run(serve(made, HttpOptions(host="256.0.0.1", port=0), Log(), Listener()))
+        run(serve(made, Ingresses(HttpOptions(host="256.0.0.1", port=0)), Log(), Listener()))
     assert confinement.spawner_pid == 0
 
 

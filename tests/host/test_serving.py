@@ -17,7 +17,7 @@ import pytest
 from dragoman.config.load import load
 from dragoman.host.assemble import Parts, launch_confinement, parts
 from dragoman.host.journal import SilentJournal
-from dragoman.host.serving import Serving
+from dragoman.host.serving import Ingresses, Serving
 from dragoman.ingress.http.options import HttpOptions
 from dragoman.telemetry.log import Log, LogOptions
 
@@ -39,10 +39,10 @@ SHOP = """
 
 TWO_SIGNALS = """
 import asyncio, os, signal
-from dragoman.host.serving import until_signal
+from dragoman.host.serving import until_told
 
 async def main():
-    begun = asyncio.ensure_future(until_signal(lambda: print("second", flush=True)))
+    begun = asyncio.ensure_future(until_told(lambda: print("second", flush=True)))
     await asyncio.sleep(0)
     os.kill(os.getpid(), signal.SIGINT)
     print("first", await begun, flush=True)
@@ -63,7 +63,7 @@ def made(write: Write) -> Iterator[Parts]:
 @asynccontextmanager
 async def serving(made: Parts, **options: Any) -> AsyncGenerator[Serving]:
     log = Log(LogOptions(level="error"))
-    served = Serving(made, HttpOptions(port=0, **options), log, "9.9")
+    served = Serving(made, Ingresses(HttpOptions(port=0, **options)), log, "9.9")
     await served.start()
     try:
         yield served
@@ -105,7 +105,7 @@ def open_fifo(path: str, text: str = "") -> None:
 
 async def test_a_host_is_called_and_counted_over_http(made: Parts) -> None:
     async with serving(made) as served:
-        url = served.server.url
+        url = served.url
         assert await fetch(f"{url}/v1/call/shop.double", {"n": 4}) == (200, "8")
         assert (await fetch(f"{url}/v1/call/shop.nothing", {}))[0] == 404
         assert '"shop.double"' in (await fetch(f"{url}/v1/functions"))[1]
@@ -117,15 +117,15 @@ async def test_a_host_is_called_and_counted_over_http(made: Parts) -> None:
 
 async def test_a_port_that_is_taken_is_told_before_anything_starts(made: Parts) -> None:
     async with serving(made) as served:
-        port = int(served.server.url.rpartition(":")[2])
+        port = int((served.url or "").rpartition(":")[2])
         with pytest.raises(OSError, match=str(port)):
-            Serving(made, HttpOptions(port=port), Log(), "9.9")
+            Serving(made, Ingresses(HttpOptions(port=port)), Log(), "9.9")
 
 
 async def test_calls_in_flight_finish_within_the_grace(made: Parts, write: Write) -> None:
     gate = begun_gate(write)
     async with serving(made, shutdown_grace_s=20.0) as served:
-        answer = asyncio.ensure_future(fetch(f"{served.server.url}/v1/call/shop.waits", {"gate": gate}))
+        answer = asyncio.ensure_future(fetch(f"{served.url}/v1/call/shop.waits", {"gate": gate}))
         await asyncio.to_thread(open_fifo, f"{gate}.begun")
         stopping = asyncio.ensure_future(served.stop())
         await asyncio.to_thread(open_fifo, gate, "done")
@@ -136,7 +136,7 @@ async def test_calls_in_flight_finish_within_the_grace(made: Parts, write: Write
 async def test_calls_that_outlast_the_grace_are_answered_too(made: Parts, write: Write) -> None:
     gate = begun_gate(write)
     async with serving(made, shutdown_grace_s=0.05) as served:
-        answer = asyncio.ensure_future(fetch(f"{served.server.url}/v1/call/shop.waits", {"gate": gate}))
+        answer = asyncio.ensure_future(fetch(f"{served.url}/v1/call/shop.waits", {"gate": gate}))
         await asyncio.to_thread(open_fifo, f"{gate}.begun")
         await served.stop()
         status, problem = await answer

@@ -54,16 +54,16 @@ def test_calls_are_counted_by_function_and_code() -> None:
     for code in (None, None, Code.UNKNOWN, Code.DEADLINE_EXCEEDED, Code.UNKNOWN):
         count(metrics, "stats.mean", code, 0.01)
     samples = scrape(metrics)
-    assert value(samples, "dragoman_calls_total", function="stats.mean", code="OK") == 2
-    assert value(samples, "dragoman_calls_total", function="stats.mean", code="UNKNOWN") == 2
-    assert value(samples, "dragoman_calls_total", function="stats.mean", code="DEADLINE_EXCEEDED") == 1
-    assert value(samples, "dragoman_calls_in_flight", function="stats.mean") == 0
+    assert value(samples, "dragoman_calls_total", function="stats.mean", ingress="http", code="OK") == 2
+    assert value(samples, "dragoman_calls_total", function="stats.mean", ingress="http", code="UNKNOWN") == 2
+    assert value(samples, "dragoman_calls_total", function="stats.mean", ingress="http", code="DEADLINE_EXCEEDED") == 1
+    assert value(samples, "dragoman_calls_in_flight", function="stats.mean", ingress="http") == 0
 
 
 def test_a_running_call_is_in_flight() -> None:
     metrics = Metrics("0.1.0")
     metrics.meter("f").in_flight += 1
-    assert value(scrape(metrics), "dragoman_calls_in_flight", function="f") == 1
+    assert value(scrape(metrics), "dragoman_calls_in_flight", function="f", ingress="http") == 1
 
 
 @given(st.lists(st.floats(min_value=0, max_value=1000), min_size=1, max_size=50))
@@ -73,11 +73,15 @@ def test_the_histogram_counts_every_call_in_each_bucket_that_holds_it(durations:
         count(metrics, "f", None, seconds)
     samples = scrape(metrics)
     for bound in BOUNDS_S:
-        bucket = value(samples, "dragoman_call_duration_seconds_bucket", function="f", le=str(bound))
+        bucket = value(samples, "dragoman_call_duration_seconds_bucket", function="f", ingress="http", le=str(bound))
         assert bucket == sum(seconds <= bound for seconds in durations)
-    assert value(samples, "dragoman_call_duration_seconds_bucket", function="f", le="+Inf") == len(durations)
-    assert value(samples, "dragoman_call_duration_seconds_count", function="f") == len(durations)
-    assert abs(value(samples, "dragoman_call_duration_seconds_sum", function="f") - sum(durations)) < 1e-6
+    assert value(samples, "dragoman_call_duration_seconds_bucket", function="f", ingress="http", le="+Inf") == len(
+        durations
+    )
+    assert value(samples, "dragoman_call_duration_seconds_count", function="f", ingress="http") == len(durations)
+    assert (
+        abs(value(samples, "dragoman_call_duration_seconds_sum", function="f", ingress="http") - sum(durations)) < 1e-6
+    )
 
 
 def test_a_meter_is_the_same_one_after_a_reload() -> None:

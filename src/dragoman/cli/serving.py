@@ -15,10 +15,12 @@ from dragoman.cli.screen import colored, printable
 from dragoman.cli.signature import signature
 from dragoman.config.environment import read_environment
 from dragoman.config.load import load
+from dragoman.config.servers import with_certificate
 from dragoman.host.assemble import parts
 from dragoman.host.journal import LogJournal
 from dragoman.host.run import run as run_loop
 from dragoman.host.run import serve
+from dragoman.host.serving import Ingresses
 from dragoman.telemetry.log import Log, LogOptions
 
 if TYPE_CHECKING:
@@ -27,6 +29,7 @@ if TYPE_CHECKING:
     from dragoman.host.registry import Entry
     from dragoman.host.serving import Serving
     from dragoman.ingress.http.options import HttpOptions
+    from dragoman.ingress.native.options import NativeOptions
     from dragoman.sandbox.spawning import SpawnerConfinement
 
 SHOWN_MAX = 50
@@ -45,6 +48,10 @@ class ServeOptions:
     tls_key: str | None
     log: str | None
     as_json: bool
+    no_http: bool = False
+    native: tuple[str, ...] = ()
+    token_file: str | None = None
+    exit_with_stdin: bool = False
 
 
 def run(paths: tuple[str, ...], options: ServeOptions, confinement: SpawnerConfinement) -> int:
@@ -53,12 +60,13 @@ def run(paths: tuple[str, ...], options: ServeOptions, confinement: SpawnerConfi
         overrides = read_environment()
         project = load(paths)
         http = http_options(overrides.http(project.http), options)
+        ingresses = Ingresses(http, native_options(project.native, http, options))
         level = cast("Literal['debug', 'info', 'warning', 'error']", options.log or overrides.log or "info")
         log = Log(LogOptions(level, colors=colored(sys.stderr)))
         made = parts(project, lambda prefix: LogJournal(log, prefix), confinement, debug=http.debug)
         announcer = JsonAnnouncer() if options.as_json else Announcer()
         try:
-            run_loop(serve(made, http, log, announcer, watching=options.watch))
+            run_loop(serve(made, ingresses, log, announcer, watching=options.watch, with_stdin=options.exit_with_stdin))
         except OSError as error:
             raise Stop(refusal(error, http, overrides)) from None
         finally:
@@ -75,10 +83,28 @@ def http_options(options: HttpOptions, given: ServeOptions) -> HttpOptions:
     for file in (given.tls_cert, given.tls_key):
         if file and not Path(file).is_file():
             raise Stop(f"there is no file {file}")
-    values: dict[str, Any] = {"debug": given.debug or options.debug}
+    values: dict[str, Any] = {"debug": given.debug or options.debug, "enabled": options.enabled and not given.no_http}
     names = ("host", "port", "tls_cert", "tls_key")
     values |= {name: value for name in names if (value := getattr(given, name)) is not None}
     return replace(options, **values)
+
+
+def native_options(options: NativeOptions, http: HttpOptions, given: ServeOptions) -> NativeOptions:
+    """The project's options for native clients with the command line's in their place.
+
+    Raises `Stop` where that leaves no way in at all.
+    """
+    listen = given.native or options.listen
+    if not listen and not http.enabled:
+        raise Stop(
+            "without HTTP nobody can call this host: give --native unix:///run/shop.sock, or leave --no-http out"
+        )
+    values: dict[str, Any] = {"listen": listen, "debug": http.debug}
+    if given.token_file:
+        values["token_file"] = given.token_file
+    if given.tls_cert and given.tls_key:
+        values |= {"tls_cert": given.tls_cert, "tls_key": given.tls_key}
+    return with_certificate(replace(options, **values), http)
 
 
 def refusal(error: OSError, options: HttpOptions, overrides: Overrides) -> str:
@@ -107,9 +133,10 @@ class Announcer:
             say(line)
         for source, why in failures(serving).items():
             complain(f"{source} cannot start: {why}")
-        url = serving.server.url
+        url = serving.url
         count = f"{len(entries)} function{'' if len(entries) == 1 else 's'}"
-        say(f"Serving {count} of {printable(serving.parts.project.name)} on {url} (to read and try: {url}/docs)")
+        places = [*([f"{url} (to read and try: {url}/docs)"] if url else []), *serving.urls]
+        say(f"Serving {count} of {printable(serving.parts.project.name)} on {', '.join(places)}")
 
     def reloaded(self, serving: Serving, source: str, fault: Fault | None) -> None:
         """Show what became of a change."""
@@ -130,9 +157,9 @@ class JsonAnnouncer:
     """Tells programs the same, a line of JSON each."""
 
     def ready(self, serving: Serving) -> None:
-        """One line with the address and the functions' names; `faults` says why a source is not among them."""
-        url = serving.server.url
-        self._say({"url": url, "functions": sorted(serving.host.registry.entries), "faults": failures(serving)})
+        """One line with addresses and the functions' names; `faults` says why a source is not among them."""
+        functions = sorted(serving.host.registry.entries)
+        self._say({"url": serving.url, "native": serving.urls, "functions": functions, "faults": failures(serving)})
 
     def reloaded(self, serving: Serving, source: str, fault: Fault | None) -> None:
         """One line with the source, and its functions or why it is broken."""

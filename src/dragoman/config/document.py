@@ -18,7 +18,7 @@ from dragoman.config.problem import ConfigError, Problem, Refused, did_you_mean
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from dragoman.config.settings import Setting
+    from dragoman.config.setting import Setting
 
 FILE_BYTES_MAX = 1024 * 1024
 """Thousands of sources fit; anything larger is not a project file."""

@@ -284,6 +284,37 @@ class Requirements:
 
 
 @dataclass(frozen=True)
+class Names:
+    """A list of strings, each of one kind."""
+
+    each: Text
+
+    def read(self, value: object) -> tuple[str, ...]:
+        """The strings, in order."""
+        if not isinstance(value, list):
+            raise wrong(f"a list, each {self.each.expected}", value)
+        items = cast("list[object]", value)
+        if len(items) > ITEMS_MAX:
+            msg = f"expected at most {ITEMS_MAX} of them, found {len(items)}"
+            raise Refused(msg)
+        return tuple(self._item(item, index) for index, item in enumerate(items))
+
+    def _item(self, item: object, index: int) -> str:
+        try:
+            return self.each.read(item)
+        except Refused as refusal:
+            raise Refused(refusal.message, (index,)) from None
+
+    def schema(self) -> Schema:
+        """An array of such strings."""
+        return {"type": "array", "items": self.each.schema(), "maxItems": ITEMS_MAX}
+
+    def words(self) -> str:
+        """For the reference page."""
+        return f"list, each {self.each.words()}"
+
+
+@dataclass(frozen=True)
 class Variables:
     """Environment variables: a table of strings, whole numbers and booleans."""
 

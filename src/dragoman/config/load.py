@@ -6,15 +6,14 @@ import os
 import re
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Any
 
 from dragoman.config import settings
 from dragoman.config.document import FILE_BYTES_MAX, Document, Values, dotted
 from dragoman.config.files import read_file
 from dragoman.config.problem import ConfigError, Problem, Refused, did_you_mean
 from dragoman.config.project import FunctionSettings, Project, Source
+from dragoman.config.servers import read_http, read_native_options
 from dragoman.config.sources import SourceReader, bare
-from dragoman.ingress.http.options import HttpOptions
 
 FILE_NAME = "dragoman.toml"
 
@@ -67,14 +66,15 @@ def parse_project(file: Path, content: bytes) -> Project:
     about = document.read(("project",), settings.PROJECT)
     defaults = document.read(("defaults",), settings.DEFAULTS)
     _refuse_own(document)
-    http = _http(document, folder)
+    http = read_http(document, folder)
+    native = read_native_options(document, folder, http)
     sources = _sources(document, folder, defaults)
     functions = _functions(document, sources)
     if not document.table(("sources",)) and not document.problems:
         document.refuse((), 'no sources: add one, for example [sources.stats] with path = "stats.py"')
     document.finish()
     name = about["name"].value if "name" in about else folder.name or "dragoman"
-    return Project(name, folder, {key: value for key, value in sources.items() if value}, functions, http, file)
+    return Project(name, folder, {key: value for key, value in sources.items() if value}, functions, http, native, file)
 
 
 def _current() -> Project:
@@ -95,23 +95,6 @@ def _refuse_own(document: Document) -> None:
         document.refuse(("defaults", key), "belongs to one source and cannot be a default")
 
 
-def _http(document: Document, folder: Path) -> HttpOptions:
-    values = document.read(("http",), settings.HTTP)
-    fields: dict[str, Any] = {
-        setting.field: values[setting.key].value for setting in settings.HTTP if setting.key in values
-    }
-    for key, other in (("tls_cert", "tls_key"), ("tls_key", "tls_cert")):
-        if key not in values:
-            continue
-        if other not in document.table(("http",)):
-            document.refuse(values[key].path, f"needs {other} beside it")
-        file = folder / values[key].value
-        if not _is_file(file):
-            document.refuse(values[key].path, f"no such file: {file}")
-        fields[key] = str(file)
-    return HttpOptions(**fields)
-
-
 def _sources(document: Document, folder: Path, defaults: Values) -> dict[str, Source | None]:
     names = document.table(("sources",))
     if len(names) > SOURCES_MAX:
@@ -122,6 +105,8 @@ def _sources(document: Document, folder: Path, defaults: Values) -> dict[str, So
     for name, value in names.items():
         if re.fullmatch(settings.NAME, name) is None:
             document.refuse(("sources", name), NAME_RULE)
+        elif name == OWN_NAME:
+            document.refuse(("sources", name), OWN_RULE)
         elif not isinstance(value, dict):
             document.refuse(("sources", name), f'expected a table such as [sources.{name}] with path = "{name}.py"')
         else:
@@ -129,6 +114,7 @@ def _sources(document: Document, folder: Path, defaults: Values) -> dict[str, So
     return sources
 
 
+OWN_NAME, OWN_RULE = "dragoman", "dragoman is the host's own name: its functions list those of the sources"
 NAME_RULE = "a source's name is a letter or _, then up to 63 letters, digits, _ or -"
 
 
@@ -195,8 +181,9 @@ def _loose(paths: Iterable[Path]) -> Project:
 
 def _name(path: Path) -> str:
     name = path.stem
-    if re.fullmatch(settings.NAME, name) is None:
-        message = f"{name!r} cannot name a source ({NAME_RULE}); rename the file, or name it in a {FILE_NAME}"
+    if re.fullmatch(settings.NAME, name) is None or name == OWN_NAME:
+        rule = OWN_RULE if name == OWN_NAME else NAME_RULE
+        message = f"{name!r} cannot name a source ({rule}); rename the file, or name it in a {FILE_NAME}"
         raise Refused(message)
     return name
 

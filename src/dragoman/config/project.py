@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
 from dragoman.ingress.http.options import HttpOptions
+from dragoman.ingress.native.options import NativeOptions
 from dragoman.sandbox.confinement import Limits
 from dragoman.workers.options import PoolOptions
 
@@ -70,6 +71,7 @@ class Project:
     sources: Mapping[str, Source]
     functions: Mapping[str, FunctionSettings] = field(default_factory=dict[str, FunctionSettings])
     http: HttpOptions = field(default_factory=HttpOptions)
+    native: NativeOptions = field(default_factory=NativeOptions)
     file: Path | None = None
 
     def settings(self, source: str, function: str) -> FunctionSettings:

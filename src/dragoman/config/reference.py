@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING
 from dragoman.config import settings
 from dragoman.config.environment import VARIABLES
 from dragoman.config.languages import MODES
+from dragoman.config.setting import ALL
 
 if TYPE_CHECKING:
-    from dragoman.config.settings import Setting
+    from dragoman.config.setting import Setting
 
 PARTS = {
     "project": settings.PROJECT,
@@ -22,6 +23,7 @@ PARTS = {
     "pool": settings.POOL,
     "limits": settings.LIMITS,
     "http": settings.HTTP,
+    "native": settings.NATIVE,
 }
 
 
@@ -37,7 +39,7 @@ def render(part: str) -> str:
 
 
 def _row(setting: Setting, *, moded: bool) -> tuple[str, ...]:
-    modes = "all" if setting.modes == settings.ALL else ", ".join(mode for mode in MODES if mode in setting.modes)
+    modes = "all" if setting.modes == ALL else ", ".join(mode for mode in MODES if mode in setting.modes)
     return (
         f"`{setting.key}`",
         setting.kind.words(),

@@ -14,7 +14,7 @@ from dragoman.config import settings
 from dragoman.config.document import BOTH_ENDS
 
 if TYPE_CHECKING:
-    from dragoman.config.settings import Setting
+    from dragoman.config.setting import Setting
 
 DRAFT = "https://json-schema.org/draft/2020-12/schema"
 
@@ -33,6 +33,7 @@ def project_schema() -> dict[str, Any]:
             "project": _table(settings.PROJECT),
             "defaults": _table(settings.DEFAULTS),
             "http": _table(settings.HTTP),
+            "native": _table(settings.NATIVE),
             "sources": {
                 "description": "Where functions come from, by the name that begins theirs.",
                 "type": "object",

@@ -7,23 +7,14 @@ table; `field` names the option that it fills.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from dragoman.config.declared import Declared
-from dragoman.config.kinds import Arguments, Duration, Flag, Kind, Requirements, Size, Text, Variables, Whole
+from dragoman.config.kinds import Arguments, Duration, Flag, Requirements, Size, Text, Variables, Whole
 from dragoman.config.languages import Language, Mode
-from dragoman.wire.frame import FRAME_BYTES_MAX
+from dragoman.config.setting import BODY_BYTES_MAX, EXEC, GB, INLINE, MB, POOLED, WARM, Setting
+from dragoman.config.ways import HTTP, NATIVE
 
 NAME = r"[A-Za-z_][A-Za-z0-9_-]{0,63}"
 """A source's name is the first part of a function's: fit for a URL, an attribute and a metric's label."""
-
-WARM, EXEC, INLINE = "warm", "exec", "inline"
-ALL = frozenset({WARM, EXEC, INLINE})
-POOLED = frozenset({WARM, EXEC})
-
-KB, MB, GB = 1024, 1024**2, 1024**3
-BODY_BYTES_MAX = FRAME_BYTES_MAX - MB
-"""A body travels in one frame, beside its meta."""
 
 WORKERS_MAX = 1000
 """Each is a process with three descriptors here; a larger fleet belongs on several machines."""
@@ -31,24 +22,6 @@ WORKERS_MAX = 1000
 QUEUE_MAX = 1_000_000
 CONCURRENCY_MAX = 10_000
 """Calls held in memory; past these a longer line only makes every caller later."""
-
-
-@dataclass(frozen=True)
-class Setting:
-    """One key. `default` is as a reader of the page sees it.
-
-    `modes` are those that it means something to, and `languages` too: none named is all.
-    """
-
-    key: str
-    kind: Kind
-    default: str
-    about: str
-    field: str = ""
-    modes: frozenset[str] = ALL
-    inheritable: bool = True
-    languages: tuple[str, ...] = ()
-
 
 PROJECT = (
     Setting(
@@ -318,65 +291,11 @@ LIMITS = (
 SOURCE = (*ORIGIN, *BUILD, *FUNCTION, *PROGRAM, *POOL, *LIMITS)
 DEFAULTS = tuple(setting for setting in SOURCE if setting.inheritable)
 
-HTTP = (
-    Setting("host", Text("a host name or an address"), '"127.0.0.1"', "The address to listen on.", "host"),
-    Setting("port", Whole(0, 65535), "8700", "The port to listen on; 0 lets the system choose one.", "port"),
-    Setting("body_max", Size(1, BODY_BYTES_MAX), "16MB", "The largest request body.", "body_bytes_max"),
-    Setting(
-        "header_max",
-        Size(KB, MB),
-        "64KB",
-        "The largest request head: request line and headers.",
-        "header_bytes_max",
-    ),
-    Setting("connections_max", Whole(1, 1_000_000), "10000", "Connections at a time.", "connections_max"),
-    Setting(
-        "header_timeout",
-        Duration("10ms", "1h"),
-        "10s",
-        "How long a client may take to send a request's head.",
-        "header_timeout_s",
-    ),
-    Setting(
-        "body_timeout",
-        Duration("10ms", "1h"),
-        "30s",
-        "How long a client may take to send a request's body.",
-        "body_timeout_s",
-    ),
-    Setting(
-        "keep_alive",
-        Duration("10ms", "1d"),
-        "75s",
-        "How long an idle connection is kept open.",
-        "keep_alive_s",
-    ),
-    Setting(
-        "write_timeout",
-        Duration("10ms", "1h"),
-        "30s",
-        "How long a client may leave a reply unread.",
-        "write_timeout_s",
-    ),
-    Setting(
-        "shutdown_grace",
-        Duration("1ms", "1h", off=True),
-        "30s",
-        "How long calls in flight may run on after SIGTERM.",
-        "shutdown_grace_s",
-    ),
-    Setting(
-        "tls_cert", Text("a path"), "none", "The certificate chain, PEM, relative to the project's folder.", "tls_cert"
-    ),
-    Setting(
-        "tls_key", Text("a path"), "none", "The certificate's private key, PEM. Both or neither are set.", "tls_key"
-    ),
-)
-
 TABLES = {
     "project": PROJECT,
     "defaults": DEFAULTS,
     "http": HTTP,
+    "native": NATIVE,
     "sources": SOURCE,
     "functions": FUNCTION,
 }

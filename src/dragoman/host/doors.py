@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from dragoman.host.host import Host
     from dragoman.host.registry import Entry
     from dragoman.telemetry.log import Log
-    from dragoman.telemetry.metrics import Metrics
+    from dragoman.telemetry.metrics import IngressMeter, Metrics
 
 
 class HostDoors:
@@ -74,10 +74,10 @@ def shown(name: str, entry: Entry) -> FunctionEntry:
 
 
 class Listener:
-    """Writes what the lane tells to metrics and log."""
+    """Writes what a lane tells to metrics and log."""
 
-    def __init__(self, metrics: Metrics, log: Log) -> None:
-        self.counts = metrics.http
+    def __init__(self, counts: IngressMeter, log: Log) -> None:
+        self.counts = counts
         self._log = log
 
     def failed(self, call: Call, fault: Fault) -> None:

@@ -18,8 +18,7 @@ if TYPE_CHECKING:
 
     from dragoman.core.fault import Fault
     from dragoman.host.assemble import Parts
-    from dragoman.host.serving import Serving
-    from dragoman.ingress.http.options import HttpOptions
+    from dragoman.host.serving import Ingresses, Serving
     from dragoman.telemetry.log import Log
 
 Result = TypeVar("Result")
@@ -50,20 +49,31 @@ def run(work: Coroutine[Any, Any, Result]) -> Result:
     return uvloop.run(work)
 
 
-async def serve(parts: Parts, options: HttpOptions, log: Log, audience: Audience, *, watching: bool = False) -> None:
+async def serve(
+    parts: Parts,
+    ingresses: Ingresses,
+    log: Log,
+    audience: Audience,
+    *,
+    watching: bool = False,
+    with_stdin: bool = False,
+) -> None:
     """Serve until a signal says stop, then answer what is in flight, and end. Another signal ends the process at once.
 
+    With `with_stdin`, the end of standard input is such a signal too.
+
     Raises:
-        OSError: The port, or the TLS files, cannot be had.
+        OSError: A port, a socket, or the TLS files, cannot be had.
     """
     host = assemble_host(parts)
     starting = asyncio.ensure_future(host.start())
+    serving: Serving | None = None
     try:
-        await asyncio.to_thread(import_module, "dragoman.host.serving")
-        from dragoman.host.serving import Serving, until_signal  # noqa: PLC0415 - see the module's docstring
+        await asyncio.to_thread(_import, ingresses)
+        from dragoman.host.serving import Serving, until_told  # noqa: PLC0415 - see the module's docstring
 
-        serving = Serving(parts, options, log, VERSION)
-        stopping = asyncio.ensure_future(until_signal(parts.confinement.close))
+        serving = Serving(parts, ingresses, log, VERSION)
+        stopping = asyncio.ensure_future(until_told(lambda: abandon(parts, serving), with_stdin=with_stdin))
         opening = asyncio.ensure_future(serving.start((host, starting)))
         await asyncio.wait((stopping, opening), return_when=asyncio.FIRST_COMPLETED)
         if opening.done():
@@ -73,9 +83,26 @@ async def serve(parts: Parts, options: HttpOptions, log: Log, audience: Audience
             await serving.stop()
         opening.cancel()
     finally:
+        if serving is not None:
+            serving.leave()
         starting.cancel()
         if not host.draining:
             await host.stop(0)
+
+
+def abandon(parts: Parts, serving: Serving | None) -> None:
+    """End everything at once, and leave no socket's file behind."""
+    if serving is not None:
+        serving.leave()
+    parts.confinement.close()
+
+
+def _import(ingresses: Ingresses) -> None:
+    import_module("dragoman.host.serving")
+    if ingresses.http.enabled:
+        import_module("dragoman.host.web")
+    if ingresses.native.listen:
+        import_module("dragoman.host.native")
 
 
 async def _until(stopping: asyncio.Future[int], serving: Serving, audience: Audience | None) -> None:

@@ -1,20 +1,20 @@
-"""A host behind HTTP, from the first socket to the last signal."""
+"""A host with its ways in, from the first socket to the last signal."""
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import gc
 import os
 import signal
+import threading
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from dragoman.host.assemble import host as assemble_host
-from dragoman.host.doors import HostCatalogue, HostDoors, Listener
 from dragoman.host.memory import keep_freed_memory
-from dragoman.ingress.http.lane import CallLane, Naming
-from dragoman.ingress.http.routes import build
-from dragoman.ingress.http.server import HttpServer, bind
-from dragoman.security.tls import context
+from dragoman.ingress.http.options import HttpOptions
+from dragoman.ingress.native.options import NativeOptions
 from dragoman.telemetry.metrics import Metrics
 
 if TYPE_CHECKING:
@@ -23,54 +23,68 @@ if TYPE_CHECKING:
     from dragoman.core.fault import Fault
     from dragoman.host.assemble import Parts
     from dragoman.host.host import Host
-    from dragoman.ingress.http.options import HttpOptions
+    from dragoman.host.native import Native
+    from dragoman.host.web import Web
+    from dragoman.ingress.http.server import HttpServer
+    from dragoman.ingress.native.server import NativeServer
     from dragoman.telemetry.log import Log
 
+STDIN_BYTES = 4096
 START_S = 5.0
 """How long the first answer waits for sources that are slow to start; they are served when they are ready."""
 
 
-class Serving:
-    """One host and its HTTP server."""
+@dataclass(frozen=True, slots=True)
+class Ingresses:
+    """The ways in. `http.shutdown_grace_s` holds for all of them."""
 
-    def __init__(self, parts: Parts, options: HttpOptions, log: Log, version: str) -> None:
-        """Take the port. Raises `OSError` where it cannot be had, or where the TLS files cannot be used."""
+    http: HttpOptions = field(default_factory=HttpOptions)
+    native: NativeOptions = field(default_factory=NativeOptions)
+
+
+class Serving:
+    """One host and its servers."""
+
+    def __init__(self, parts: Parts, ingresses: Ingresses, log: Log, version: str) -> None:
+        """Take ports and sockets. Raises `OSError` where one cannot be had, or where the TLS files cannot be used."""
         self.parts = parts
-        self.options = options
+        self.ingresses = ingresses
         self.faults: dict[str, Fault] = {}
         self._log = log
-        self._tls = context(options.tls_cert, options.tls_key)
-        self._sock = bind(options)
         self._version = version
+        self._web = self._take_port(ingresses.http) if ingresses.http.enabled else None
+        try:
+            self._native = self._take_sockets(ingresses.native) if ingresses.native.listen else None
+        except BaseException:
+            if self._web is not None:
+                self._web.close()
+            raise
         self.host: Host
-        self.server: HttpServer
+        self.server: HttpServer | None = None
+        self.native: NativeServer | None = None
+
+    @property
+    def url(self) -> str | None:
+        """Where HTTP is served; None where it is not."""
+        return None if self.server is None else self.server.url
+
+    @property
+    def urls(self) -> list[str]:
+        """Where native clients are served."""
+        return [] if self.native is None else self.native.urls
 
     async def start(self, begun: tuple[Host, asyncio.Future[dict[str, Fault]]] | None = None) -> None:
-        """Start sources and server, on the running loop; `begun` is a host that starts already, and its start."""
+        """Start sources and servers, on the running loop; `begun` is a host that starts already, and its start."""
         self.host, starting = begun or (assemble_host(self.parts), None)
         metrics = Metrics(self._version)
         metrics.pools = self.host.pools
-        doors = HostDoors(self.host, metrics)
-        lane = CallLane(
-            doors.doors,
-            self.options,
-            self.parts.tracer,
-            self.parts.clock,
-            Naming(self.parts.project.name, self.parts.call_prefix, self.parts.next_id),
-            Listener(metrics, self._log),
-        )
-        self.server = HttpServer(build(HostCatalogue(self.host), metrics, self.host), lane, self._sock, self._tls)
+        self.server = None if self._web is None else self._web.server(self.host, metrics, self._log)
+        self.native = None if self._native is None else self._native.server(self.host, metrics, self._log)
         starting = starting or asyncio.ensure_future(self.host.start())
         await asyncio.wait((starting,), timeout=START_S)
         if starting.done():
             self.faults = starting.result()
-        await self.server.open()
-        if lane.connections_max < self.options.connections_max:
-            self._log.warning(
-                "this process may not open files for so many connections",
-                connections_max=self.options.connections_max,
-                possible=lane.connections_max,
-            )
+        await self._open()
         keep_freed_memory()
         # What is here now stays: collections need not walk through it again.
         gc.freeze()
@@ -81,13 +95,47 @@ class Serving:
         Calls that are still in flight then are answered `UNAVAILABLE`: their workers are ended before the connections.
         """
         self.host.draining = True
-        await self.server.drain(self.options.shutdown_grace_s)
+        servers = [each for each in (self.server, self.native) if each is not None]
+        await asyncio.gather(*(each.drain(self.ingresses.http.shutdown_grace_s) for each in servers))
         await self.host.stop(0)
-        await self.server.close()
+        await asyncio.gather(*(each.close() for each in servers))
+
+    def leave(self) -> None:
+        """Give up ports and sockets where `stop` was not, or will not be, waited for. Harmless when repeated."""
+        if self._web is not None:
+            self._web.close()
+        if self._native is not None:
+            self._native.close()
+
+    async def _open(self) -> None:
+        if self.native is not None:
+            await self.native.open()
+        if self.server is not None:
+            await self.server.open()
+            wanted, possible = self.ingresses.http.connections_max, self.server.connections_max
+            if possible < wanted:
+                self._log.warning(
+                    "this process may not open files for so many connections",
+                    connections_max=wanted,
+                    possible=possible,
+                )
+
+    def _take_port(self, options: HttpOptions) -> Web:
+        from dragoman.host.web import Web  # noqa: PLC0415 - see the module there
+
+        return Web(self.parts, options)
+
+    def _take_sockets(self, options: NativeOptions) -> Native:
+        from dragoman.host.native import Native  # noqa: PLC0415 - as above
+
+        return Native(self.parts, options, self._version)
 
 
-async def until_signal(on_second: Callable[[], None]) -> int:
-    """Wait for SIGTERM or SIGINT, and return it; another one after that runs `on_second` at once."""
+async def until_told(on_second: Callable[[], None], *, with_stdin: bool = False) -> int:
+    """Wait for SIGTERM or SIGINT, and return it; another one after that runs `on_second` at once.
+
+    With `with_stdin`, the end of standard input is as good as SIGTERM: whoever started this program has gone.
+    """
     loop = asyncio.get_running_loop()
     first = loop.create_future()
 
@@ -97,6 +145,22 @@ async def until_signal(on_second: Callable[[], None]) -> int:
             os._exit(128 + number)
         first.set_result(number)
 
+    def ended() -> None:
+        if not first.done():
+            first.set_result(signal.SIGTERM)
+
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, received, number)
+    if with_stdin:
+        # A thread, since loops cannot watch every kind of file; it ends with the process.
+        threading.Thread(target=read_to_end, args=(loop, ended), name="stdin", daemon=True).start()
     return await first
+
+
+def read_to_end(loop: asyncio.AbstractEventLoop, ended: Callable[[], None]) -> None:
+    """Read standard input until there is no more, then tell the loop."""
+    with contextlib.suppress(OSError):
+        while os.read(0, STDIN_BYTES):
+            pass
+    with contextlib.suppress(RuntimeError):  # the loop has ended
+        loop.call_soon_threadsafe(ended)

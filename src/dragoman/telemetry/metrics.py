@@ -72,8 +72,8 @@ class Meter:
             self.faults[code] = self.faults.get(code, 0) + 1
 
 
-class HttpMeter:
-    """The counts of the HTTP ingress; it changes `connections` itself."""
+class IngressMeter:
+    """The counts of one ingress besides its calls; it changes `connections` itself."""
 
     __slots__ = ("connections", "refusals")
 
@@ -126,22 +126,23 @@ class Metrics:
 
     def __init__(self, version: str) -> None:
         """`version` is what `dragoman_build_info` says."""
-        self.http = HttpMeter()
+        self.http = IngressMeter()
+        self.native = IngressMeter()
         self.pools: Callable[[], Iterable[PoolStatistics]] = _no_pools
         self.version = version
-        self._meters: dict[str, Meter] = {}
+        self._meters: dict[tuple[str, str], Meter] = {}
         self._registry: CollectorRegistry | None = None
         self._first_scrape = Lock()
 
-    def meter(self, function: str) -> Meter:
-        """The meter of a function, by full name; the same one every time, so that a reload goes on counting.
+    def meter(self, function: str, ingress: str = "http") -> Meter:
+        """The meter of a function's calls by one ingress; the same one every time, so that a reload goes on counting.
 
         Ask once per function and keep it. Only for functions that exist: a name that a caller made up must not
         become a label.
         """
-        meter = self._meters.get(function)
+        meter = self._meters.get((function, ingress))
         if meter is None:
-            meter = self._meters[function] = Meter()
+            meter = self._meters[function, ingress] = Meter()
         return meter
 
     def exposition(self, accept: str = "") -> tuple[bytes, str]:
@@ -190,21 +191,22 @@ class Metrics:
             HistogramMetricFamily,
         )
 
-        calls = CounterMetricFamily("dragoman_calls", "Calls that ended, by gRPC code.", labels=["function", "code"])
+        labels = ["function", "ingress"]
+        calls = CounterMetricFamily("dragoman_calls", "Calls that ended, by gRPC code.", labels=[*labels, "code"])
         durations = HistogramMetricFamily(
-            "dragoman_call_duration_seconds", "Time from arrival to the end of the reply.", labels=["function"]
+            "dragoman_call_duration_seconds", "Time from arrival to the end of the reply.", labels=labels
         )
-        in_flight = GaugeMetricFamily("dragoman_calls_in_flight", "Calls running or waiting.", labels=["function"])
-        for function, meter in tuple(self._meters.items()):
+        in_flight = GaugeMetricFamily("dragoman_calls_in_flight", "Calls running or waiting.", labels=labels)
+        for names, meter in tuple(self._meters.items()):
             # Each counter is read once and never derived from another: a scrape between two additions then shows
             # one call less somewhere, but no counter that falls, which Prometheus would take for a restart.
-            calls.add_metric([function, "OK"], meter.ok)
+            calls.add_metric([*names, "OK"], meter.ok)
             for code, count in meter.faults.copy().items():
-                calls.add_metric([function, code.value], count)
-            in_flight.add_metric([function], meter.in_flight)
+                calls.add_metric([*names, code.value], count)
+            in_flight.add_metric(names, meter.in_flight)
             buckets = tuple(meter.buckets)
             if any(buckets):
-                durations.add_metric([function], _cumulative(buckets), meter.seconds)
+                durations.add_metric(names, _cumulative(buckets), meter.seconds)
         yield calls
         yield durations
         yield in_flight
@@ -251,6 +253,14 @@ class Metrics:
             refused.add_metric([reason], count)
         yield refused
         yield GaugeMetricFamily("dragoman_http_connections", "Open HTTP connections.", value=self.http.connections)
+        refused = CounterMetricFamily(
+            "dragoman_native_refused", "Clients and calls turned away before there was a call.", labels=["reason"]
+        )
+        for reason, count in tuple(self.native.refusals.items()):
+            refused.add_metric([reason], count)
+        yield refused
+        native = self.native.connections
+        yield GaugeMetricFamily("dragoman_native_connections", "Open connections of native clients.", value=native)
         build = GaugeMetricFamily("dragoman_build_info", "What is running, always 1.", labels=["version", "python"])
         build.add_metric([self.version, platform.python_version()], 1)
         yield build

@@ -30,7 +30,7 @@ from dragoman.ingress.http.options import HttpOptions
 from dragoman.ingress.http.routes import build
 from dragoman.ingress.http.server import HttpServer, bind
 from dragoman.security.tls import context
-from dragoman.telemetry.metrics import HttpMeter, Meter, Metrics
+from dragoman.telemetry.metrics import IngressMeter, Meter, Metrics
 from dragoman.telemetry.trace import Tracer
 
 from .shelf import full
@@ -132,7 +132,7 @@ class Noted:
     """What the lane told."""
 
     def __init__(self) -> None:
-        self.counts = HttpMeter()
+        self.counts = IngressMeter()
         self.faults: list[Fault] = []
 
     def failed(self, call: Call, fault: Fault) -> None:

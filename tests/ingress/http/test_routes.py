@@ -165,7 +165,7 @@ def test_metrics_are_those_of_the_moment(site: Site) -> None:
     meter.finished(Code.UNAVAILABLE, 0.2)
     answer = site.ask("/metrics")
     assert answer.headers["content-type"].startswith("text/plain; version=")
-    assert b'dragoman_calls_total{code="UNAVAILABLE",function="logs.tail"} 1.0' in answer.body
+    assert b'dragoman_calls_total{code="UNAVAILABLE",function="logs.tail",ingress="http"} 1.0' in answer.body
     openmetrics = site.ask("/metrics", Accept="application/openmetrics-text; version=1.0.0")
     assert openmetrics.headers["content-type"].startswith("application/openmetrics-text")
 

@@ -12,7 +12,7 @@ class HttpOptions:
     `header_timeout_s` and `body_timeout_s` bound how long a client may take to send each, `keep_alive_s` how long an
     idle connection is kept, `write_timeout_s` how long a client may leave a reply unread, `shutdown_grace_s` how long
     calls in flight may run on after SIGTERM. `tls_cert` and `tls_key` are PEM files; both or neither are set.
-    `debug` puts tracebacks of user code into replies.
+    `enabled` is false where there is no HTTP. `debug` puts tracebacks of user code into replies.
     """
 
     host: str = "127.0.0.1"
@@ -28,3 +28,4 @@ class HttpOptions:
     tls_cert: str = ""
     tls_key: str = ""
     debug: bool = False
+    enabled: bool = True

@@ -95,6 +95,11 @@ class HttpServer(Server):
         return f"{'https' if self._tls else 'http'}://{f'[{host}]' if ':' in host else host}:{port}"
 
     @property
+    def connections_max(self) -> int:
+        """How many connections are taken: as many as were asked for, if this process may have so many."""
+        return self._lane.connections_max
+
+    @property
     def connections(self) -> list[CallProtocol]:
         """The connections of this moment."""
         return [each for each in self.server_state.connections if isinstance(each, CallProtocol)]

@@ -1,0 +1,36 @@
+"""What a setting of the project file is, and the units that bounds of several of them are in."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from dragoman.wire.frame import FRAME_BYTES_MAX
+
+if TYPE_CHECKING:
+    from dragoman.config.kinds import Kind
+
+WARM, EXEC, INLINE = "warm", "exec", "inline"
+ALL = frozenset({WARM, EXEC, INLINE})
+POOLED = frozenset({WARM, EXEC})
+
+KB, MB, GB = 1024, 1024**2, 1024**3
+BODY_BYTES_MAX = FRAME_BYTES_MAX - MB
+"""A body travels in one frame, beside its meta."""
+
+
+@dataclass(frozen=True)
+class Setting:
+    """One key. `default` is as a reader of the page sees it.
+
+    `modes` are those that it means something to, and `languages` too: none named is all.
+    """
+
+    key: str
+    kind: Kind
+    default: str
+    about: str
+    field: str = ""
+    modes: frozenset[str] = ALL
+    inheritable: bool = True
+    languages: tuple[str, ...] = ()

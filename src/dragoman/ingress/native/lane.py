@@ -1,0 +1,151 @@
+"""The call path between a client's connection and the stack: what a call needs that no single connection owns."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
+
+from dragoman.core.call import Call, Codec
+from dragoman.core.fault import Draining, InvalidArgument, Overloaded, ResourceExhausted, Started
+from dragoman.core.units import format_size
+from dragoman.wire.frame import FRAME_BYTES_MAX
+from dragoman.wire.handshake import Hello, Limits
+from dragoman.wire.meta import DEPTH_MAX
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from dragoman.core.clock import Clock
+    from dragoman.core.fault import Fault
+    from dragoman.core.target import Target
+    from dragoman.ingress.native.doors import Doors, Tracer
+    from dragoman.ingress.native.options import NativeOptions
+    from dragoman.wire.frame import Frame
+    from dragoman.wire.meta import Entries
+
+HELD_BODIES = 32
+"""Bodies of the largest size that may be held at a time: half a gigabyte as it is set, whatever clients send."""
+HELD_BYTES_LEAST = 64 * 1024
+"""Bodies up to here are not counted among those that are held: calls are bounded, and so are they."""
+RETRY_S = 1.0
+"""When a client that was refused for a passing reason may try again."""
+CODECS = tuple(Codec)
+"""Codecs by their number on the wire."""
+_JSON, _BYTES = int(Codec.JSON), int(Codec.BYTES)
+
+
+class Counts(Protocol):
+    """What an ingress counts."""
+
+    connections: int
+
+    def refused(self, reason: str) -> None:
+        """A client or a call was turned away before it became a call; `reason` is one of few words."""
+        ...
+
+
+class Listener(Protocol):
+    """Told of what goes wrong."""
+
+    @property
+    def counts(self) -> Counts:
+        """Where to count."""
+        ...
+
+    def failed(self, call: Call, fault: Fault) -> None:
+        """A call has failed."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Naming:
+    """How a host names itself and its calls: `prefix` makes the ids of its calls its own."""
+
+    host: str
+    service: str
+    prefix: str
+    next_id: Callable[[], int]
+
+
+class NativeLane:
+    """Doors, options, ids and clock of the native ingress, whichever sockets it has. `token` is empty for none."""
+
+    def __init__(
+        self, doors: Doors, options: NativeOptions, tracer: Tracer, clock: Clock, naming: Naming, listener: Listener
+    ) -> None:
+        self.find = doors.find
+        self.options = options
+        self.now = clock.monotonic
+        self.naming = naming
+        self.counts = listener.counts
+        self.refused = listener.counts.refused
+        self.limits = Limits(frame_bytes_max=FRAME_BYTES_MAX, calls_max=options.calls_max)
+        self.hello = Hello(naming.host, debug=options.debug, limits=self.limits, service=naming.service)
+        self.token = b""
+        self.draining = False
+        self.held_bytes = 0
+        self.held_bytes_max = HELD_BODIES * options.body_bytes_max
+        self.connections_max = options.connections_max
+        self._tracer = tracer
+        self._next_id = naming.next_id
+        self._failed = listener.failed
+
+    def to_call(self, frame: Frame, target: Target, entries: Entries, now: float) -> Call:
+        """The call that a CALL of the wire asks for. Raises the `Fault` of one that is refused before any work."""
+        codec = frame.codec & 0x0F
+        wanted = frame.codec >> 4 or codec or _JSON
+        if wanted == _BYTES and not target.raw_output:
+            wanted = _JSON
+        size = len(frame.body)
+        raw = codec == _BYTES and not target.raw_input
+        if size > self.options.body_bytes_max or entries.depth > DEPTH_MAX or raw:
+            raise self._refusal(size, target, entries)
+        if self.draining:
+            raise self.stopping()
+        if size > HELD_BYTES_LEAST and self.held_bytes + size > self.held_bytes_max:
+            self.refused("bodies")
+            raise Overloaded("this host holds as many large bodies as it may", retry_after_s=RETRY_S)
+        left_s = frame.amount / 1000
+        timeout_s = left_s if 0 < left_s < target.timeout_s else target.timeout_s
+        call = Call(
+            target,
+            frame.body,
+            CODECS[codec],
+            CODECS[wanted],
+            id=self._next_id(),
+            deadline=now + timeout_s,
+            arrived_at=now,
+        )
+        call.depth = entries.depth
+        if entries.trace is not None:
+            call.trace = self._tracer.child(entries.trace)
+        elif self._tracer.sampling:
+            call.trace = self._tracer.enter(None)
+        return call
+
+    def failed(self, call: Call, fault: Fault, call_id: str) -> None:
+        """Tell that a call has failed; the fault learns what only the lane knows. `call_id` is the caller's own."""
+        fault.service = self.naming.service
+        fault.function = fault.function or call.target.name
+        fault.call_id = call_id or f"{self.naming.prefix}{call.id:08x}"
+        fault.trace_id = "" if call.trace is None else call.trace.trace_id.hex()
+        if type(fault) is not Overloaded:  # said thousands of times a second just when there is no time
+            self._failed(call, fault)
+
+    def stopping(self) -> Draining:
+        """Why there are no new calls while the host stops."""
+        self.refused("draining")
+        return Draining(f"{self.naming.service} is stopping and takes no new calls", retry_after_s=RETRY_S)
+
+    def _refusal(self, size: int, target: Target, entries: Entries) -> Fault:
+        if size > self.options.body_bytes_max:
+            self.refused("body")
+            limit = format_size(self.options.body_bytes_max)
+            return InvalidArgument(f"a body of {size} bytes is more than this host takes ({limit})", started=Started.NO)
+        if entries.depth > DEPTH_MAX:
+            self.refused("depth")
+            detail = f"{target.name} is call number {entries.depth} of a chain; chains end at {DEPTH_MAX}"
+            return ResourceExhausted(detail, function=target.name)
+        self.refused("codec")
+        detail = f"{target.name} takes no raw bytes; send JSON or MessagePack"
+        return InvalidArgument(detail, started=Started.NO, function=target.name)

@@ -1,0 +1,94 @@
+"""A streamed reply on its way to a client: items go as they come, as fast as the client grants and reads."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Protocol
+
+from dragoman.core.fault import Cancelled, Fault, ResourceExhausted, Started
+from dragoman.core.items import batches
+from dragoman.wire.fault import Oversized
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from dragoman.core.call import Reply
+    from dragoman.wire.connection import Connection
+
+
+class Reader(Protocol):
+    """The client, as far as a stream to it needs to know."""
+
+    connection: Connection
+
+    @property
+    def writable(self) -> bool:
+        """Whether the client reads as fast as is written to it."""
+        ...
+
+    def send(self, *parts: bytes) -> None:
+        """Send parts of frames, in order."""
+        ...
+
+
+class Outflow:
+    """Sends one reply's items."""
+
+    def __init__(self, reader: Reader, call_id: int, reply: Reply, done: Callable[[Fault | None, int], None]) -> None:
+        """`done(fault, codec)` is told once that the items are over, and why where they broke off."""
+        self._reader = reader
+        self._id = call_id
+        self._reply = reply
+        self._done = done
+        self._task: asyncio.Task[None] | None = None
+        self._waiter: asyncio.Future[None] | None = None
+
+    def start(self) -> None:
+        """Begin to send."""
+        self._task = asyncio.get_running_loop().create_task(self._run())
+
+    def cancel(self) -> None:
+        """Nobody wants the rest."""
+        if self._task is not None:
+            self._task.cancel()
+
+    def wake(self) -> None:
+        """Look again whether there is credit."""
+        if self._waiter is not None and not self._waiter.done():
+            self._waiter.set_result(None)
+
+    async def _run(self) -> None:
+        stream = self._reply.items
+        assert stream is not None, "a streamed reply has items"
+        fault: Fault | None = None
+        try:
+            async for batch in batches(stream):
+                await self._send(batch)
+        except Oversized as error:
+            fault = ResourceExhausted(f"an item cannot travel: {error}", started=Started.YES)
+        except Fault as raised:
+            fault = raised
+        except asyncio.CancelledError:
+            fault = Cancelled("the caller wants no more of the stream", started=Started.YES)
+        except Exception as error:  # noqa: BLE001 - whatever goes wrong inside, the call must be answered
+            fault = Fault.internal(f"the host failed to pass the stream on: {error!r}")
+        finally:
+            await stream.aclose()
+        self._done(fault, self._reply.codec)
+
+    async def _send(self, batch: list[bytes]) -> None:
+        """Send items, as many at a time as the client has granted."""
+        reader, call_id, codec = self._reader, self._id, self._reply.codec
+        connection = reader.connection
+        parts: list[bytes] = []
+        for item in batch:
+            while connection.credit_of(call_id) <= 0 or not reader.writable:
+                if parts:
+                    reader.send(*parts)
+                    parts.clear()
+                    continue  # it may have become unwritable by that, or else have been granted more
+                self._waiter = asyncio.get_running_loop().create_future()
+                await self._waiter
+            parts.append(connection.item_header(call_id, codec, len(item)))
+            parts.append(item)
+        reader.send(*parts)

@@ -27,6 +27,7 @@ import urllib.request
 from pathlib import Path
 from typing import Self
 
+from dragoman.config.environment import build_environment
 from tools.pages import Fence, Page
 
 CHECKED = {"console", "python", "sh", "bash", "toml"}
@@ -34,6 +35,19 @@ COMMAND_S_MAX = 60
 READY_S_MAX = 30
 STOP_S_MAX = 15
 PORT = "8700"
+
+
+def compilers() -> dict[str, str]:
+    """What lets the tools of other languages do in a strange home what they do in ours: registries, toolchains, caches."""
+    home = Path.home()
+    caches = {
+        "XDG_CACHE_HOME": home / ".cache",
+        "CARGO_HOME": home / ".cargo",
+        "RUSTUP_HOME": home / ".rustup",
+        "GOPATH": home / "go",
+        "npm_config_cache": home / ".npm",
+    }
+    return {name: str(folder) for name, folder in caches.items() if folder.is_dir()} | build_environment()
 
 
 class SnippetFailed(AssertionError):  # noqa: N818 - named for the condition, as faults are
@@ -49,6 +63,7 @@ class Walkthrough:
         self._servers: list[subprocess.Popen[bytes]] = []
         self._port = _free_port()
         self._environment = {
+            **compilers(),
             "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', os.defpath)}",
             "HOME": str(folder),
             "LANG": "C.UTF-8",

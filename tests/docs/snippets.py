@@ -38,7 +38,7 @@ PORT = "8700"
 
 
 def compilers() -> dict[str, str]:
-    """What lets the tools of other languages do in a strange home what they do in ours: registries, toolchains, caches."""
+    """What lets tools do in a strange home what they do in ours: registries, toolchains, caches."""
     home = Path.home()
     caches = {
         "XDG_CACHE_HOME": home / ".cache",

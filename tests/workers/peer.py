@@ -27,6 +27,7 @@ from dragoman.workers.options import PoolOptions
 from dragoman.workers.outbound import GuestCall
 from dragoman.workers.pool import Pool
 from dragoman.workers.progress import Progress
+from dragoman.workers.segments import Segments
 from dragoman.workers.worker import Worker
 
 PATIENCE_S = 10.0
@@ -148,7 +149,7 @@ class Peer:
         self.child.on_kill = self.hang_up
         self.progress = Progress()
         self.page = os.dup(self.progress.fd)
-        self.worker = Worker(pool, self.child, ours, self.progress)
+        self.worker = Worker(pool, self.child, ours, self.progress, Segments(0))
         self.connection = Connection(Role.GUEST)
         self.frames: list[Frame] = []
         self.taken: list[Frame] = []

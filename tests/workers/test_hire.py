@@ -31,7 +31,7 @@ async def test_a_worker_that_is_ready_says_what_it_offers(staff: Make) -> None:
     here = staff("def add(a: int, b: int) -> int: return a + b")
     hired = await hire(here.pool, here.launch, here.confinement)
     assert [contract.name for contract in hired.contracts] == ["add"]
-    assert set(hired.ready.features) == {"checks", "progress", "revoke"}
+    assert set(hired.ready.features) == {"checks", "progress", "revoke", "segments"}
     assert hired.worker.state is State.STARTING
     hired.worker.condemn("enough")
     await hired.process.wait()

@@ -56,7 +56,9 @@ def decode_reply(reply: Reply, item: bytes | None = None) -> Any:
     try:
         if reply.codec is MSGPACK:
             return msgpack.decode(body)
-        return body if reply.codec is Codec.BYTES else codec.decode(body, reply.codec)
+        if reply.codec is Codec.BYTES:
+            return body if type(body) is bytes else bytes(body)  # a large one lies in memory that its worker wants back
+        return codec.decode(body, reply.codec)
     except Malformed as error:
         what = "the reply" if item is None else "an item of the stream"
         raise DataLoss(f"{what} cannot be read: {error}", started=Started.YES) from None

@@ -52,6 +52,10 @@ class Server(Protocol):
         """Send what is waiting at once."""
         ...
 
+    def give_back(self) -> None:
+        """A call has ended: release the regions that it has left."""
+        ...
+
 
 class AsyncCalls:
     """The calls that run on the loop; also their contexts' link."""
@@ -104,7 +108,7 @@ class AsyncCalls:
             self._output.settle(call)
             with line.lock:
                 run_us = int((monotonic() - began_at) * 1e6)
-                line.put(line.connection.end_header(call, wanted, len(body), run_us), body)
+                line.put(*line.answer(call, wanted, body, run_us))
         except BaseException as error:  # noqa: BLE001 - user code may raise anything, and the worker outlives it
             if self._guard.is_child:
                 leave(error)
@@ -120,6 +124,7 @@ class AsyncCalls:
         self._cancelled.discard(call)
         with line.lock:
             line.flush()
+        self._server.give_back()
         self._server.next()
 
     async def _answer(self, binding: Binding, frame: Frame, arrived_at: float) -> tuple[bytes, Codec]:

@@ -194,6 +194,7 @@ class AsyncServer:
                 return
             runner.begin(call, monotonic())
         answer = runner.serve(frame, arrived_at)
+        del frame  # and with it the region that its body may lie in
         with line.lock:
             runner.call = 0
             line.put(*answer)
@@ -232,6 +233,15 @@ class AsyncServer:
                 if self._blocked:
                     self._blocked = False
                     self.loop.remove_writer(line.sock.fileno())
+
+    def give_back(self) -> None:
+        """Release the regions that a call has left, once its task is gone too."""
+        if self.line.connection.borrowed:
+            self.loop.call_soon(self._give_regions_back)
+
+    def _give_regions_back(self) -> None:
+        with self.line.lock:
+            self.line.flush()
 
     def flush_now(self) -> None:
         """Send at once, unless the kernel has no room. In the loop's thread."""

@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import os
 from _thread import RLock
+from collections import deque
 from contextlib import suppress
+from math import inf
 from time import monotonic
 from typing import TYPE_CHECKING, NoReturn
 
@@ -21,6 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from dragoman.core.fault import Fault
+    from dragoman.guest.arenas import Arenas
     from dragoman.wire.frame import Frame
     from dragoman.wire.handshake import Hello
 
@@ -41,10 +44,13 @@ class Line:
     `driver`, where there is an event loop, is asked to send in place of sending here; it then calls `send_some`.
     """
 
-    def __init__(self, sock: socket) -> None:
+    def __init__(self, sock: socket, arenas: Arenas | None = None) -> None:
         self.sock = sock
         self.lock = RLock()
-        self.connection = Connection(Role.GUEST)
+        self.arenas = arenas
+        self.connection = Connection(Role.GUEST, arena_bytes=0 if arenas is None else arenas.size)
+        self.segment_from: float = inf
+        self.freed: deque[int] = deque() if arenas is None else arenas.freed
         self.size = 0
         self.since = 0.0
         self.driver: Callable[[], None] | None = None
@@ -77,6 +83,8 @@ class Line:
             if fault.reason is Reason.HANDSHAKE:
                 self.refuse(FailedPrecondition(fault.detail, started=Started.NO))
             self.refuse(Internal(f"the host broke the protocol: {fault}"))
+        if connection.borrowed and self.arenas is not None:
+            frames = self.arenas.mapped(frames)
         if len(data) >= READ_BYTES:
             self._read_bytes = min(max(connection.missing_bytes, READ_BYTES), READ_BYTES_MAX)
         answers = connection.answers()
@@ -107,6 +115,8 @@ class Line:
 
     def flush(self) -> None:
         """Send what is waiting; blocks where the host does not read."""
+        if self.freed:
+            self.give_back()
         if self.driver is not None:
             self.driver()
             return
@@ -163,6 +173,25 @@ class Line:
         if sent:
             parts[0] = memoryview(parts[0])[sent:]
         return bool(parts)
+
+    def answer(self, call: int, codec: int, body: bytes, amount: int) -> tuple[bytes, bytes]:
+        """The END of a call as header and body: a large one is copied into shared memory. Takes the lock for that.
+
+        Raises `Oversized`, `IllegalTransition`.
+        """
+        arenas, connection = self.arenas, self.connection
+        if len(body) >= self.segment_from and arenas is not None and len(body) <= connection.limits.frame_bytes_max:
+            with self.lock:
+                region = arenas.place(connection, body)
+                if region is not None:
+                    return connection.lend_end(call, codec, region, amount), b""
+        return connection.end_header(call, codec, len(body), amount), body
+
+    def give_back(self) -> None:
+        """Release the regions that nothing refers to any more, with the next batch."""
+        with suppress(IllegalTransition):
+            while self.freed:
+                self.put(self.connection.release(self.freed.popleft()))
 
     def report(self, call: int, body: bytes) -> None:
         """Send an event at once."""

@@ -12,11 +12,12 @@ from typing import TYPE_CHECKING
 from dragoman.contract.late import own_path
 from dragoman.contract.manifest import to_wire
 from dragoman.core.fault import StartFailed
+from dragoman.guest.arenas import Arenas
 from dragoman.guest.forks import ForkGuard
 from dragoman.guest.line import Line
 from dragoman.guest.loader import LoadFailed, load
 from dragoman.guest.output import Output
-from dragoman.wire.handshake import FEATURE_CHECKS, FEATURE_PROGRESS, FEATURE_REVOKE, Ready
+from dragoman.wire.handshake import FEATURE_CHECKS, FEATURE_PROGRESS, FEATURE_REVOKE, FEATURE_SEGMENTS, Ready
 
 if TYPE_CHECKING:
     from dragoman.guest.loader import Source
@@ -31,7 +32,7 @@ _EX_USAGE = 64
 def main() -> None:
     """Serve the source that the environment names, until the host says DRAIN or closes the wire."""
     try:
-        line = Line(_adopt(int(os.environ.pop(WIRE_FD))))
+        line = Line(_adopt(int(os.environ.pop(WIRE_FD))), Arenas.adopt(os.environ))
         source = os.environ.pop(SOURCE)
     except (KeyError, ValueError, OSError) as error:
         sys.stderr.write(f"dragoman.guest is started by a host, with {WIRE_FD} and {SOURCE} set: {error!r}\n")
@@ -45,13 +46,17 @@ def main() -> None:
     output.attach(line.report, line.lock)
     output.install()
     loaded = _load(line, source)
-    features = (FEATURE_CHECKS, FEATURE_REVOKE)
+    features = [FEATURE_CHECKS, FEATURE_REVOKE]
     if page is not None and not loaded.is_async:
-        features += (FEATURE_PROGRESS,)
+        features.append(FEATURE_PROGRESS)
+    if line.arenas is not None:
+        features.append(FEATURE_SEGMENTS)
     try:
-        ready = line.connection.ready(_ready(loaded, features))
+        ready = line.connection.ready(_ready(loaded, tuple(features)))
     except ValueError as error:
         line.refuse(StartFailed(str(error)))
+    if line.connection.segments:
+        line.segment_from = line.connection.limits.segment_from_bytes
     gc.collect()
     gc.freeze()
     with line.lock:

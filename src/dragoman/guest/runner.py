@@ -108,7 +108,10 @@ class Runner:
             if self.output.printed:
                 self.output.settle(call)
             self.ended_at = now = monotonic()
-            return self.line.connection.end_header(call, wanted, len(body), int((now - self.began_at) * 1e6)), body
+            run_us = int((now - self.began_at) * 1e6)
+            if len(body) >= self.line.segment_from:
+                return self.line.answer(call, wanted, body, run_us)
+            return self.line.connection.end_header(call, wanted, len(body), run_us), body
         except BaseException as error:  # noqa: BLE001 - user code may raise anything, and the worker outlives it
             self.exposed = False
             return self._fail(frame, error)

@@ -75,6 +75,9 @@ class SyncServer:
                     line.flush()
             if inbox:
                 self._work(*inbox.popleft())
+            if line.freed:
+                with line.lock:
+                    line.flush()
         with line.lock:
             line.put(line.connection.bye())
             line.flush()

@@ -38,6 +38,17 @@ class Outgoing:
             self._memory = mmap.mmap(self._fd, self.size)
         self._memory[offset : offset + len(body)] = body
 
+    def trim(self) -> None:
+        """Give all its memory back to the system; nothing of it may be lent."""
+        if self._memory is not None:
+            self._memory.madvise(mmap.MADV_REMOVE)
+
+    def close(self) -> None:
+        """Let go of the memory; it is not written any more."""
+        if self._memory is not None:
+            self._memory.close()
+            self._memory = None
+
 
 class Incoming:
     """The arena that the other side writes. Invariant: a region given out by `view` is `freed` exactly once.

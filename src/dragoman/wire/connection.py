@@ -103,9 +103,10 @@ class Connection(Reception):
         """EVENT, from a guest, about a call of the host's or, with 0, about the worker (`report.dump_log`, …)."""
         return self._send(Step.EVENT, Frame(Kind.EVENT, codec=_JSON, call=call, body=body))
 
-    def room(self, size: int) -> int | None:
-        """The offset in this side's arena where a body of `size` bytes may be lent; `None` where there is no room."""
-        return self._lent.room(size)
+    def room(self, size: int) -> Region | None:
+        """The region of this side's arena where a body of `size` bytes may be lent; `None` where there is no room."""
+        offset = self._lent.room(size)
+        return None if offset is None else Region(offset, size)
 
     def release(self, offset: int) -> bytes:
         """RELEASE of a region of the peer's arena. Raises `ProtocolFault` where this side holds none there."""

@@ -14,6 +14,7 @@ from dragoman.core.fault import StartFailed
 from dragoman.workers.doorway import Doorway
 from dragoman.workers.output import OutputPipe
 from dragoman.workers.progress import Progress
+from dragoman.workers.segments import Segments
 from dragoman.workers.worker import Worker
 
 if TYPE_CHECKING:
@@ -49,7 +50,7 @@ class Hired:
         """Go on with another socket, on which nothing has been said yet."""
         self.worker.channel.close()
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SOCKET_BYTES)
-        self.worker = Worker(self._pool, self.process, sock, self.worker.progress)
+        self.worker = Worker(self._pool, self.process, sock, self.worker.progress, self.worker.segments)
 
     def _print(self, line: Log) -> None:
         """Log what C code and child processes print: as its call's, where only one can be meant."""
@@ -80,7 +81,7 @@ async def hire(pool: Pool, source: SourceLaunch, confinement: Confinement) -> Hi
     door: Doorway | None = None
     try:
         door = None if launch.wired else Doorway()
-        hired = await _start(pool, launch, confinement, door)
+        hired = await _start(pool, launch, confinement, door, source.hello.limits.frame_bytes_max)
     except (OSError, ValueError) as error:
         if door is not None:
             door.close()
@@ -104,27 +105,32 @@ async def hire(pool: Pool, source: SourceLaunch, confinement: Confinement) -> Hi
     return hired
 
 
-async def _start(pool: Pool, launch: Launch, confinement: Confinement, door: Doorway | None) -> Hired:
+async def _start(
+    pool: Pool, launch: Launch, confinement: Confinement, door: Doorway | None, frame_bytes_max: int
+) -> Hired:
     ours, theirs = socket.socketpair()
     progress: Progress | None = None
+    segments: Segments | None = None
     try:
         for end in (ours, theirs):
             end.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SOCKET_BYTES)
         progress = Progress()
+        segments = Segments(frame_bytes_max)
         env = launch.env if door is None else {**launch.env, **door.variables}
-        launch = replace(launch, env=env, fds={"DRAGOMAN_PROGRESS_FD": progress.fd})
+        launch = replace(launch, env=env, fds={"DRAGOMAN_PROGRESS_FD": progress.fd, **segments.fds})
         process = await confinement.start(launch, theirs.fileno() if door is None else None)
     except BaseException:
         ours.close()
         theirs.close()
-        if progress is not None:
-            progress.close()
+        for shared in (progress, segments):
+            if shared is not None:
+                shared.close()
         raise
     if door is None:
         theirs.close()
     else:
         door.keep(theirs)  # the worker comes by another way: until then this one must not look lost
-    return Hired(pool, process, Worker(pool, process, ours, progress))
+    return Hired(pool, process, Worker(pool, process, ours, progress, segments))
 
 
 async def _shake_hands(pool: Pool, source: SourceLaunch, hired: Hired, door: Doorway | None) -> Ready:

@@ -119,7 +119,7 @@ class Lease:
         if call.deadline - now < LEFT_S_MIN:
             return None
         try:
-            header = worker.call_header(call, now)
+            header, body = worker.begin_call(call, now)
         except Fault as fault:
             return Pending.failed(fault)
         except IllegalTransition:
@@ -128,14 +128,16 @@ class Lease:
         call.dispatched_at = self.used_at = now
         if worker.calls >= self.pool.recycle_calls:
             self.wanted = True
-        return self._run(worker, call, header)
+        return self._run(worker, call, header, body)
 
-    def _run(self, worker: Worker, call: Call, header: bytes) -> Pending:
+    def _run(self, worker: Worker, call: Call, header: bytes, body: bytes | memoryview) -> Pending:
         now = call.dispatched_at
         sent = False
         try:
             self._bound(call.deadline, now)
-            rest = self._send(header, call.body, call.deadline)
+            if worker.segments.freed:
+                self._sock.sendall(worker.release())
+            rest = self._send(header, body, call.deadline)
             sent = True
             if rest:
                 return self._leave(worker, call, rest=rest)
@@ -160,6 +162,8 @@ class Lease:
         while data:
             try:
                 frames = connection.receive(data)
+                if connection.borrowed:
+                    frames = worker.mapped(frames)
             except ProtocolFault as error:
                 return self._leave(worker, call, error.frames, broken=error)
             if answers := connection.answers():
@@ -202,7 +206,7 @@ class Lease:
             if event is not None:
                 tell_loop(self.pool.loop, lambda: self.pool.heard(worker, call, event))
 
-    def _send(self, header: bytes, body: bytes, deadline: float) -> bytes | memoryview:
+    def _send(self, header: bytes, body: bytes | memoryview, deadline: float) -> bytes | memoryview:
         """Send a call; what the worker did not take in time is returned."""
         if len(body) <= READ_BYTES:
             data = header + body

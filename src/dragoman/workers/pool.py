@@ -136,6 +136,7 @@ class Pool:
             worker.in_flight[exchange.call.id] = exchange
             self._expiry.watch(exchange.call)
         worker.channel.resume()
+        worker.give_back()
         if worker.state is State.READY and not worker.retired:
             self.workers.append(worker)
             self.answered(worker)

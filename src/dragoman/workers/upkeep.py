@@ -83,6 +83,8 @@ class Upkeep:
             worker.condemn("it no longer answers")
         elif idle_s >= PING_S:
             worker.rare.ping(now, PING_S)
+            if not worker.connection.lent:
+                worker.segments.trim()
 
     def _overdue(self, worker: Worker, now: float) -> str:
         """Why a worker is due to be renewed; empty where it is not."""

@@ -10,15 +10,17 @@ gives back the ones that it has not begun when it turns out slow, and the shared
 from __future__ import annotations
 
 import contextlib
-from typing import TYPE_CHECKING, Protocol
+import math
+from typing import TYPE_CHECKING, Any, Protocol
 
 from dragoman.core.call import Codec, Reply
 from dragoman.core.deadline import remaining_ms
 from dragoman.core.fault import Fault, InvalidArgument, NotFound, Started
 from dragoman.wire.connection import Connection
-from dragoman.wire.fault import Oversized, ProtocolFault
-from dragoman.wire.frame import Flag, Kind
+from dragoman.wire.fault import Oversized, ProtocolFault, Reason
+from dragoman.wire.frame import Flag, Frame, Kind
 from dragoman.wire.report import load_fault
+from dragoman.wire.segment import region_of
 from dragoman.wire.state import IllegalTransition, Role
 from dragoman.workers.channel import Channel
 from dragoman.workers.lifecycle import State, step
@@ -35,12 +37,12 @@ if TYPE_CHECKING:
     from dragoman.core.event import Event
     from dragoman.core.target import Target
     from dragoman.sandbox.confinement import Exit, Process
-    from dragoman.wire.frame import Frame
     from dragoman.wire.handshake import Ready
     from dragoman.workers.exchange import Exchange
     from dragoman.workers.options import PoolOptions
     from dragoman.workers.outbound import Router
     from dragoman.workers.progress import Progress
+    from dragoman.workers.segments import Segments
 
 AHEAD_US = 500.0
 """Calls are sent ahead of time only up to this much work: more would wait here while another worker is free."""
@@ -53,6 +55,7 @@ WIRE_LOST = 74
 CODECS = tuple(Codec)
 """Codecs by their number on the wire."""
 _END, _ITEM, _FAULT = int(Kind.END), int(Kind.ITEM), int(Kind.FAULT)
+_SEGMENT = int(Flag.SEGMENT)
 
 
 class Owner(Protocol):
@@ -87,12 +90,16 @@ class Owner(Protocol):
 class Worker:
     """A process that runs calls."""
 
-    def __init__(self, owner: Owner, process: Process, sock: socket.socket, progress: Progress) -> None:
+    def __init__(
+        self, owner: Owner, process: Process, sock: socket.socket, progress: Progress, segments: Segments
+    ) -> None:
         self.owner = owner
         self.process = process
         self.progress = progress
+        self.segments = segments
+        self.segment_from: float = math.inf
         self.state = State.STARTING
-        self.connection = Connection(Role.HOST)
+        self.connection = Connection(Role.HOST, arena_bytes=segments.size)
         self.channel = Channel(sock, owner.loop, self.receive, self.end)
         self.in_flight: dict[int, Exchange] = {}
         self.window = owner.options.concurrency
@@ -124,13 +131,18 @@ class Worker:
         self.state = step(self.state, State.READY)
         self._goes_ahead = self.owner.options.concurrency == 1 and {"progress", "revoke"} <= set(ready.features)
         self._indexes = indexes
+        if self.connection.segments:
+            self.segment_from = self.connection.limits.segment_from_bytes
+            self.segments.on_freed = self._region_freed
+        else:
+            self.segments.close()
 
     def dispatch(self, exchange: Exchange) -> None:
         """Send the exchange's call to the worker. One that cannot be sent gets its fault."""
         call = exchange.call
         now = self.owner.clock.monotonic()
         try:
-            header = self.call_header(call, now)
+            header, body = self.begin_call(call, now)
         except Fault as fault:
             exchange.fail(fault)
             return
@@ -143,32 +155,65 @@ class Worker:
         exchange.worker = self
         idle = not self.in_flight
         self.in_flight[call.id] = exchange
-        self.channel.send(header, call.body)
+        self.channel.send(header, body)
         if idle:
             self.channel.flush()
 
-    def call_header(self, call: Call, now: float) -> bytes:
-        """The header of a CALL, which is thereby begun on the wire; its body must follow.
+    def begin_call(self, call: Call, now: float) -> tuple[bytes, bytes | memoryview]:
+        """The header of a CALL, which is thereby begun on the wire, and the body that must follow it.
 
         Raises the `Fault` of a call that cannot be sent, and `IllegalTransition` where the worker takes no more.
         """
-        target = call.target
+        target, body = call.target, call.body
         index = target.index if self._indexes is None else self._index_of(target)
-        head = self.connection.stream_header if target.streaming else self.connection.call_header
+        codecs = call.codec | call.reply_codec << 4
+        amount = remaining_ms(call.deadline, now)
+        entries = meta_of(call) if call.trace is not None or call.depth else b""
         try:
-            header = head(
-                call.id,
-                index,
-                call.codec | call.reply_codec << 4,
-                len(call.body),
-                remaining_ms(call.deadline, now),
-                meta_of(call) if call.trace is not None or call.depth else b"",
-            )
+            if len(body) >= self.segment_from and (region := self.segments.place(self.connection, body)) is not None:
+                flags = Flag.SEGMENT | Flag.STREAM if target.streaming else Flag.SEGMENT
+                frame = Frame(Kind.CALL, flags, codecs, index, call.id, amount, entries, region.pack())
+                header, body = self.connection.flagged_header(frame), frame.body
+            else:
+                head = self.connection.stream_header if target.streaming else self.connection.call_header
+                header = head(call.id, index, codecs, len(body), amount, entries)
         except Oversized as error:
             detail = f"the input of {target.name} is too large to send: {error}"
             raise InvalidArgument(detail, function=target.name) from None
         self.calls += 1
-        return header
+        return header, body
+
+    def mapped(self, frames: list[Frame]) -> list[Frame]:
+        """The same frames, those in shared memory with their bodies as they lie there. Raises `ProtocolFault`."""
+        try:
+            return [self._mapped(frame) if frame.flags & _SEGMENT else frame for frame in frames]
+        except OSError as error:
+            raise ProtocolFault(Reason.SEGMENT, f"a region cannot be mapped: {error}") from None
+
+    def _mapped(self, frame: Frame) -> Frame:
+        body: Any = self.segments.view(region_of(frame.body))
+        # Items are joined with others, and bounded by their credit.
+        return frame._replace(flags=frame.flags & ~_SEGMENT, body=bytes(body) if frame.kind == _ITEM else body)
+
+    def release(self) -> bytes:
+        """RELEASE of all regions that nobody reads any more."""
+        freed, connection = self.segments.freed, self.connection
+        released: list[bytes] = []
+        # The worker may have said its last frame: then nothing is to be given back.
+        with contextlib.suppress(IllegalTransition):
+            while freed:
+                released.append(connection.release(freed.popleft()))
+        return b"".join(released)
+
+    def _region_freed(self) -> None:
+        # In any thread, at any time. A loop that has ended has no worker left that could use the region.
+        with contextlib.suppress(RuntimeError):
+            self.owner.loop.call_soon_threadsafe(self.give_back)
+
+    def give_back(self) -> None:
+        """Release on the loop what is free, unless a borrower has the worker: it does so itself."""
+        if self.segments.freed and not self.lent and self.state is not State.GONE:
+            self.channel.send(self.release())
 
     def receive(self, data: bytes) -> None:
         """Take bytes off the wire."""
@@ -184,7 +229,7 @@ class Worker:
     def accept(self, frames: list[Frame], broken: ProtocolFault | None = None) -> None:
         """Act on frames that the connection has accepted, the last ones where it is broken."""
         try:
-            self._take(frames)
+            self._take(self.mapped(frames) if self.connection.borrowed else frames)
         except ProtocolFault as error:
             broken = broken or error
         if broken is not None:
@@ -351,6 +396,7 @@ class Worker:
         self.in_flight.clear()
         self.channel.close()
         self.progress.close()
+        self.segments.close()
         self.owner.lost(self, ran, waited)
         self.rare.close()
 

@@ -11,6 +11,7 @@ import (
 	"errors"
 	"fmt"
 	"iter"
+	"maps"
 	"math/big"
 	"net"
 	"path/filepath"
@@ -414,7 +415,7 @@ func TestTheContextGoesAlong(t *testing.T) {
 	}
 	in.each(func(d *door) {
 		d.Lock()
-		calls := d.calls
+		calls := maps.Clone(d.calls)
 		d.Unlock()
 		for _, call := range calls {
 			if call.entries.Function == "t.hang" {

@@ -537,7 +537,7 @@ func invoke(f *function, arguments []reflect.Value) (results []reflect.Value, er
 func recovered(err *error) {
 	if what := recover(); what != nil {
 		detail := fmt.Sprintf("panic: %v", what)
-		if failure, ok := what.(error); ok {
+		if failure, ok := what.(error); ok && !errors.As(failure, new(runtime.Error)) {
 			detail = "panic: " + describe(failure)
 		}
 		*err = &served{&Fault{Code: Unknown, Detail: detail, Started: StartedYes, Traceback: string(debug.Stack())}}

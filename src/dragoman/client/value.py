@@ -22,10 +22,13 @@ GATHERED_BYTES_MAX = 256 * 1024 * 1024
 """A stream that is asked for as one list ends here; iterate over it instead."""
 
 
-def encode_input(value: Any) -> tuple[bytes, Codec]:
-    """The body for an input, `None` for none. Raises `InvalidArgument` where it cannot travel."""
+def encode_input(value: Any, *, alone: bool = False) -> tuple[bytes, Codec]:
+    """The body for an input, `None` for none; or `alone` for a single value of it.
+
+    Raises `InvalidArgument` where it cannot travel.
+    """
     try:
-        return msgpack.encode({} if value is None else value), MSGPACK
+        return msgpack.encode({} if value is None and not alone else value), MSGPACK
     except ValueError:
         pass
     try:

@@ -33,6 +33,7 @@ class Contract:
     """One function as its callers see it.
 
     `input` is a JSON Schema 2020-12 of an object; `output` one of the result, or of each item where `streaming`.
+    `input_stream` names the property of the input whose values may also come as a stream, if there is one.
     `raw_input` says that the whole input may be handed over as raw bytes, `raw_output` that the result is bytes.
     `version` is a semantic version or empty.
     """
@@ -46,11 +47,15 @@ class Contract:
     idempotent: bool = False
     raw_input: bool = False
     raw_output: bool = False
+    input_stream: str = ""
 
     def __post_init__(self) -> None:
-        """Raises `ContractError` for a name or version that callers could not write down."""
+        """Raises `ContractError` for a name or version that callers could not write down, or a stream of nothing."""
         check_name(self.name)
         check_version(self.version)
+        if self.input_stream and self.input_stream not in self.input.get("properties", {}):
+            message = f"{self.name}: the input has no property {self.input_stream[:NAME_CHARACTERS_MAX]!r} to stream"
+            raise ContractError(message)
 
 
 def check_name(name: str) -> None:

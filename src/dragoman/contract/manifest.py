@@ -15,6 +15,7 @@ SCHEMA_BYTES_MAX = 256 * 1024
 DESCRIPTION_CHARACTERS_MAX = 16_000
 """As much as is read of a docstring."""
 
+_TEXTS = ("version", "description", "input_stream")
 _FLAGS = ("streaming", "idempotent", "raw_input", "raw_output")
 
 
@@ -48,7 +49,7 @@ def from_wire(manifest: object) -> tuple[Contract, ...]:
 
 def _entry(contract: Contract) -> dict[str, Any]:
     entry: dict[str, Any] = {"name": contract.name, "input": contract.input, "output": contract.output}
-    entry.update({key: text for key in ("version", "description") if (text := getattr(contract, key))})
+    entry.update({key: text for key in _TEXTS if (text := getattr(contract, key))})
     entry.update({flag: True for flag in _FLAGS if getattr(contract, flag)})
     return entry
 
@@ -66,6 +67,7 @@ def _contract(entry: object, position: int) -> Contract:
             name=name,
             version=_text(fields, "version", where),
             description=_text(fields, "description", where),
+            input_stream=_text(fields, "input_stream", where),
             input=_schema(fields, "input", where, empty_input()),
             output=_schema(fields, "output", where, {}),
             **{flag: _flag(fields, flag, where) for flag in _FLAGS},

@@ -10,9 +10,10 @@ import collections.abc
 import inspect
 import typing
 from collections.abc import Callable
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, get_args, get_origin
 
-from dragoman.contract import docstring, parameters
+from dragoman.contract import docstring, intake, parameters
 from dragoman.contract.annotation import REQUIRED, Hints, Unresolved, fields_of, hints_of, is_model, is_record, strip
 from dragoman.contract.choice import decodable, decode_hook
 from dragoman.contract.codec import WRITERS
@@ -68,6 +69,7 @@ class Binding:
         "context_parameter",
         "contract",
         "function",
+        "intake",
         "is_async",
         "is_stream",
         "name",
@@ -92,6 +94,7 @@ class Binding:
         self.context_parameter = taken.parameters.context
         self._input = taken
         self.plan = taken.plan(function)
+        self.intake: intake.Intake | None = None
         self._readers: list[Reader] = [
             self._read_nothing,
             taken.json,
@@ -111,6 +114,11 @@ class Binding:
             self.name = f"{source}.{self.contract.name}"
         if self._patient is not None:
             self._patient.function = self.name
+
+    @property
+    def strict(self) -> bool:
+        """Whether the schema refuses what the decoder takes."""
+        return self._strict
 
     def invoke(self, body: bytes | memoryview, codec: Codec, context: object | None = None) -> Any:
         """Decode the input and call the function; give what it gives: a value, an awaitable or a generator.
@@ -225,10 +233,13 @@ class Direct:
 class _Input:
     """How the input of one function is read: its type, its decoders, and what they do not check."""
 
-    def __init__(self, name: str, found: Parameters, hints_kinds: tuple[Any, ...], *, stricter: bool) -> None:
+    def __init__(
+        self, name: str, found: Parameters, hints_kinds: tuple[Any, ...], *, stricter: bool, whole: bool = True
+    ) -> None:
+        """A single record is the `whole` input, unless it is one part of it."""
         self.parameters = found
         self.stricter = stricter
-        self.is_record = _takes_whole(found)
+        self.is_record = whole and _takes_whole(found)
         self.keys: frozenset[str] | None = None
         if self.is_record:
             (self.kind,) = hints_kinds
@@ -287,7 +298,10 @@ def bind(function: Callable[..., Any], *, marker: Marker | None = None) -> Bindi
         message = f"function {name}: {error}"
         raise ContractError(message) from None
     documented = docstring.parse(getattr(function, "__doc__", None))
-    found = parameters.read(function, name, hints)
+    is_async = inspect.iscoroutinefunction(function) or inspect.isasyncgenfunction(function)
+    is_async = is_async or _is_async_stream(hints.get("return"))
+    written = parameters.read(function, name, hints)
+    found, stream_at = intake.find(written, name, is_async=is_async)
     builder = SchemaBuilder()
     input_schema = _input_schema(name, found, builder, documented)
     try:
@@ -306,10 +320,45 @@ def bind(function: Callable[..., Any], *, marker: Marker | None = None) -> Bindi
         idempotent=marker.idempotent,
         raw_input=len(found.inputs) == 1 and strip(found.inputs[0].kind) is bytes,
         raw_output=strip(result) in (bytes, bytearray, memoryview),
+        input_stream="" if stream_at is None else found.inputs[stream_at].name,
     )
-    is_async = inspect.iscoroutinefunction(function) or inspect.isasyncgenfunction(function)
-    is_async = is_async or _is_async_stream(hints.get("return"))
-    return Binding(function, contract, taken, is_async=is_async, patterned=builder.patterned)
+    binding = Binding(function, contract, taken, is_async=is_async, patterned=builder.patterned)
+    if stream_at is not None:
+        plan, written_as = binding.plan, written.inputs[stream_at]
+        binding.plan = intake.iterating(plan, stream_at, written_as, is_async=is_async)
+        binding.intake = _intake(binding, taken, stream_at, plan, patterned=builder.patterned)
+    return binding
+
+
+def _intake(binding: Binding, taken: _Input, at: int, plan: parameters.Plan, *, patterned: bool) -> intake.Intake:
+    """What reads the function's input stream: the items, and the rest of the input without them."""
+    contract, inputs = binding.contract, taken.parameters.inputs
+    stream = inputs[at]
+
+    def part(*members: parameters.Parameter) -> Binding:
+        names = [member.name for member in members]
+        schema = dict(contract.input)
+        schema["properties"] = {name: contract.input["properties"][name] for name in names}
+        schema["required"] = [name for name in contract.input.get("required", ()) if name in names]
+        kinds = tuple(decodable(member.kind) for member in members)
+        found = parameters.Parameters(tuple(replace(member, by_name=False) for member in members), None, None)
+        one = _Input(contract.name, found, kinds, stricter=taken.stricter, whole=False)
+        alone = replace(contract, input=schema, input_stream="")
+        return Binding(_gather, alone, one, is_async=False, patterned=patterned)
+
+    kind: Any = (get_args(stream.kind) or (Any,))[0]
+    readers: dict[Codec, Reader] = {
+        Codec.JSON: json_decoder(decodable(kind), decode_hook),
+        Codec.MSGPACK: msgpack_decoder(decodable(kind), decode_hook),
+    }
+    if kind is bytes:
+        readers[Codec.BYTES] = bytes
+    rest = part(*(each for each in inputs if each is not stream))
+    return intake.Intake(stream.name, at, (rest, part(replace(stream, default=REQUIRED))), (taken.kind, plan), readers)
+
+
+def _gather(*values: Any) -> tuple[Any, ...]:
+    return values
 
 
 def _takes_whole(found: Parameters) -> bool:

@@ -54,10 +54,20 @@ class Ties:
         self.waits_for: set[Call] = set()
 
 
+class Input(Protocol):
+    """The items of a streamed input, each an encoded value with its codec. Whoever made it closes it."""
+
+    def __aiter__(self) -> AsyncIterator[tuple[Codec, bytes]]:
+        """Iterate over the items as they come; raises a `Fault` where there can be no more of them."""
+        ...
+
+
 class Call:
     """One call on its way in. Mutable only by the layer that holds it.
 
     `reply_codec` is the codec the caller wants back; `deadline` and `arrived_at` are seconds on the monotonic clock.
+    `input` is the stream of the function's `input_stream` property, where it is not in the body. `public_id` is the id
+    of the chain of calls that this one is part of, empty where it begins one.
     """
 
     __slots__ = (
@@ -69,7 +79,9 @@ class Call:
         "depth",
         "dispatched_at",
         "id",
+        "input",
         "on_event",
+        "public_id",
         "reply_codec",
         "target",
         "ties",
@@ -98,6 +110,8 @@ class Call:
         self.trace: Trace | None = None
         self.caller = ""
         self.depth = 0
+        self.input: Input | None = None
+        self.public_id = ""
         self.ties: Ties | None = None
         self.on_event: Callable[[Event], None] | None = None
 

@@ -11,7 +11,7 @@ class Target:
 
     `name` is the full one (`stats.correlation`), `function` its last part, and `index` its place in the manifest that
     its workers offer, which travels in the frame header instead of the name. `raw_parameter` names the
-    one parameter that raw input is, where it has a name.
+    one parameter that raw input is, where it has a name. `input_stream` names the one that may come as a stream.
     """
 
     name: str
@@ -24,3 +24,4 @@ class Target:
     raw_input: bool = False
     raw_output: bool = False
     raw_parameter: str = ""
+    input_stream: str = ""

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from dragoman.core.deadline import NEVER
 from dragoman.core.fault import Cancelled, Started, Unavailable
+from dragoman.guest.async_inflow import AsyncItems
 from dragoman.guest.context import Context
 from dragoman.guest.forks import leave
 from dragoman.guest.line import SEND_BYTES
@@ -21,18 +22,21 @@ from dragoman.guest.runner import (
     refuse_unservable,
     reply_codec,
 )
+from dragoman.wire.frame import Flag
 
 if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Iterator
     from contextvars import ContextVar
 
     from dragoman.contract.signature import Binding
     from dragoman.core.call import Codec
     from dragoman.guest.forks import ForkGuard
     from dragoman.guest.line import Line
-    from dragoman.guest.nested import Outbound
+    from dragoman.guest.nested import Nested, Outbound
     from dragoman.guest.output import Output
     from dragoman.wire.frame import Frame
 
+_INPUT = int(Flag.INPUT)
 ITEM_S = 200e-6
 """An item that comes this soon after the last one sent waits for the end of the loop's turn."""
 
@@ -123,6 +127,7 @@ class AsyncCalls:
         self._begun.discard(call)
         self._cancelled.discard(call)
         with line.lock:
+            line.inflows.close(call)
             line.flush()
         self._server.give_back()
         self._server.next()
@@ -134,7 +139,7 @@ class AsyncCalls:
         refuse_unservable(binding, codec, wanted, frame.flags)
         refuse_late(deadline, monotonic())
         context = Context(self, frame.call, frame.meta, deadline) if binding.context_parameter else None
-        value = binding.invoke(frame.body, codec, context)
+        value = self._invoke(binding, frame, codec, context)
         if inspect.isawaitable(value):
             value = await value
         if not binding.is_stream:
@@ -147,6 +152,12 @@ class AsyncCalls:
             if close is not None and not self._guard.is_child:
                 await close()
         return b"", wanted
+
+    def _invoke(self, binding: Binding, frame: Frame, codec: Codec, context: Context | None) -> Any:
+        if not frame.flags & _INPUT or binding.intake is None:
+            return binding.invoke(frame.body, codec, context)
+        items = AsyncItems(self._line, self._line.inflows.of(frame.call), binding.intake)
+        return binding.intake.invoke(frame.body, codec, context, items)
 
     async def _send_item(self, call: int, codec: int, body: bytes) -> None:
         line = self._line
@@ -200,11 +211,46 @@ class AsyncCalls:
         with line.lock:
             nested = outbound.start(context, function, arguments, lambda: loop.call_soon_threadsafe(ring))
             line.flush()
+        feeding = None if nested.items is None else loop.create_task(self._feed(outbound, nested))
         try:
+            if feeding is not None:
+                await asyncio.wait({done, feeding}, return_when=asyncio.FIRST_COMPLETED)
+                if feeding.done():
+                    feeding.result()
             await done
         except BaseException:
             with line.lock:
                 outbound.drop(nested)
                 line.flush()
             raise
+        finally:
+            if feeding is not None:
+                feeding.cancel()
         return nested.result()
+
+    async def _feed(self, outbound: Outbound, nested: Nested) -> None:
+        """Send the input of a call as fast as it is taken."""
+        line = self._line
+        given_items: Any = nested.items
+        items: Any = given_items if hasattr(given_items, "__anext__") else _asynchronous(given_items)
+        async for value in items:
+            while True:
+                with line.lock:
+                    given = outbound.give(nested, value)
+                    line.flush()
+                if given:
+                    break
+                credit = self._credit[nested.call] = self._server.loop.create_future()
+                try:
+                    await credit
+                finally:
+                    del self._credit[nested.call]
+        with line.lock:
+            outbound.finish(nested)
+            line.flush()
+
+
+async def _asynchronous(items: Iterator[Any]) -> AsyncIterator[Any]:
+    for value in items:
+        yield value
+        await asyncio.sleep(0)  # it never waits by itself, and others are to run

@@ -23,9 +23,11 @@ from dragoman.guest.interrupt import Interrupter
 from dragoman.guest.nested import Outbound
 from dragoman.guest.runner import Runner, cancelled_unstarted, revoked, unknown_function
 from dragoman.guest.watcher import TICK_S
-from dragoman.wire.frame import Flag, Frame, Kind
+from dragoman.wire.frame import GUEST_BIT, Flag, Frame, Kind
 
 if TYPE_CHECKING:
+    from _thread import LockType
+
     from dragoman.contract.signature import Binding
     from dragoman.guest.forks import ForkGuard
     from dragoman.guest.line import Line
@@ -115,6 +117,7 @@ class AsyncServer:
         with self.line.lock:
             for frame in self.line.receive(data):
                 if frame.kind == _CALL:
+                    self.line.inflows.open(frame)
                     self._inbox.append((frame, now))
                 else:
                     self._act(frame)
@@ -129,6 +132,8 @@ class AsyncServer:
         elif frame.kind == _CREDIT:
             self.calls.ring(frame.call)
             self._blocking.ring()
+        elif frame.kind in {_END, _ITEM} and frame.call < GUEST_BIT:
+            line.inflows.put(frame)
         elif frame.kind in {_END, _ITEM, _FAULT} and frame.call:
             self.outbound.take(frame)
             line.flush()
@@ -155,6 +160,7 @@ class AsyncServer:
 
     def _give_back(self, call: int, *, revoke: bool) -> None:
         fault = revoked() if revoke else cancelled_unstarted()
+        self.line.inflows.close(call)
         self.line.put(self.line.connection.fault(call, fault, unstarted=revoke))
         self.line.flush()
 
@@ -173,6 +179,7 @@ class AsyncServer:
             frame, arrived_at = self._inbox.popleft()
             if frame.function >= len(self._bindings):
                 with self.line.lock:
+                    self.line.inflows.close(frame.call)
                     self.line.put(self.line.connection.fault(frame.call, unknown_function(frame.function)))
                     self.line.flush()
             elif self._bindings[frame.function].is_async:
@@ -255,6 +262,10 @@ class AsyncServer:
 
     def wake(self) -> None:
         """Nothing: the loop always reads."""
+
+    def rest(self, bell: LockType) -> None:
+        """Wait for a bell; the loop reads."""
+        bell.acquire()
 
     def _current(self) -> int:
         return CURRENT.get() or (self.runner.call if get_ident() == self._main else 0)

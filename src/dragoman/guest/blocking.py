@@ -9,7 +9,7 @@ from _thread import allocate_lock
 from time import monotonic
 from typing import TYPE_CHECKING, Any, Protocol
 
-from dragoman.core.fault import Started, Unavailable
+from dragoman.core.fault import InvalidArgument, Started, Unavailable
 from dragoman.guest.interrupt import CallCancelled
 from dragoman.guest.line import SEND_BYTES
 
@@ -17,10 +17,12 @@ if TYPE_CHECKING:
     from _thread import LockType
 
     from dragoman.guest.context import Context
+    from dragoman.guest.inflow import Inflow
     from dragoman.guest.line import Line
-    from dragoman.guest.nested import Outbound
+    from dragoman.guest.nested import Nested, Outbound
     from dragoman.guest.output import Output
     from dragoman.guest.runner import Runner
+    from dragoman.wire.frame import Frame
 
 LOOK_S = 5e-3
 """How often asking for `ctx.cancelled` looks at the wire: often enough for any loop, and cheap in a tight one."""
@@ -46,6 +48,10 @@ class Server(Protocol):
         """Have the wire read from now on, though a call runs. Under the line's lock."""
         ...
 
+    def rest(self, bell: LockType) -> None:
+        """Wait for a bell that `Blocking.ring` rings, while the wire is read. Under no lock."""
+        ...
+
 
 class Blocking:
     """The link and the port of the call that runs in the main thread."""
@@ -56,7 +62,7 @@ class Blocking:
         self._runner = server.runner
         self._guard = server.runner.guard
         self._output = output
-        self._credit: LockType | None = None
+        self._bells: list[LockType] = []
         self._sent_at = 0.0
         self._polled_at = 0.0
         self._cancelled_at = 0.0
@@ -97,17 +103,47 @@ class Blocking:
             raise Unavailable("a forked child cannot call: only the worker is connected", started=Started.NO)
         outbound, done = self._server.outbound, allocate_lock()
         done.acquire()
+
+        def finished() -> None:
+            done.release()
+            self.ring()
+
         with self._line.lock:
-            nested = outbound.start(context, function, arguments, done.release)
+            nested = outbound.start(context, function, arguments, finished)
             self._line.flush()
             self._server.wake()
         try:
+            if nested.items is not None:
+                self._feed(outbound, nested)
             done.acquire()
         except BaseException:
             with self._line.lock:
                 outbound.drop(nested)
             raise
         return nested.result()
+
+    def _feed(self, outbound: Outbound, nested: Nested) -> None:
+        """Send the input of a call as fast as it is taken, until its end or the call's."""
+        items: Any = nested.items
+        if not hasattr(items, "__next__"):
+            message = f"an ordinary function calls {nested.function} with an ordinary iterator, not an asynchronous one"
+            raise InvalidArgument(message, started=Started.UNKNOWN)
+        line = self._line
+        for value in items:
+            while True:
+                with line.lock:
+                    given = outbound.give(nested, value)
+                    line.flush()
+                    bell = None if given else self._bell()
+                if bell is None:
+                    break
+                self._server.rest(bell)
+            if nested.done:
+                return
+        with line.lock:
+            outbound.finish(nested)
+            line.flush()
+            self._server.wake()
 
     def send_item(self, call: int, codec: int, body: bytes) -> None:
         """Send an item as soon as the host has room for it. Raises `CallCancelled`."""
@@ -124,18 +160,42 @@ class Blocking:
                         line.flush()
                     return
                 line.flush()
-                self._credit = credit = allocate_lock()
-                credit.acquire()
+                bell = self._bell()
                 self._server.wake()
-            credit.acquire()
+            bell.acquire()
+
+    def next_item(self, inflow: Inflow) -> Frame | None:
+        """The next item of the input, `None` at its end; waits for it. Raises `CallCancelled`, once it is to be."""
+        line, runner = self._line, self._runner
+        while True:
+            with line.lock:
+                if self._guard.is_child:
+                    message = "a forked child has no input stream: only the worker is connected"
+                    raise RuntimeError(message)
+                if runner.cancelled and inflow.call == runner.call and not runner.interrupted:
+                    runner.interrupted = True
+                    raise CallCancelled
+                frame = inflow.take(line)
+                if frame is not None or inflow.ended:
+                    return frame
+                line.flush()
+                inflow.wake = self.ring
+                bell = self._bell()
+            self._server.rest(bell)
+
+    def _bell(self) -> LockType:
+        bell = allocate_lock()
+        bell.acquire()
+        self._bells.append(bell)
+        return bell
 
     def ring(self) -> None:
-        """Something came for the running call: credit, or its cancellation. Under the line's lock."""
+        """Something came for the running call: credit, input, or its cancellation. Under the line's lock."""
         if self._runner.cancelled and self._cancelled_at < self._runner.began_at:
             self._cancelled_at = monotonic()
-        if self._credit is not None:
-            self._credit.release()
-            self._credit = None
+        bells, self._bells = self._bells, []
+        for bell in bells:
+            bell.release()
 
     def may_strike(self) -> bool:
         """Whether the running call is cancelled and has had its chance to end by itself. Under the line's lock."""

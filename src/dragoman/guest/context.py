@@ -114,7 +114,8 @@ class Context:
         """Call any function of the project: `ctx.call("tax.rate", country="NL")`.
 
         In an `async` function this gives an awaitable, elsewhere it blocks. The callee gets what is left of this
-        call's time and stands in the same trace. A stream comes back as a list of its items.
+        call's time and stands in the same trace. A stream comes back as a list of its items; an argument that is an
+        iterator is sent as one, item by item.
 
         Args:
             function: the full name, `source.function`.

@@ -22,8 +22,9 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable
 
     from dragoman.contract.function import Contract
+    from dragoman.contract.intake import Intake
     from dragoman.contract.signature import Binding
-    from dragoman.core.call import Call
+    from dragoman.core.call import Call, Input
 
     Route = Callable[[Call, Context, str, dict[str, Any]], Awaitable[Any]]
 
@@ -61,7 +62,7 @@ class InlineFunctions:
         link = InlineLink(call, self.route)
         try:
             refuse_late(call.deadline, began_at)
-            value = binding.invoke(call.body, call.codec, _context(binding, call, link))
+            value = _invoke(binding, call, _context(binding, call, link))
             if binding.is_stream:
                 return Reply(b"", wanted, InlineStream(binding, value, wanted, link))
             body, wanted = encode_reply(binding, await _until(call.deadline, value), wanted)
@@ -166,3 +167,19 @@ async def _until(deadline: float, value: Awaitable[Any]) -> Any:
             raise
         detail = "the deadline passed; the function was stopped"
         raise DeadlineExceeded(detail, started=Started.YES) from error
+
+
+def _invoke(binding: Binding, call: Call, context: Context | None) -> Any:
+    if call.input is None:
+        return binding.invoke(call.body, call.codec, context)
+    if binding.intake is None:
+        name = binding.contract.name
+        raise Unimplemented(f"{name} takes no input stream: send its whole input", started=Started.NO)
+    return binding.intake.invoke(call.body, call.codec, context, _items(binding.intake, call.input))
+
+
+async def _items(intake: Intake, stream: Input) -> AsyncIterator[Any]:
+    position = 0
+    async for codec, body in stream:
+        yield intake.read(body, codec, position)
+        position += 1

@@ -14,6 +14,7 @@ from time import monotonic
 from typing import TYPE_CHECKING, NoReturn
 
 from dragoman.core.fault import FailedPrecondition, Internal, Started
+from dragoman.guest.inflow import Inflows
 from dragoman.wire.connection import Connection
 from dragoman.wire.fault import ProtocolFault, Reason
 from dragoman.wire.state import IllegalTransition, Role
@@ -41,7 +42,8 @@ _EX_IOERR = 74
 class Line:
     """The wire of this worker. `lock` must be held for everything but `read`, `receive`, `report` and `lost`.
 
-    `driver`, where there is an event loop, is asked to send in place of sending here; it then calls `send_some`.
+    `inflows` are the input streams of the calls that are here. `driver`, where there is an event loop, is asked to send
+    in place of sending here; it then calls `send_some`.
     """
 
     def __init__(self, sock: socket, arenas: Arenas | None = None) -> None:
@@ -49,6 +51,7 @@ class Line:
         self.lock = RLock()
         self.arenas = arenas
         self.connection = Connection(Role.GUEST, arena_bytes=0 if arenas is None else arenas.size)
+        self.inflows = Inflows()
         self.segment_from: float = inf
         self.freed: deque[int] = deque() if arenas is None else arenas.freed
         self.size = 0

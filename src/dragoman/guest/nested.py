@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator, Iterator
 from time import monotonic
 from typing import TYPE_CHECKING, Any
 
@@ -11,7 +12,7 @@ from dragoman.core.deadline import remaining_ms
 from dragoman.core.fault import DataLoss, Fault, InvalidArgument, Started
 from dragoman.wire import meta
 from dragoman.wire.fault import Oversized
-from dragoman.wire.frame import GUEST_BIT, Frame, Kind
+from dragoman.wire.frame import GUEST_BIT, Flag, Frame, Kind
 from dragoman.wire.report import load_fault
 from dragoman.wire.state import IllegalTransition
 
@@ -36,9 +37,15 @@ class Nested:
         self.call = call
         self.function = function
         self._on_done = on_done
+        self.items: Any = None
         self._items: list[bytes] = []
         self._codec = Codec.NONE
         self._end: Frame | None = None
+
+    @property
+    def done(self) -> bool:
+        """Whether the last frame has come."""
+        return self._end is not None
 
     def take(self, frame: Frame) -> bool:
         """Take a frame of the reply; true for the last."""
@@ -51,7 +58,7 @@ class Nested:
         return True
 
     @property
-    def items(self) -> int:
+    def count(self) -> int:
         """How many items have come."""
         return len(self._items)
 
@@ -74,6 +81,24 @@ class Nested:
             raise DataLoss(f"the reply of {self.function} cannot be read: {error}") from None
 
 
+def take_items(arguments: dict[str, Any]) -> tuple[dict[str, Any], Any]:
+    """The arguments without the one that is an iterator, ordinary or asynchronous, and that; `None` for none.
+
+    A second iterator stays, and cannot be sent.
+    """
+    for name, value in arguments.items():
+        if isinstance(value, Iterator | AsyncIterator):
+            return {key: each for key, each in arguments.items() if key != name}, value  # pyright: ignore[reportUnknownVariableType] - any iterator
+    return arguments, None
+
+
+def _encoded(value: Any) -> tuple[bytes, Codec]:
+    try:
+        return encode(value, Codec.MSGPACK), Codec.MSGPACK
+    except Malformed:
+        return encode(value, Codec.JSON), Codec.JSON
+
+
 class Outbound:
     """The calls that this worker's functions have made and wait for. Everything under the line's lock."""
 
@@ -83,7 +108,11 @@ class Outbound:
         self._last = GUEST_BIT
 
     def start(self, context: Context, function: str, arguments: dict[str, Any], on_done: Callable[[], Any]) -> Nested:
-        """Send a CALL with what is left of the caller's time. Raises `InvalidArgument` for what cannot be sent."""
+        """Send a CALL with what is left of the caller's time. Raises `InvalidArgument` for what cannot be sent.
+
+        Where one argument is an iterator, its items are to follow: `items` of what is given back.
+        """
+        arguments, items = take_items(arguments)
         if not isinstance(function, str) or not function:  # pyright: ignore[reportUnnecessaryIsInstance] - user code may pass anything
             raise InvalidArgument("ctx.call takes the full name of a function: 'source.function'", started=Started.NO)
         entries = context.entries
@@ -93,14 +122,42 @@ class Outbound:
             head = meta.encode(entries.trace, context.call_id, function, min(entries.depth + 1, 255))
             amount = remaining_ms(context.deadline, monotonic())
             call = self._last + 1
-            data = self._line.connection.stream_header(call, 0, _CODECS, len(body), amount, head) + body
+            if items is None:
+                data = self._line.connection.stream_header(call, 0, _CODECS, len(body), amount, head) + body
+            else:
+                frame = Frame(Kind.CALL, Flag.STREAM | Flag.INPUT, _CODECS, 0, call, amount, head, body)
+                data = self._line.connection.flagged_header(frame) + body
         except (Malformed, Oversized, IllegalTransition, ValueError) as error:
             shown = function if len(function) <= NAME_CHARACTERS_MAX else f"{function[:NAME_CHARACTERS_MAX]}…"
             raise InvalidArgument(f"{shown} cannot be called: {error}", started=Started.NO) from None
         self._last = call
         self._line.put(data)
         nested = self._live[call] = Nested(call, function, on_done)
+        nested.items = items
         return nested
+
+    def give(self, nested: Nested, value: Any) -> bool:
+        """Send one item of a call's input; false where there is no credit for it. Nothing goes to a call that is over.
+
+        Raises `InvalidArgument` for what cannot be sent.
+        """
+        connection = self._line.connection
+        if nested.done:
+            return True
+        if connection.credit_of(nested.call) <= 0:
+            return False
+        try:
+            body, codec = _encoded(value)
+            self._line.put(connection.item_header(nested.call, codec, len(body)), body)
+        except (Malformed, Oversized) as error:
+            message = f"an item for {nested.function} cannot be sent: {error}"
+            raise InvalidArgument(message, started=Started.UNKNOWN) from None
+        return True
+
+    def finish(self, nested: Nested) -> None:
+        """Send the end of a call's input, unless the call is over."""
+        if not nested.done:
+            self._line.put(self._line.connection.finish(nested.call))
 
     def take(self, frame: Frame) -> None:
         """Take a frame of a reply; one that nobody waits for any more is dropped."""
@@ -109,9 +166,9 @@ class Outbound:
             return
         if nested.take(frame):
             del self._live[frame.call]
-        elif nested.items <= ITEMS_MAX:
+        elif nested.count <= ITEMS_MAX:
             self._line.put(connection.consumed(frame.call, len(frame.body)))
-        elif nested.items == ITEMS_MAX + 1:
+        elif nested.count == ITEMS_MAX + 1:
             self._line.put(connection.cancel(frame.call))
 
     def drop(self, nested: Nested) -> None:

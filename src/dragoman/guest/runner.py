@@ -25,17 +25,19 @@ from dragoman.core.fault import (
 from dragoman.guest.context import Context, Link
 from dragoman.guest.failure import fault_of
 from dragoman.guest.forks import leave
+from dragoman.guest.inflow import Items
 from dragoman.wire.fault import Oversized
 from dragoman.wire.frame import Flag
 
 if TYPE_CHECKING:
     from dragoman.contract.signature import Binding
     from dragoman.guest.forks import ForkGuard
+    from dragoman.guest.inflow import Inflow
     from dragoman.guest.line import Line
     from dragoman.guest.output import Output
     from dragoman.wire.frame import Frame
 
-_STREAM = int(Flag.STREAM)
+_STREAM, _INPUT = int(Flag.STREAM), int(Flag.INPUT)
 _ARROW = Codec.ARROW
 _BODIES = (Codec.JSON, Codec.MSGPACK, Codec.BYTES)
 CODECS = tuple(Codec)
@@ -47,6 +49,10 @@ class Port(Link, Protocol):
 
     def send_item(self, call: int, codec: int, body: bytes) -> None:
         """Send one item, once there is credit. Raises `CallCancelled`."""
+        ...
+
+    def next_item(self, inflow: Inflow) -> Frame | None:
+        """The next item of a call's input; `None` at its end. Raises `CallCancelled`."""
         ...
 
 
@@ -87,7 +93,7 @@ class Runner:
         try:
             direct = self._direct.get((function, codecs))
             deadline = arrived_at + amount * 0.001 if amount else NEVER
-            if direct is not None and deadline > self.began_at:
+            if direct is not None and deadline > self.began_at and flags < _INPUT:
                 self.exposed = True
                 value = direct.invoke(body)
                 self.exposed = False
@@ -103,6 +109,7 @@ class Runner:
                 refuse_late(deadline, self.began_at)
                 context = Context(self.port, call, frame.meta, deadline) if binding.context_parameter else None
                 body, wanted = self._invoke(binding, frame, wanted, context)
+                self._end_input(frame)
             if self.guard.is_child:
                 leave(None)
             if self.output.printed:
@@ -117,8 +124,13 @@ class Runner:
             return self._fail(frame, error)
 
     def _invoke(self, binding: Binding, frame: Frame, wanted: Codec, context: Context | None) -> tuple[bytes, Codec]:
+        intake = binding.intake if frame.flags & _INPUT else None
         self.exposed = True
-        value = binding.invoke(frame.body, CODECS[frame.codec & 15], context)
+        if intake is None:
+            value = binding.invoke(frame.body, CODECS[frame.codec & 15], context)
+        else:
+            items = Items(self.port, self.line.inflows.of(frame.call), intake)
+            value = intake.invoke(frame.body, CODECS[frame.codec & 15], context, items)
         self.exposed = False
         if binding.is_stream:
             return self._stream(binding, value, frame.call, wanted), wanted
@@ -128,6 +140,7 @@ class Runner:
         if self.guard.is_child:
             leave(error)
         fault = self._fault(frame, error)
+        self._end_input(frame)
         # The traceback holds the function's locals, large data maybe, and the next call may be long in coming.
         error.__traceback__ = None
         if self.output.printed:
@@ -135,6 +148,11 @@ class Runner:
         self.ended_at = now = monotonic()
         with self.line.lock:
             return self.line.connection.fault(frame.call, fault, int((now - self.began_at) * 1e6)), b""
+
+    def _end_input(self, frame: Frame) -> None:
+        if frame.flags & _INPUT:
+            with self.line.lock:
+                self.line.inflows.close(frame.call)
 
     def _fault(self, frame: Frame, error: BaseException) -> Fault:
         if isinstance(error, IndexError) and frame.function >= len(self._bindings):
@@ -200,6 +218,8 @@ def refuse_unservable(binding: Binding, codec: Codec, wanted: Codec, flags: int)
     name = binding.name
     if binding.is_stream and not flags & _STREAM:
         raise Unimplemented(f"{name} streams: call it for a stream", started=Started.NO)
+    if flags & _INPUT and binding.intake is None:
+        raise Unimplemented(f"{name} takes no input stream: send its whole input", started=Started.NO)
     if _ARROW in {codec, wanted}:
         raise Unimplemented(f"{name} speaks JSON, MessagePack and raw bytes, not Arrow", started=Started.NO)
 

@@ -6,7 +6,9 @@ is the watcher, for a call that takes longer than a tick, or the function itself
 
 from __future__ import annotations
 
+import select
 from _socket import MSG_DONTWAIT
+from _thread import get_ident
 from collections import deque
 from time import monotonic
 from typing import TYPE_CHECKING
@@ -17,9 +19,11 @@ from dragoman.guest.line import SEND_BYTES
 from dragoman.guest.nested import Outbound
 from dragoman.guest.runner import Runner, cancelled_unstarted, revoked
 from dragoman.guest.watcher import Watcher
-from dragoman.wire.frame import Flag, Frame, Kind
+from dragoman.wire.frame import GUEST_BIT, Flag, Frame, Kind
 
 if TYPE_CHECKING:
+    from _thread import LockType
+
     from dragoman.contract.signature import Binding
     from dragoman.guest.forks import ForkGuard
     from dragoman.guest.line import Line
@@ -53,6 +57,8 @@ class SyncServer:
         self._inbox: deque[tuple[Frame, float]] = deque()
         self._draining = False
         self._asleep = False
+        self._reading = False
+        self._main = get_ident()
         self._interrupter = Interrupter(self.runner, line.lock)
         self._watcher = Watcher(self, line.sock.fileno())
         output.attach(self.port.report, line.lock, self._current)
@@ -117,6 +123,7 @@ class SyncServer:
         inbox = self._inbox
         for frame in self.line.receive(data):
             if frame.kind == _CALL:
+                self.line.inflows.open(frame)
                 inbox.append((frame, now))
             else:
                 self._act(frame)
@@ -138,6 +145,8 @@ class SyncServer:
             self._cancel(frame.call, revoke=bool(frame.flags & _UNSTARTED))
         elif frame.kind == _CREDIT:
             self.port.ring()
+        elif frame.kind in {_END, _ITEM} and frame.call < GUEST_BIT:
+            line.inflows.put(frame)
         elif frame.kind in {_END, _ITEM, _FAULT} and frame.call:
             self.outbound.take(frame)
         elif frame.kind == _DRAIN:
@@ -150,6 +159,7 @@ class SyncServer:
             if entry[0].call == call:
                 self._inbox.remove(entry)
                 fault = revoked() if revoke else cancelled_unstarted()
+                self.line.inflows.close(call)
                 self.line.put(self.line.connection.fault(call, fault, unstarted=revoke))
                 return
         runner = self.runner
@@ -164,6 +174,25 @@ class SyncServer:
         """Have the wire read from now on, though a call runs. Under the lock."""
         self._watcher.wake()
 
+    def rest(self, bell: LockType) -> None:
+        """Wait for a bell, reading the wire meanwhile: the watcher would only add a hand-over to each item."""
+        if get_ident() != self._main:  # a thread of the function's own
+            with self.line.lock:
+                self.wake()
+            bell.acquire()
+            return
+        poll = select.poll()
+        poll.register(self.line.sock.fileno(), select.POLLIN)
+        self._reading = True
+        try:
+            while not bell.acquire(blocking=False):
+                poll.poll()
+                with self.line.lock:
+                    self.look(monotonic())
+                    self.line.flush()
+        finally:
+            self._reading = False
+
     # What the watcher asks
 
     def running_since(self) -> tuple[int, float]:
@@ -174,7 +203,7 @@ class SyncServer:
         """Send, read and answer without blocking while `call` runs; false once it does not."""
         line, runner = self.line, self.runner
         with line.lock:
-            if runner.call != call:
+            if runner.call != call or self._reading:
                 return False
             self.look(monotonic())
             line.flush()

@@ -18,7 +18,7 @@ from dragoman.host.version import VERSION
 from dragoman.sandbox.spawning import SpawnerConfinement
 from dragoman.telemetry.trace import Tracer
 from dragoman.wire.frame import META_BYTES_MAX
-from dragoman.wire.handshake import FEATURE_SEGMENTS, Hello, Limits
+from dragoman.wire.handshake import FEATURE_INPUT, FEATURE_SEGMENTS, Hello, Limits
 from dragoman.workers.runtimes import command
 
 if TYPE_CHECKING:
@@ -88,7 +88,7 @@ def host(with_parts: Parts) -> Host:
             source.pool.concurrency,
             with_parts.debug,
             Limits(frame_bytes_max=largest + META_BYTES_MAX),
-            features=(FEATURE_SEGMENTS,),
+            features=(FEATURE_INPUT, FEATURE_SEGMENTS),
         )
 
     def environment(source: Source) -> Mapping[str, str]:

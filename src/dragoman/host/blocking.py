@@ -7,12 +7,14 @@ them, and takes over whatever is not a plain answer.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import threading
 import weakref
 from typing import TYPE_CHECKING, Any, cast
 
 from dragoman.client.face import Name
+from dragoman.client.outflow import Outflow, take_stream
 from dragoman.client.value import decode_reply, encode_for, gathered
 from dragoman.core.fault import Draining, Unimplemented
 from dragoman.host.assemble import host as assemble_host
@@ -26,7 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Generator
 
     from dragoman.contract.function import Contract
-    from dragoman.core.call import Call, Reply, Stream
+    from dragoman.core.call import Call, Stream
     from dragoman.core.service import Pending
     from dragoman.core.target import Target
     from dragoman.host.assemble import Parts
@@ -35,6 +37,7 @@ if TYPE_CHECKING:
 
     Settled = Callable[[Call], Pending]
 
+_NOTHING = contextlib.nullcontext()
 STOP_S = 5.0
 """How long closing waits for calls in flight in other threads."""
 
@@ -109,30 +112,41 @@ class BlockingProject:
     def call(self, function: str, /, input: Any = None, *, timeout: float | None = None) -> Any:  # noqa: A002 - the public word
         """Call a function by its full name; its result. `timeout`, in seconds, may only shorten the function's own.
 
-        A streaming function's items come as a list. Raises the call's `Fault`.
+        A streaming function's items come as a list. An iterator for the parameter that the function takes as a stream
+        is sent item by item, from a thread of its own. Raises the call's `Fault`.
         """
-        reply = self._run(function, input, timeout)
-        return decode_reply(reply) if reply.items is None else self._wait(gathered(reply))
+        call, service, outflow = self._ready(function, input, timeout)
+        with outflow or _NOTHING:
+            reply = service(call).result()
+            return decode_reply(reply) if reply.items is None else self._wait(gathered(reply))
 
     def stream(self, function: str, /, input: Any = None, *, timeout: float | None = None) -> Generator[Any]:  # noqa: A002 - the public word
         """Call a streaming function and iterate over its items as they come. Raises the call's `Fault`."""
-        reply = self._run(function, input, timeout)
-        stream = reply.items
-        if stream is None:
-            raise Unimplemented(f"{function} does not stream; call it", function=function)
-        try:
-            while items := self._wait(batch(stream)):
-                for item in items:
-                    yield decode_reply(reply, item)
-        finally:
-            self._wait(stream.aclose())
+        call, service, outflow = self._ready(function, input, timeout)
+        with outflow or _NOTHING:
+            reply = service(call).result()
+            stream = reply.items
+            if stream is None:
+                raise Unimplemented(f"{function} does not stream; call it", function=function)
+            try:
+                while items := self._wait(batch(stream)):
+                    for item in items:
+                        yield decode_reply(reply, item)
+            finally:
+                self._wait(stream.aclose())
 
-    def _run(self, function: str, value: Any, timeout_s: float | None) -> Reply:
+    def _ready(self, function: str, value: Any, timeout_s: float | None) -> tuple[Call, Settled, Outflow | None]:
         found = self._services.get(function)
         if found is None or self._version != self._registry.version:
             found = self._find(function)
         service, target = found
-        return service(self._prepare(target, *encode_for(target, value), timeout_s)).result()
+        outflow: Outflow | None = None
+        if target.input_stream:
+            value, items = take_stream(value, target.input_stream)
+            outflow = None if items is None else Outflow(items)
+        call = self._prepare(target, *encode_for(target, value), timeout_s)
+        call.input = outflow
+        return call, service, outflow
 
     def _find(self, function: str) -> tuple[Settled, Target]:
         """The way to a function from outside the loop. Raises the `Fault` that says why there is none."""

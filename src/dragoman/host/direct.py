@@ -37,7 +37,7 @@ class DirectService:
 
     def __call__(self, call: Call) -> Pending:
         """Run the call; blocks until it has an answer, or its stream has begun."""
-        if not call.target.streaming:
+        if not call.target.streaming and call.input is None:
             lease = self._lease
             if lease is None or lease.worker is None:
                 lease = self._lease = self._borrow()

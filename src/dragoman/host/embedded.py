@@ -5,9 +5,11 @@ Async callers get the host on the loop they are on, blocking ones get one in a t
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any
 
 from dragoman.client.face import Name
+from dragoman.client.outflow import Outflow, take_stream
 from dragoman.client.value import decode_reply, encode_for, gathered
 from dragoman.config.load import load
 from dragoman.core.fault import Unimplemented
@@ -18,12 +20,13 @@ from dragoman.host.host import PATIENCE_S, check_started
 from dragoman.host.journal import SilentJournal
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Awaitable
+    from collections.abc import AsyncGenerator
     from pathlib import Path
     from types import TracebackType
 
     from dragoman.contract.function import Contract
-    from dragoman.core.call import Reply
+    from dragoman.core.call import Call
+    from dragoman.core.service import Service
     from dragoman.host.assemble import Parts
     from dragoman.host.host import Host
 
@@ -104,12 +107,16 @@ class AsyncProject:
     async def call(self, function: str, /, input: Any = None, *, timeout: float | None = None) -> Any:  # noqa: A002, ASYNC109 - the public words; the deadline is the host's to keep
         """Call a function by its full name; its result. `timeout`, in seconds, may only shorten the function's own.
 
-        A streaming function's items come as a list. Raises the call's `Fault`.
+        A streaming function's items come as a list. An iterator, ordinary or asynchronous, for the parameter that the
+        function takes as a stream is sent item by item. Raises the call's `Fault`.
         """
-        reply = await self._run(function, input, timeout)
-        if reply.items is not None:
-            return await gathered(reply)
-        return decode_reply(reply)
+        call, service, outflow = self._prepare(function, input, timeout)
+        if outflow is None:
+            reply = await service(call)
+            return decode_reply(reply) if reply.items is None else await gathered(reply)
+        with outflow:
+            reply = await service(call)
+            return decode_reply(reply) if reply.items is None else await gathered(reply)
 
     async def stream(
         self,
@@ -120,16 +127,22 @@ class AsyncProject:
         timeout: float | None = None,  # noqa: ASYNC109 - the deadline is the host's to keep
     ) -> AsyncGenerator[Any]:
         """Call a streaming function and iterate over its items as they come. Raises the call's `Fault`."""
-        reply = await self._run(function, input, timeout)
-        if reply.items is None:
-            raise Unimplemented(f"{function} does not stream; call it", function=function)
-        try:
-            async for item in reply.items:
-                yield decode_reply(reply, item)
-        finally:
-            await reply.items.aclose()
+        call, service, outflow = self._prepare(function, input, timeout)
+        with outflow or nullcontext():
+            reply = await service(call)
+            if reply.items is None:
+                raise Unimplemented(f"{function} does not stream; call it", function=function)
+            try:
+                async for item in reply.items:
+                    yield decode_reply(reply, item)
+            finally:
+                await reply.items.aclose()
 
-    def _run(self, function: str, value: Any, timeout_s: float | None) -> Awaitable[Reply]:
+    def _prepare(self, function: str, value: Any, timeout_s: float | None) -> tuple[Call, Service, Outflow | None]:
         entry = self._host.registry.find(function)
         target = entry.target
-        return entry.service(self._host.call(target, *encode_for(target, value), timeout_s))
+        value, items = take_stream(value, target.input_stream)
+        call = self._host.call(target, *encode_for(target, value), timeout_s)
+        outflow = None if items is None else Outflow(items)
+        call.input = outflow
+        return call, entry.service, outflow

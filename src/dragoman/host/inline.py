@@ -6,14 +6,17 @@ Nothing confines them: what they block, everything waits for; what they crash, c
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import threading
 from typing import TYPE_CHECKING, Any
 
+from dragoman.client.outflow import Outflow
 from dragoman.client.value import decode_reply, encode_input, gathered
 from dragoman.core.deadline import NEVER
 from dragoman.core.fault import StartFailed
 from dragoman.guest.inline import InlineFunctions, load_inline
 from dragoman.guest.loader import LoadFailed
+from dragoman.guest.nested import take_items
 from dragoman.workers.outbound import GuestCall
 
 if TYPE_CHECKING:
@@ -71,13 +74,17 @@ class InlineSource:
 
     async def _call(self, caller: Call, context: Context, function: str, arguments: dict[str, Any]) -> Any:
         """Serve `ctx.call`, as for a function in a worker."""
+        arguments, items = take_items(arguments)
         body, codec = encode_input(arguments)
         entries = context.entries
         remaining_s = 0.0 if context.deadline == NEVER else max(context.remaining, 0.001)
         call = GuestCall(function, body, codec, codec, remaining_s, entries.trace, entries.depth + 1, caller)
+        outflow = None if items is None else Outflow(items)
+        call.input = outflow
         try:
-            reply = await self._route(call)
-            return await gathered(reply) if reply.items is not None else decode_reply(reply)
+            with outflow or contextlib.nullcontext():
+                reply = await self._route(call)
+                return await gathered(reply) if reply.items is not None else decode_reply(reply)
         finally:
             call.untie()
 

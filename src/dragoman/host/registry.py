@@ -112,6 +112,7 @@ class Registry:
             raw_input=contract.raw_input,
             raw_output=contract.raw_output,
             raw_parameter=next(iter(contract.input.get("properties", {})), "") if contract.raw_input else "",
+            input_stream=contract.input_stream,
         )
         return Entry(
             contract, target, source, stack(hosted.service, source, contract, self._clock, checks=hosted.checks), hosted

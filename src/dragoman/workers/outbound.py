@@ -14,17 +14,19 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 from dragoman.core.call import Ties
-from dragoman.core.fault import OutOfRange, Started
+from dragoman.core.fault import Cancelled, OutOfRange, Started
 from dragoman.core.items import gather
 from dragoman.core.service import Pending, settle
 from dragoman.wire import meta
 from dragoman.wire.fault import Oversized
+from dragoman.wire.frame import Flag, Kind
 from dragoman.wire.state import IllegalTransition
+from dragoman.workers.inflow import InputStream
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from dragoman.core.call import Call, Codec, Reply, Trace
+    from dragoman.core.call import Call, Codec, Input, Reply, Trace
     from dragoman.wire.connection import Connection
     from dragoman.wire.frame import Frame
 
@@ -33,7 +35,8 @@ if TYPE_CHECKING:
 class GuestCall:
     """What a guest asks for. `remaining_s` is the time it gives, 0 for as long as the function may take.
 
-    `caller` is the call that asks, where that is known; `call` the one that was made of it.
+    `caller` is the call that asks, where that is known; `call` the one that was made of it. `call_id` is the public id
+    of the chain; `input` the stream of its input, where it has one.
     """
 
     function: str
@@ -45,10 +48,13 @@ class GuestCall:
     depth: int
     caller: Call | None = None
     call: Call | None = None
+    call_id: str = ""
+    input: Input | None = None
 
     def tie(self, call: Call) -> None:
-        """Keep that the caller waits for this call."""
+        """Keep that the caller waits for this call, which gets what belongs to the chain."""
         self.call = call
+        call.public_id, call.input = self.call_id, self.input
         call.ties = Ties(self.caller)
         if self.caller is not None:
             self.caller.ties = self.caller.ties or Ties()
@@ -88,6 +94,7 @@ class Outbound:
         self._route = route
         self._caller = caller
         self._pending: dict[int, Pending] = {}
+        self._inputs: dict[int, InputStream] = {}
 
     def __len__(self) -> int:
         return len(self._pending)
@@ -104,10 +111,35 @@ class Outbound:
             entries.trace,
             entries.depth,
             self._caller(entries.depth, entries.call_id),
+            call_id=entries.call_id,
+            input=self._input_of(frame),
         )
         pending = self._route(request)
         self._pending[frame.call] = pending
         pending.then(lambda settled: self._answer(frame, request, settled))
+
+    def feed(self, frame: Frame) -> None:
+        """Take an ITEM or END of the input of one of these calls; what nobody reads any more is dropped."""
+        stream = self._inputs.get(frame.call)
+        if stream is None:
+            return
+        if frame.kind == Kind.ITEM:
+            stream.push(frame.codec, frame.body)
+        else:
+            stream.end()
+
+    def _input_of(self, frame: Frame) -> InputStream | None:
+        if not frame.flags & Flag.INPUT:
+            return None
+
+        def grant(size: int) -> None:
+            # Illegal once the guest has left, or has given up this call.
+            with contextlib.suppress(IllegalTransition):
+                if credit := self._connection.consumed(frame.call, size):
+                    self._send(credit)
+
+        stream = self._inputs[frame.call] = InputStream(grant)
+        return stream
 
     def cancel(self, call_id: int) -> None:
         """The guest wants no answer any more; it gets CANCELLED."""
@@ -117,6 +149,9 @@ class Outbound:
 
     def close(self) -> None:
         """The guest is gone: stop everything that it asked for, which nobody waits for any more."""
+        inputs, self._inputs = self._inputs, {}
+        for stream in inputs.values():
+            stream.end(Cancelled("the function that made the input is gone"))
         pending, self._pending = self._pending, {}
         for each in pending.values():
             each.cancel()
@@ -131,6 +166,7 @@ class Outbound:
             gathered.then(lambda done: self._answer(frame, request, done))
             return
         request.untie()
+        self._inputs.pop(frame.call, None)
         del self._pending[frame.call]
         # An IllegalTransition here says that the guest has just left: there is nobody to answer.
         with contextlib.suppress(IllegalTransition):

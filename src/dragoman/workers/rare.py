@@ -44,6 +44,10 @@ class Subject(Protocol):
         """The call in flight that makes one of this depth and CALL_ID, where that can be told."""
         ...
 
+    def credited(self, call_id: int) -> None:
+        """The worker takes more of a call's input."""
+        ...
+
     def leaving(self) -> None:
         """The worker takes no more calls."""
         ...
@@ -73,6 +77,9 @@ class RareFrames:
             Kind.PONG: self._on_pong,
             Kind.CALL: self._outbound.begin,
             Kind.CANCEL: lambda frame: self._outbound.cancel(frame.call),
+            Kind.CREDIT: lambda frame: subject.credited(frame.call),
+            Kind.ITEM: self._outbound.feed,
+            Kind.END: self._outbound.feed,
             Kind.DRAIN: lambda _: subject.leaving(),
         }
 
@@ -82,7 +89,7 @@ class RareFrames:
         return not len(self._outbound)
 
     def take(self, frame: Frame) -> None:
-        """Deal with one frame; kinds that ask for nothing (BYE, CREDIT) are let pass. Raises `ProtocolFault`."""
+        """Deal with one frame; kinds that ask for nothing (BYE) are let pass. Raises `ProtocolFault`."""
         act = self._take.get(frame.kind)
         if act is not None:
             act(frame)
@@ -143,5 +150,5 @@ class RareFrames:
 
 
 def meta_of(call: Call) -> bytes:
-    """The meta of a CALL to a worker: its trace and how deep it is nested."""
-    return meta.encode(call.trace, depth=call.depth)
+    """The meta of a CALL to a worker: its trace, the id of its chain and how deep it is nested."""
+    return meta.encode(call.trace, call.public_id, depth=call.depth)

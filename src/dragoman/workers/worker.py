@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from dragoman.core.call import Codec, Reply
 from dragoman.core.deadline import remaining_ms
-from dragoman.core.fault import Fault, InvalidArgument, NotFound, Started
+from dragoman.core.fault import Fault, InvalidArgument, NotFound, Started, Unimplemented
 from dragoman.wire.connection import Connection
 from dragoman.wire.fault import Oversized, ProtocolFault, Reason
 from dragoman.wire.frame import Flag, Frame, Kind
@@ -23,6 +23,7 @@ from dragoman.wire.report import load_fault
 from dragoman.wire.segment import region_of
 from dragoman.wire.state import IllegalTransition, Role
 from dragoman.workers.channel import Channel
+from dragoman.workers.feeding import Feeder
 from dragoman.workers.lifecycle import State, step
 from dragoman.workers.rare import RareFrames, meta_of
 from dragoman.workers.stream import ReplyStream
@@ -102,6 +103,7 @@ class Worker:
         self.connection = Connection(Role.HOST, arena_bytes=segments.size)
         self.channel = Channel(sock, owner.loop, self.receive, self.end)
         self.in_flight: dict[int, Exchange] = {}
+        self.feeders: dict[int, Feeder] = {}
         self.window = owner.options.concurrency
         self.calls = 0
         self.started_at = owner.clock.monotonic()
@@ -156,6 +158,8 @@ class Worker:
         idle = not self.in_flight
         self.in_flight[call.id] = exchange
         self.channel.send(header, body)
+        if call.input is not None:
+            self.feeders[call.id] = Feeder(self, exchange, call.input, self.owner.loop)
         if idle:
             self.channel.flush()
 
@@ -166,9 +170,11 @@ class Worker:
         """
         target, body = call.target, call.body
         index = target.index if self._indexes is None else self._index_of(target)
+        if call.input is not None:
+            return self._input_header(call, index, now), body
         codecs = call.codec | call.reply_codec << 4
         amount = remaining_ms(call.deadline, now)
-        entries = meta_of(call) if call.trace is not None or call.depth else b""
+        entries = meta_of(call) if call.trace is not None or call.depth or call.public_id else b""
         try:
             if len(body) >= self.segment_from and (region := self.segments.place(self.connection, body)) is not None:
                 flags = Flag.SEGMENT | Flag.STREAM if target.streaming else Flag.SEGMENT
@@ -178,8 +184,23 @@ class Worker:
                 head = self.connection.stream_header if target.streaming else self.connection.call_header
                 header = head(call.id, index, codecs, len(body), amount, entries)
         except Oversized as error:
-            detail = f"the input of {target.name} is too large to send: {error}"
-            raise InvalidArgument(detail, function=target.name) from None
+            raise _too_large(target, error) from None
+        self.calls += 1
+        return header
+
+    def _input_header(self, call: Call, index: int, now: float) -> bytes:
+        """The header of a CALL whose input stream follows."""
+        target = call.target
+        if not target.input_stream:
+            detail = f"{target.name} takes no input stream: send its whole input"
+            raise Unimplemented(detail, started=Started.NO, function=target.name)
+        flags = Flag.INPUT | Flag.STREAM if target.streaming else Flag.INPUT
+        codecs, left_ms = call.codec | call.reply_codec << 4, remaining_ms(call.deadline, now)
+        frame = Frame(Kind.CALL, flags, codecs, index, call.id, left_ms, meta_of(call), call.body)
+        try:
+            header = self.connection.flagged_header(frame)
+        except Oversized as error:
+            raise _too_large(target, error) from None
         self.calls += 1
         return header, body
 
@@ -246,6 +267,7 @@ class Worker:
             if kind == _END:
                 exchange = in_flight.pop(frame.call, None)
                 if exchange is None:
+                    self.rare.take(frame)
                     continue
                 run_us += (frame.amount - run_us) * SMOOTHING
                 call = exchange.call
@@ -257,13 +279,32 @@ class Worker:
             elif kind == _ITEM:
                 if (exchange := in_flight.get(frame.call)) is not None:
                     self._stream_of(exchange, frame.codec).push(frame.body)
+                else:
+                    self.rare.take(frame)
             elif kind == _FAULT and frame.call:
                 self._faulted(frame)
             else:
                 self.rare.take(frame)
         self._run_us = run_us
+        if self.feeders:
+            self._stop_feeding()
         if self._goes_ahead:
             self.window = 1 + min(int(AHEAD_US / (run_us + 1.0)), AHEAD_MAX - 1)
+
+    def credited(self, call_id: int) -> None:
+        """The worker takes more of a call's input."""
+        feeder = self.feeders.get(call_id)
+        if feeder is not None:
+            feeder.ring()
+
+    def _stop_feeding(self) -> None:
+        """Send no more to calls that are over, or given up."""
+        for call_id in [call_id for call_id in self.feeders if self._is_fed_up(call_id)]:
+            self.feeders.pop(call_id).stop()
+
+    def _is_fed_up(self, call_id: int) -> bool:
+        exchange = self.in_flight.get(call_id)
+        return exchange is None or exchange.over
 
     def heard(self, call_id: int, event: Event) -> None:
         """Pass on what a call said."""
@@ -276,7 +317,7 @@ class Worker:
         likely = [call for call in begun if call.depth == depth - 1]
         if len(likely) > 1:
             hello = self.connection.said_hello
-            likely = [call for call in likely if hello is not None and hello.call_id(call.id) == call_id]
+            likely = [call for call in likely if hello and (call.public_id or hello.call_id(call.id)) == call_id]
         return likely[0] if len(likely) == 1 else None
 
     def leaving(self) -> None:
@@ -301,7 +342,7 @@ class Worker:
         """Ask for every call back that has not begun."""
         begun = self.begun()
         for call_id, exchange in self.in_flight.items():
-            if call_id not in begun and not exchange.done:
+            if call_id not in begun and not exchange.done and exchange.call.input is None:
                 self._ask_back(call_id)
 
     def give_up(self, exchange: Exchange, fault: Fault) -> None:
@@ -311,7 +352,8 @@ class Worker:
         exchange.conclude(fault)
         if self.in_flight.get(call_id) is not exchange:
             return
-        if not begun and self._ask_back(call_id):
+        # What has been taken of an input stream could not be sent again.
+        if not begun and exchange.call.input is None and self._ask_back(call_id):
             self.owner.loop.call_later(grace_s, self._check_return, exchange)
         else:
             self._cancel(exchange)
@@ -329,6 +371,8 @@ class Worker:
         # Illegal once the guest has said its last frame: its end, which comes next, is the end of the call too.
         with contextlib.suppress(IllegalTransition):
             self.channel.send(self.connection.cancel(exchange.call.id))
+        if self.feeders:
+            self._stop_feeding()
         self.owner.loop.call_later(self.owner.options.cancel_grace_s, self._check_stop, exchange)
 
     def _check_stop(self, exchange: Exchange) -> None:
@@ -389,11 +433,13 @@ class Worker:
             return
         begun = self.begun()
         live = [exchange for exchange in self.in_flight.values() if not exchange.over]
-        ran = [exchange for exchange in live if exchange.call.id in begun]
-        waited = [exchange for exchange in live if exchange.call.id not in begun]
+        fed = {call_id for call_id, feeder in self.feeders.items() if feeder.touched}
+        ran = [exchange for exchange in live if exchange.call.id in begun or exchange.call.id in fed]
+        waited = [exchange for exchange in live if exchange not in ran]
         self.useful = self.calls > len(self.in_flight)
         self.state = step(self.state, State.GONE)
         self.in_flight.clear()
+        self._stop_feeding()
         self.channel.close()
         self.progress.close()
         self.segments.close()
@@ -444,3 +490,7 @@ class Worker:
         if frame.body:  # it answered with one value in place of items
             stream.push(frame.body)
         stream.end()
+
+
+def _too_large(target: Target, error: Oversized) -> InvalidArgument:
+    return InvalidArgument(f"the input of {target.name} is too large to send: {error}", function=target.name)

@@ -186,7 +186,7 @@ class Worker:
         except Oversized as error:
             raise _too_large(target, error) from None
         self.calls += 1
-        return header
+        return header, body
 
     def _input_header(self, call: Call, index: int, now: float) -> bytes:
         """The header of a CALL whose input stream follows."""
@@ -202,7 +202,7 @@ class Worker:
         except Oversized as error:
             raise _too_large(target, error) from None
         self.calls += 1
-        return header, body
+        return header
 
     def mapped(self, frames: list[Frame]) -> list[Frame]:
         """The same frames, those in shared memory with their bodies as they lie there. Raises `ProtocolFault`."""

@@ -1,6 +1,11 @@
 package dragoman
 
-import "reflect"
+import (
+	"reflect"
+	"strconv"
+)
+
+func itoa(n int) string { return strconv.Itoa(n) }
 
 func typeFor[T any]() reflect.Type { return reflect.TypeFor[T]() }
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -14,5 +16,6 @@ pytestmark = pytest.mark.needs("go")
 
 @pytest.mark.parametrize("script", ["check.sh", "test.sh"])
 def test_the_go_library_passes_its(script: str) -> None:
-    done = subprocess.run([GO / script], capture_output=True, text=True, timeout=300, check=False)
+    env = os.environ | {"DRAGOMAN": str(Path(sys.executable).parent / "dragoman")}
+    done = subprocess.run([GO / script], env=env, capture_output=True, text=True, timeout=300, check=False)
     assert done.returncode == 0, done.stdout + done.stderr

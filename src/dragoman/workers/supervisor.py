@@ -6,7 +6,7 @@ A source that cannot start is tried again with growing pauses; meanwhile its cal
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from dragoman.core.fault import Draining, Fault, StartFailed
 from dragoman.workers.hire import Hired, hire
@@ -43,12 +43,12 @@ class Supervisor:
         self.features: frozenset[str] = frozenset()
         self.starts = 0
         self.restarts = 0
-        self.starting = 0
         self.last_fault: Fault | None = None
         self.on_first_ready: Callable[[tuple[Contract, ...]], None] | None = None
         self._confinement = confinement
         self._hired: dict[Worker, Hired] = {}
         self._hiring: set[asyncio.Task[None]] = set()
+        self._starting: set[asyncio.Task[None]] = set()
         self._watching: set[asyncio.Task[None]] = set()
         self._renewing: dict[Worker, str] = {}
         self._failures = 0
@@ -95,6 +95,11 @@ class Supervisor:
             if alive:
                 self.note("error", f"{len(alive)} processes cannot be ended")
         pool.forget()
+
+    @property
+    def starting(self) -> int:
+        """How many workers are being started."""
+        return len(self._starting)
 
     @property
     def full(self) -> bool:
@@ -215,16 +220,18 @@ class Supervisor:
     # Hiring
 
     def _spawn(self) -> None:
-        self.starting += 1
         self.starts += 1
-        self._task(self._hiring, self._hire())
+        task = self._task(self._hiring, self._hire())
+        self._starting.add(task)
+        # Where it ends before its first step, it is cancelled and does not come to say so itself.
+        task.add_done_callback(self._starting.discard)
 
     async def _hire(self) -> None:
         try:
             try:
                 hired = await hire(self.pool, self.source, self._confinement)
             finally:
-                self.starting -= 1
+                self._starting.discard(cast("asyncio.Task[None]", asyncio.current_task()))
         except Fault as fault:
             if not self._stopping:
                 self._failed(fault)
@@ -302,7 +309,8 @@ class Supervisor:
         if self._first is not None and not self._first.done():
             self._first.set_exception(Draining(f"{self.pool.source} is stopping"))
 
-    def _task(self, group: set[asyncio.Task[None]], work: Coroutine[Any, Any, None]) -> None:
+    def _task(self, group: set[asyncio.Task[None]], work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
         task = self.pool.loop.create_task(work)
         group.add(task)
         task.add_done_callback(group.discard)
+        return task

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import time
+from pathlib import Path
 
 import pytest
 
 import dragoman
 from dragoman.core.fault import Code, DeadlineExceeded, FailedPrecondition, Fault, ResourceExhausted
+from dragoman.workers.scaling import WAIT_S
 from tests.integration.conftest import Write, host_of, marked, pool_of, soon
 
 FRONT = """
@@ -107,14 +109,14 @@ async def test_a_cancelled_caller_takes_what_it_called_along(write: Write, mark:
 
 TIED = """
 from dragoman import Context
-import time
+import os, time
 
 def own(ctx: Context) -> int: return ctx.call("a.leaf")
 def leaf() -> int: return 1
-def nap(s: float) -> int:
-    time.sleep(s)
+def hold(path: str) -> int:
+    while not os.path.exists(path): time.sleep(0.005)
     return 2
-def napping(ctx: Context) -> int: return ctx.call("a.nap", s=0.3)
+def outer(ctx: Context) -> int: return ctx.call("a.leaf") + 1
 def around(ctx: Context) -> int: return ctx.call("b.back")
 def deep(n: int, ctx: Context) -> int: return ctx.call("a.deep", n=n - 1) + 1 if n else 0
 def streamed(ctx: Context) -> list[int]: return ctx.call("b.streams")
@@ -146,7 +148,7 @@ async def back(ctx: Context) -> int: return await ctx.call("a.leaf")
 TIED_TOML = """
 [sources.a]
 path = "a.py"
-workers = {{ min = 1, max = {workers} }}
+workers = {{ min = {least}, max = {workers} }}
 [sources.b]
 path = "b.py"
 workers = 1
@@ -160,8 +162,8 @@ mode = "inline"
 """
 
 
-def tied(workers: int = 1, concurrency: int = 5) -> dict[str, str]:
-    toml = TIED_TOML.format(workers=workers, concurrency=concurrency)
+def tied(workers: int = 1, concurrency: int = 5, least: int = 1) -> dict[str, str]:
+    toml = TIED_TOML.format(workers=workers, concurrency=concurrency, least=least)
     return {"dragoman__toml": toml, "a__py": TIED, "b__py": TIED_BACK, "c__py": TIED_ASYNC, "within__py": TIED_WITHIN}
 
 
@@ -211,22 +213,26 @@ async def test_asynchronous_chains_are_told_apart(write: Write) -> None:
         assert 1 in answers
 
 
-async def test_a_worker_that_will_be_free_is_waited_for(write: Write) -> None:
-    async with dragoman.open(write(**tied(workers=2))) as project:
+async def test_a_worker_that_will_be_free_is_waited_for(write: Write, tmp_path: Path) -> None:
+    gate = tmp_path / "gate"
+    async with dragoman.open(write(**tied(workers=2, least=2))) as project:
         pool = pool_of(host_of(project), "a")
-        napping = [asyncio.ensure_future(project.call("a.nap", {"s": 0.3}, timeout=20.0)) for _ in range(2)]
-        await soon(lambda: pool.in_flight == 2)
-        assert await project.call("a.own", timeout=20.0) == 1
-        assert [await each for each in napping] == [2, 2]
+        await soon(lambda: len(pool.workers) == 2)
+        holding = asyncio.ensure_future(project.call("a.hold", {"path": str(gate)}, timeout=20.0))
+        own = asyncio.ensure_future(project.call("a.own", timeout=20.0))
+        await soon(lambda: pool.line.nested)
+        for _ in range(5):
+            await asyncio.wait((own,), timeout=WAIT_S)
+            assert not own.done(), "its worker is looked for again and again, and not refused"
+        gate.touch()
+        assert [await own, await holding] == [1, 2]
 
 
 async def test_of_two_that_hold_all_workers_one_goes_on(write: Write) -> None:
-    async with dragoman.open(write(**tied(workers=2))) as project:
+    async with dragoman.open(write(**tied(workers=2, least=2))) as project:
         pool = pool_of(host_of(project), "a")
-        warm = [asyncio.ensure_future(project.call("a.nap", {"s": 0.3}, timeout=20.0)) for _ in range(2)]
-        await asyncio.gather(*warm)
-        assert len(pool.workers) == 2
-        both = [asyncio.ensure_future(project.call("a.napping", timeout=20.0)) for _ in range(2)]
+        await soon(lambda: len(pool.workers) == 2)
+        both = [asyncio.ensure_future(project.call("a.outer", timeout=20.0)) for _ in range(2)]
         answers = await asyncio.gather(*both, return_exceptions=True)
         assert 2 in answers
         assert all(answer == 2 or isinstance(answer, ResourceExhausted) for answer in answers), answers

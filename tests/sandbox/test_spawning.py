@@ -10,6 +10,7 @@ import os
 import resource
 import signal
 import socket
+import statistics
 import subprocess
 import sys
 import time
@@ -543,19 +544,20 @@ async def test_limits_never_rise_above_those_of_the_host(confinement: SpawnerCon
 
 
 async def test_starting_does_not_hold_up_the_loop(confinement: SpawnerConfinement, wire: int) -> None:
-    held = 0.0
+    held = [0.0]
     stop = False
 
     async def watch() -> None:
-        nonlocal held
         while not stop:
             begun = time.perf_counter()
             await asyncio.sleep(0)
-            held = max(held, time.perf_counter() - begun)
+            held[-1] = max(held[-1], time.perf_counter() - begun)
 
     watcher = asyncio.ensure_future(watch())
     for _ in range(10):
         await said(await confinement.start(Launch(argv=("/bin/true",)), wire))
+        held.append(0.0)
     stop = True
     await watcher
-    assert held < 0.1
+    # Others may hold it up now and then; starting would hold it up each time.
+    assert statistics.median(held[:-1]) < 0.1

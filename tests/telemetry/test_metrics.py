@@ -2,6 +2,7 @@
 
 import threading
 import timeit
+from bisect import bisect_left
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
@@ -189,8 +190,14 @@ def test_scrapes_from_other_threads_never_see_a_counter_fall() -> None:
         thread.join()
 
 
-def test_counting_a_call_costs_less_than_half_a_microsecond() -> None:
+def test_counting_a_call_costs_little_more_than_finding_its_bucket() -> None:
+    """Half a microsecond is nine times that, on the machine where it was first measured.
+
+    Many short stretches in turns: some of each are undisturbed, whatever else runs.
+    """
     meter = Metrics("0.1.0").meter("f")
-    rounds = 50_000
-    best_s = min(timeit.repeat(lambda: meter.finished(None, 0.0004), number=rounds, repeat=20)) / rounds
-    assert best_s < 0.5e-6
+    counting, finding = list[float](), list[float]()
+    for _ in range(200):
+        counting.append(timeit.timeit(lambda: meter.finished(None, 0.0004), number=1000))
+        finding.append(timeit.timeit(lambda: bisect_left(BOUNDS_S, 0.0004), number=1000))
+    assert min(counting) < 6 * min(finding)

@@ -11,6 +11,7 @@ import http.client
 import json
 import socket
 import threading
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from concurrent.futures import Future
 from dataclasses import dataclass, field, replace
@@ -241,11 +242,12 @@ class Site:
 
     def settled(self, condition: Callable[[], bool]) -> bool:
         """Let the server's loop turn until something holds."""
-        for _ in range(2000):
-            if condition():
-                return True
+        give_up_at = time.monotonic() + TIMEOUT_S
+        while not condition():
+            if time.monotonic() > give_up_at:
+                return False
             self.do(lambda: None)
-        return condition()
+        return True
 
     def allow(self, items: int) -> None:
         """Let the stream go on for so many items, its end counting as one."""

@@ -66,8 +66,8 @@ async def doze(seconds: float, marker: str = "") -> float:
 
 
 def work() -> int:
-    """Take two milliseconds."""
-    time.sleep(0.002)
+    """Take ten milliseconds."""
+    time.sleep(0.01)
     return 1
 
 

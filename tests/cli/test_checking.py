@@ -1,7 +1,13 @@
 from pathlib import Path
 
-from dragoman.cli.checking import programs
+from dragoman.building.builder import Builder, BuildOptions
+from dragoman.cli.checking import programs, toolchains
+from dragoman.config.load import load
 from dragoman.config.project import Source
+from dragoman.core.clock import SystemClock
+from dragoman.host.launching import BuildTelling
+from dragoman.sandbox.spawning import SpawnerConfinement
+from dragoman.testing import RecordingJournal
 
 
 def command(*words: str, env: dict[str, str] | None = None) -> Source:
@@ -21,3 +27,22 @@ def test_a_program_is_looked_for_where_its_workers_will(tmp_path: Path) -> None:
 
 def test_python_sources_need_no_program() -> None:
     assert not list(programs(Source("s", "guest", Path("/"), Path("/s.py"))))
+
+
+async def test_each_tool_is_looked_for_once_and_told_with_what_installs_it(tmp_path: Path) -> None:
+    (tmp_path / "a.go").write_text("package main\n")
+    (tmp_path / "b.go").write_text("package main\n")
+    project = load([tmp_path / "a.go", tmp_path / "b.go"])
+    confinement = SpawnerConfinement()
+    options = BuildOptions({"PATH": str(tmp_path / "bin")})
+    made = Builder(confinement, SystemClock(), options, lambda _: [], BuildTelling(RecordingJournal()))
+    (missing,) = [finding async for finding in toolchains(project, made)]
+    assert (missing.topic, missing.well) == ("go for a, b", False)
+    assert "go.dev/dl" in missing.remedy
+    (tmp_path / "bin").mkdir()
+    go = tmp_path / "bin/go"
+    go.write_text("#!/bin/sh\necho go version go1.99 linux/amd64\n")
+    go.chmod(0o755)
+    (found,) = [finding async for finding in toolchains(project, made)]
+    assert (found.well, found.detail) == (True, f"go version go1.99 linux/amd64, {go}")
+    await confinement.aclose()

@@ -44,6 +44,19 @@ def test_what_functions_say_goes_to_standard_error(capsys: pytest.CaptureFixture
     assert capsys.readouterr().err == "printed \\x1b[0m\nerror: said n=1\n100% over\ns: worker lost\n"
 
 
+def test_a_build_is_told_step_by_step_and_its_lines_only_on_a_terminal(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    journal = StderrJournal(quiet=True)
+    journal.note("info", "building: go build", "s", 0)
+    journal.event("s", 0, None, Progress(0.0, "compiling \x1b[2J"))
+    assert capsys.readouterr().err == "s: building: go build\n"
+    monkeypatch.setattr("dragoman.cli.local.on_terminal", bool)  # any stream is true
+    journal.event("s", 0, None, Progress(0.0, "compiling \x1b[2J"))
+    journal.note("info", "built in 2.0s", "s", 0)
+    assert capsys.readouterr().err == "\rs: compiling \\x1b[2J\ns: built in 2.0s\n"
+
+
 def test_a_quiet_journal_says_only_what_goes_wrong(capsys: pytest.CaptureFixture[str]) -> None:
     journal = StderrJournal(quiet=True)
     journal.event("s", 1, None, Log("printed", stream="stdout"))

@@ -50,6 +50,20 @@ async def test_a_python_file_belongs_to_every_source_that_may_import_it(host: Ho
     assert touched(host, {str(tmp_path / "notes.txt")}) == []
 
 
+async def test_a_file_of_a_module_belongs_to_the_packages_in_it(write: Write, tmp_path: Path) -> None:
+    for name in ("digest", "lib"):
+        (tmp_path / "go" / name).mkdir(parents=True)
+    (tmp_path / "go/go.mod").write_text("module m\n")
+    (tmp_path / "go/digest/main.go").write_text("package main\n")
+    folder = write(dragoman__toml='[sources.digest]\npath = "go/digest"\n')
+    async with hosting(folder) as host:
+        assert tmp_path / "go" in set(watched(host))
+        assert touched(host, {str(tmp_path / "go/lib/new.go")}) == ["digest"]
+        assert touched(host, {str(tmp_path / "go/go.mod")}) == ["digest"]
+        assert touched(host, {str(tmp_path / "other.go")}) == []
+        assert touched(host, {str(tmp_path / "go/digest/.main.go.swp")}) == []
+
+
 async def test_a_file_belongs_to_the_command_that_names_it(host: Host, tmp_path: Path) -> None:
     assert touched(host, {str(tmp_path / "count.sh")}) == ["count"]
     assert touched(host, {str(tmp_path / "{file}")}) == []

@@ -20,13 +20,16 @@ from dragoman.config.load import load
 from dragoman.config.problem import ConfigError
 from dragoman.contract.check import Checker
 from dragoman.contract.function import ContractError
+from dragoman.host.assemble import builder, launch_confinement, parts
 from dragoman.host.assemble import host as assemble_host
-from dragoman.host.assemble import launch_confinement, parts
+from dragoman.host.launching import tools_of
 from dragoman.host.run import run as run_loop
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import AsyncIterator, Iterator
 
+    from dragoman.building.builder import Builder
+    from dragoman.building.tool import Tool
     from dragoman.config.project import Project, Source
     from dragoman.core.fault import Fault
     from dragoman.host.host import Host
@@ -74,7 +77,7 @@ def _all(paths: tuple[str, ...]) -> Iterator[Finding]:
         for finding in programs(source):
             yield finding
             missing |= set() if finding.well else {source.name}
-    yield from run_loop(_hosted(project, missing))
+    yield from run_loop(_checked(project, missing))
     yield Finding("services", well=True, detail="this project needs none")
 
 
@@ -92,18 +95,37 @@ def programs(source: Source) -> Iterator[Finding]:
         yield Finding(topic, well=False, detail=f"there is no {program} on {path}", remedy=missing_program(program))
 
 
-async def _hosted(project: Project, missing: set[str]) -> list[Finding]:
-    """Start every source, and look at what they offer (but for the `missing`) and at what confines them."""
+async def _checked(project: Project, missing: set[str]) -> list[Finding]:
+    """Look at tools, start every source, and look at what they offer (but for the `missing`) and what confines them."""
     confinement = launch_confinement()
-    host = assemble_host(parts(project, lambda _: StderrJournal(quiet=True), confinement))
+    journal = StderrJournal(quiet=True)
+    made = parts(project, lambda _: journal, confinement)
+    host = assemble_host(made)
     try:
-        findings = [await _confined(confinement)]
+        findings = [finding async for finding in toolchains(project, builder(made, journal))]
+        findings.append(await _confined(confinement))
         faults = await host.start()
         for name in (name for name in project.sources if name not in missing):
             findings += _source(host, name, faults.get(name))
         return findings
     finally:
         await host.stop(0)
+
+
+async def toolchains(project: Project, made: Builder) -> AsyncIterator[Finding]:
+    """Whether the tools that sources are built and run with are there, each once; and how to get those that are not."""
+    wanted: dict[str, tuple[Tool, list[str]]] = {}
+    for source in project.sources.values():
+        if source.kind == "guest":
+            for tool in tools_of(source):
+                wanted.setdefault(tool.program, (tool, []))[1].append(source.name)
+    for tool, names in wanted.values():
+        found, missing = await made.look((tool,))
+        topic = f"{tool.program} for {', '.join(names)}"
+        for there in found.values():
+            yield Finding(topic, well=True, detail=f"{there.version or tool.program}, {there.path}")
+        for lacking in missing:
+            yield Finding(topic, well=False, detail=lacking.why, remedy=tool.install)
 
 
 async def _confined(confinement: SpawnerConfinement) -> Finding:

@@ -6,6 +6,7 @@ A call waits for the source that it needs and for no other; those go on starting
 from __future__ import annotations
 
 import asyncio
+import shutil
 import sys
 from contextlib import asynccontextmanager
 from difflib import get_close_matches
@@ -99,7 +100,10 @@ class StderrJournal:
 
     def event(self, source: str, pid: int, call: Call | None, event: Event) -> None:
         """Print one line, or draw the bar anew."""
-        del source, pid, call
+        if not pid and not isinstance(event, Log):
+            self._building(source, event)
+            return
+        del call
         if self._quiet:
             return
         if isinstance(event, Log):
@@ -108,13 +112,12 @@ class StderrJournal:
             self._progress(event)
 
     def note(self, level: str, message: str, source: str, pid: int) -> None:
-        """Print what happened to a worker, unless it is the way of things."""
-        del pid
-        if level == "warning":
+        """Print what happened to a worker, unless it is the way of things; and what is built, which takes its time."""
+        if level == "warning" or (level == "info" and not pid):
             self._line(f"{source}: {message}")
 
     def finish(self) -> None:
-        """End the line of the bar."""
+        """End the line of the bar, or of a build."""
         if self._bar:
             self._bar = False
             click.echo(err=True)
@@ -122,6 +125,13 @@ class StderrJournal:
     def _line(self, line: str) -> None:
         self.finish()
         complain(line)
+
+    def _building(self, source: str, event: Progress) -> None:
+        """Show the line that a tool printed last, in place of the one before: on a terminal alone."""
+        if on_terminal(sys.stderr):
+            line = f"{source}: {printable(event.message)}"[: shutil.get_terminal_size().columns - 1]
+            click.echo(f"\r\x1b[2K{line}", nl=False, err=True)
+            self._bar = True
 
     def _progress(self, event: Progress) -> None:
         share = min(max(event.share, 0.0), 1.0)

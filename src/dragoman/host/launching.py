@@ -10,8 +10,9 @@ import asyncio
 from typing import TYPE_CHECKING
 
 from dragoman.building.code import Code
+from dragoman.building.files import Files
 from dragoman.core.event import Progress
-from dragoman.core.fault import StartFailed
+from dragoman.core.fault import Fault, StartFailed
 from dragoman.workers.runtimes.languages import RUNTIMES
 from dragoman.workers.runtimes.runtime import Site
 
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from dragoman.building.builder import Builder, Built
-    from dragoman.building.files import Files
+    from dragoman.building.tool import Tool
     from dragoman.config.project import Source
     from dragoman.host.journal import Journal
     from dragoman.sandbox.confinement import Launch
@@ -41,8 +42,22 @@ def code_of(source: Source) -> Code:
 
 
 def files_of(source: Source) -> Files:
-    """The files that a guest's source consists of."""
-    return RUNTIMES[source.language].files(code_of(source))
+    """The files that a guest's source consists of: all in its folder, where its runtime cannot tell yet."""
+    code = code_of(source)
+    try:
+        return RUNTIMES[source.language].files(code)
+    except (Fault, OSError):
+        return Files((code.path,))
+
+
+def tools_of(source: Source) -> tuple[Tool, ...]:
+    """The tools that a guest's source is built and run with."""
+    runtime = RUNTIMES[source.language]
+    try:
+        recipe = runtime.recipe(code_of(source))
+    except (Fault, OSError):
+        recipe = None  # why, is said where it is started
+    return (*runtime.tools, *(recipe.tools if recipe else ()))
 
 
 class Launching:

@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING
 
 from watchfiles import awatch  # pyright: ignore[reportUnknownVariableType] - it names types of trio, which is not here
 
+from dragoman.host.launching import files_of
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
     from pathlib import Path
@@ -16,7 +18,9 @@ if TYPE_CHECKING:
 DEBOUNCE_MS = 200
 """Editors save in several steps; a checkout changes many files. One reload is enough for what belongs together."""
 SETTLE_MS = 50
-IGNORED = frozenset({"__pycache__", ".git", ".venv", "node_modules", ".mypy_cache", ".ruff_cache", ".pytest_cache"})
+IGNORED = frozenset(
+    {"__pycache__", ".git", ".dragoman", ".venv", "node_modules", ".mypy_cache", ".ruff_cache", ".pytest_cache"}
+)
 
 
 async def watch(host: Host, tell: Callable[[str, Fault | None], None]) -> None:
@@ -32,7 +36,10 @@ async def watch(host: Host, tell: Callable[[str, Fault | None], None]) -> None:
 def watched(host: Host) -> Iterable[Path]:
     """The folders that hold sources."""
     for source in host.project.sources.values():
-        yield source.path.parent if source.path is not None else source.folder
+        if source.kind == "command":
+            yield source.folder
+        else:
+            yield from (folder for folder in files_of(source).folders() if folder.is_dir())
 
 
 def interesting(_: object, path: str) -> bool:
@@ -43,17 +50,17 @@ def interesting(_: object, path: str) -> bool:
 def touched(host: Host, paths: set[str]) -> list[str]:
     """The sources that changed paths belong to.
 
-    A Python source may import any Python file beside or below it; a command may run or read any file of its folder
-    that its argument list names.
+    A language says which files its sources are made of: a Python source may import any Python file beside or below it,
+    a Go package any of its module. A command may run or read any file of its folder that its argument list names.
     """
     names: list[str] = []
     for name, source in host.project.sources.items():
-        if source.path is not None:
-            root = str(source.path.parent) + "/"
-            hit = any(path == str(source.path) or (path.startswith(root) and path.endswith(".py")) for path in paths)
-        else:
+        if source.kind == "command":
             named = {str((source.folder / part).resolve()) for part in source.command if "{" not in part}
             hit = bool(named & paths)
+        else:
+            files = files_of(source)
+            hit = any(files.hold(path) for path in paths)
         if hit:
             names.append(name)
     return names

@@ -39,6 +39,16 @@ def test_the_guest_in_go_passes_every_case(tmp_path: Path, transport: str) -> No
     assert passed == len(list(cases("full")))
 
 
+@pytest.mark.needs("cargo")
+@pytest.mark.timeout(600)  # the first build of a checkout compiles the crate and its dependencies
+@pytest.mark.parametrize("transport", ["fd", "path"])
+def test_the_guest_in_rust_passes_every_case(tmp_path: Path, transport: str) -> None:
+    subject = replace(Subject.load(REPOSITORY / "sdk" / "rust" / "conformance", tmp_path), transport=transport)
+    passed, wrong = failures(subject)
+    assert not wrong
+    assert passed == len(list(cases("full")))
+
+
 @pytest.mark.needs("perl")
 def test_a_case_that_a_guest_breaks_is_a_failure(tmp_path: Path) -> None:
     guest = REPOSITORY / "examples" / "languages" / "perl" / "guest.pl"

@@ -1,11 +1,28 @@
-//! Dragoman for Rust.
+#![doc = include_str!("../README.md")]
 #![warn(missing_docs)]
 
+mod body;
 pub mod codec;
 mod fault;
+mod guest;
+mod line;
+mod os;
+mod outgoing;
+mod segments;
+mod timer;
 pub mod values;
 #[allow(missing_docs)]
 pub mod wire;
 
+pub use body::{FromBody, Raw, ToBody};
 pub use codec::Value;
 pub use fault::{Breach, Code, Fault, Started};
+pub use guest::{
+    around, blocking, emit, function, iterate, run, sleep, stream, BlockingIncoming, Cancelled, Context, Described,
+    Emitter, Empty, Fallible, Incoming, Level, Outcome, Plain, RawBuffer, Registered,
+};
+pub use line::block_on;
+pub use outgoing::{Blocking, Input, Items, Reply};
+pub use schemars;
+pub use timer::Sleep;
+pub use wire::meta::Trace;

@@ -1,0 +1,268 @@
+//! What a function may ask about its own call, and tell about it.
+
+use super::call::{Call, GivenUp};
+use crate::body::{FromBody, Payload, Raw, ToBody};
+use crate::codec::{to_json, Value};
+use crate::fault::{cut, Fault, TEXT_BYTES_MAX};
+use crate::outgoing::{Caller, Input, Items};
+use crate::segments::Draft;
+use crate::wire::frame::REPORT_BYTES_MAX;
+use crate::wire::meta::{Entries, Trace};
+use serde::Serialize;
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context as TaskContext, Poll};
+use std::time::{Duration, Instant};
+
+/// How much a line of the log matters.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Level {
+    /// For those who look for a mistake.
+    Debug,
+    /// What happened.
+    Info,
+    /// What someone should look at.
+    Warning,
+    /// What went wrong.
+    Error,
+}
+
+impl Level {
+    fn as_str(self) -> &'static str {
+        match self {
+            Level::Debug => "debug",
+            Level::Info => "info",
+            Level::Warning => "warning",
+            Level::Error => "error",
+        }
+    }
+}
+
+/// A running call, as its function sees it. Cheap to clone; may be used from any thread until the function returns.
+#[derive(Clone)]
+pub struct Context {
+    call: Arc<Call>,
+}
+
+impl Context {
+    pub(crate) fn new(call: Arc<Call>) -> Context {
+        Context { call }
+    }
+
+    /// The id of this call, as it stands in logs and in the reply's `Dragoman-Call-Id`.
+    pub fn call_id(&self) -> String {
+        let entries = self.call.entries();
+        if entries.call_id.is_empty() {
+            self.call.server.hello().call_id(self.call.id)
+        } else {
+            entries.call_id.clone()
+        }
+    }
+
+    /// The W3C trace context that the call came with.
+    pub fn trace(&self) -> Option<&Trace> {
+        self.call.entries().trace.as_ref()
+    }
+
+    /// When the call is out of time.
+    pub fn deadline(&self) -> Option<Instant> {
+        self.call.deadline
+    }
+
+    /// How long until then; `None` without a deadline.
+    pub fn remaining(&self) -> Option<Duration> {
+        self.call.deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()))
+    }
+
+    /// Whether the caller has gone away or given up, or the time is up: stop soon.
+    pub fn is_cancelled(&self) -> bool {
+        self.call.given_up() != GivenUp::No
+    }
+
+    /// `Err` once the call is cancelled or out of time, so that a loop may say `ctx.check()?`.
+    pub fn check(&self) -> Result<(), Fault> {
+        self.call.stopped().map_or(Ok(()), Err)
+    }
+
+    /// Ready once the call is cancelled or out of time.
+    ///
+    /// An asynchronous function that was cancelled is dropped at its `.await`, and its destructors run. While it holds
+    /// this future, it is told instead, and has to end by itself, soon: the host ends a worker that does not answer.
+    pub fn cancelled(&self) -> Cancelled {
+        Cancelled { ticket: self.call.ticket(), call: self.call.clone() }
+    }
+
+    /// Write a line to the log of this call.
+    pub fn log(&self, message: impl AsRef<str>) {
+        self.log_at(Level::Info, message, &Value::Map(Vec::new()));
+    }
+
+    /// Write a line of a level with structured fields: anything that serialises as a map.
+    pub fn log_at<F: Serialize + ?Sized>(&self, level: Level, message: impl AsRef<str>, fields: &F) {
+        let message = cut(message.as_ref(), TEXT_BYTES_MAX).into_owned();
+        let fields: Value =
+            to_json(fields).ok().and_then(|body| crate::codec::from_json(&body).ok()).unwrap_or_default();
+        let mut log = vec![
+            ("message".to_string(), Value::Text(message)),
+            ("level".to_string(), Value::Text(level.as_str().to_string())),
+        ];
+        let bare = Value::Map(vec![("log".to_string(), Value::Map(log.clone()))]);
+        if matches!(fields, Value::Map(_)) {
+            log.push(("fields".to_string(), fields));
+        }
+        let body = to_json(&Value::Map(vec![("log".to_string(), Value::Map(log))])).unwrap_or_default();
+        let body = if body.len() > REPORT_BYTES_MAX as usize { to_json(&bare).unwrap_or_default() } else { body };
+        self.call.server.event(self.call.id, body);
+    }
+
+    /// Tell how far the call is: a share between 0 and 1, and a word about it.
+    pub fn progress(&self, share: f64, message: impl AsRef<str>) {
+        if share.is_nan() || !self.call.may_report(share >= 1.0) {
+            return;
+        }
+        let progress = Value::Map(vec![
+            ("share".to_string(), Value::Float(share.clamp(0.0, 1.0))),
+            ("message".to_string(), Value::Text(cut(message.as_ref(), TEXT_BYTES_MAX).into_owned())),
+        ]);
+        let body = to_json(&Value::Map(vec![("progress".to_string(), progress)])).unwrap_or_default();
+        self.call.server.event(self.call.id, body);
+    }
+
+    fn caller(&self) -> Caller {
+        let entries = self.call.entries();
+        Caller {
+            link: self.call.server.link(),
+            deadline: self.call.deadline,
+            adopt: Some(Box::new({
+                let call = self.call.clone();
+                move |wire, id| call.adopt(wire, id)
+            })),
+            entries: Entries {
+                trace: entries.trace.clone(),
+                call_id: self.call_id(),
+                function: String::new(),
+                depth: entries.depth.saturating_add(1),
+            },
+        }
+    }
+
+    /// Call any function of the project by its full name, `source.function`. The callee gets what is left of this
+    /// call's time, stands in the same trace, and is cancelled with this call.
+    pub async fn call<Out: FromBody>(&self, function: &str, input: impl ToBody) -> Result<Out, Fault> {
+        self.caller().call(function, input)?.await
+    }
+
+    /// As [`call`](Self::call), for a function that is not asynchronous: waits on this thread.
+    pub fn call_blocking<Out: FromBody>(&self, function: &str, input: impl ToBody) -> Result<Out, Fault> {
+        self.block_on(self.call(function, input))
+    }
+
+    /// Call a function that streams.
+    pub fn stream<Out: FromBody>(&self, function: &str, input: impl ToBody) -> Result<Items<Out>, Fault> {
+        self.caller().stream(function, input)
+    }
+
+    /// Call a function whose input has a stream, for one reply. `input` lacks that property.
+    pub fn call_with_input<Item: ToBody, Out: FromBody>(
+        &self,
+        function: &str,
+        input: impl ToBody,
+    ) -> Result<(Input<Item>, crate::outgoing::Reply<Out>), Fault> {
+        self.caller().call_with_input(function, input)
+    }
+
+    /// Call a function that streams both ways.
+    pub fn stream_with_input<Item: ToBody, Out: FromBody>(
+        &self,
+        function: &str,
+        input: impl ToBody,
+    ) -> Result<(Input<Item>, Items<Out>), Fault> {
+        self.caller().stream_with_input(function, input)
+    }
+
+    /// Wait for a future on this thread, in a function that is not asynchronous. Ends with a fault when the call is
+    /// cancelled or out of time.
+    pub fn block_on<T>(&self, future: impl Future<Output = Result<T, Fault>>) -> Result<T, Fault> {
+        let mut future = std::pin::pin!(future);
+        let mut cancelled = std::pin::pin!(self.cancelled());
+        let either = std::future::poll_fn(|context: &mut TaskContext<'_>| {
+            if let Poll::Ready(result) = future.as_mut().poll(context) {
+                return Poll::Ready(result);
+            }
+            cancelled.as_mut().poll(context).map(|()| Err(self.check().err().unwrap_or_else(|| Fault::cancelled(""))))
+        });
+        self.call.server.block_on(either)
+    }
+
+    /// Room for raw bytes that are to be returned or sent: in shared memory where there is any, so that they need not
+    /// be copied.
+    pub fn allocate(&self, size: usize) -> RawBuffer {
+        let wanted = size > 0 && self.call.server.wants_segment(size);
+        match wanted.then(|| Draft::new(&self.call.server.link(), size)).flatten() {
+            Some(draft) => RawBuffer { draft: Some(draft), plain: Vec::new() },
+            None => RawBuffer { draft: None, plain: vec![0; size] },
+        }
+    }
+}
+
+/// Room for raw bytes; see [`Context::allocate`]. What is in it at first is undefined, but never another caller's.
+pub struct RawBuffer {
+    draft: Option<Draft>,
+    plain: Vec<u8>,
+}
+
+impl std::ops::Deref for RawBuffer {
+    type Target = [u8];
+    fn deref(&self) -> &[u8] {
+        self.draft.as_ref().map_or(&self.plain, Draft::bytes)
+    }
+}
+
+impl std::ops::DerefMut for RawBuffer {
+    fn deref_mut(&mut self) -> &mut [u8] {
+        match &mut self.draft {
+            Some(draft) => draft.bytes_mut(),
+            None => &mut self.plain,
+        }
+    }
+}
+
+impl RawBuffer {
+    /// The bytes, ready to be returned.
+    pub fn freeze(self) -> Raw {
+        self.into_raw(false)
+    }
+
+    /// The bytes of an Arrow IPC stream, ready to be returned.
+    pub fn freeze_arrow(self) -> Raw {
+        self.into_raw(true)
+    }
+
+    fn into_raw(self, arrow: bool) -> Raw {
+        let payload = match self.draft {
+            Some(draft) => Payload::Draft(draft),
+            None => Payload::Owned(self.plain.into()),
+        };
+        Raw::from_payload(payload, arrow)
+    }
+}
+
+/// Ready once a call is cancelled; see [`Context::cancelled`].
+pub struct Cancelled {
+    call: Arc<Call>,
+    ticket: usize,
+}
+
+impl Future for Cancelled {
+    type Output = ();
+    fn poll(self: Pin<&mut Self>, context: &mut TaskContext<'_>) -> Poll<()> {
+        self.call.poll_cancelled(self.ticket, context)
+    }
+}
+
+impl Drop for Cancelled {
+    fn drop(&mut self) {
+        self.call.return_ticket(self.ticket);
+    }
+}

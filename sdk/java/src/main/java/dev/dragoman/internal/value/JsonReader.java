@@ -329,7 +329,10 @@ public final class JsonReader extends Reader {
         if (space() != '"') {
             throw unlike("bytes in base64");
         }
-        String text = string();
+        return base64(string());
+    }
+
+    static byte[] base64(String text) throws Mismatch {
         try {
             byte[] bytes = Base64.getDecoder().decode(text);
             if (text.length() % 4 != 0) {

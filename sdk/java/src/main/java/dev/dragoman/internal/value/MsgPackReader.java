@@ -212,6 +212,10 @@ public final class MsgPackReader extends Reader {
     @Override
     public byte[] readBytes() throws Mismatch {
         int first = first();
+        if (peek() == TEXT) {
+            // As JSON writes them: whoever turns one into the other may not know which texts are bytes.
+            return JsonReader.base64(readText());
+        }
         if (first < 0xC4 || first > 0xC6) {
             throw unlike("bytes");
         }

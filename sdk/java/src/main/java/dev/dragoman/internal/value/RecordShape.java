@@ -121,6 +121,20 @@ public final class RecordShape extends Shape {
         return stream < 0 ? "" : names[stream];
     }
 
+    /** The type of the only component if that is bytes: then the whole body may be those bytes. Else null. */
+    public Class<?> onlyBytes() {
+        if (accessors.length != 1) {
+            return null;
+        }
+        Class<?> only = accessors[0].getReturnType();
+        return only == byte[].class || only == java.nio.ByteBuffer.class ? only : null;
+    }
+
+    /** A record of one component. */
+    public Object of(Object value) throws Mismatch {
+        return make(new Object[] {value});
+    }
+
     /** The shape of the stream's items. */
     public Shape streamItems() {
         return ((ListShape) shapes[stream]).items();

@@ -262,8 +262,7 @@ public final class Connection {
 
     private void onCall(Frame frame) throws ProtocolFault {
         Live call = take(frame);
-        call.owner = null;
-        accepted.add(frame);
+        give(frame, call);
     }
 
     private Live take(Frame frame) throws ProtocolFault {
@@ -311,7 +310,7 @@ public final class Connection {
             if (call.spoiled) {
                 drop(frame);
             } else {
-                accepted.add(frame);
+                give(frame, call);
             }
             return;
         }
@@ -321,10 +320,15 @@ public final class Connection {
         forget(call);
         if (call.spoiled) {
             drop(frame);
-            accepted.add(dataLoss(frame, "the reply came with a checksum that does not match", "yes"));
+            give(dataLoss(frame, "the reply came with a checksum that does not match", "yes"), call);
         } else {
-            accepted.add(frame);
+            give(frame, call);
         }
+    }
+
+    private void give(Frame frame, Live call) {
+        frame.live = call;
+        accepted.add(frame);
     }
 
     private void onInput(Frame frame) throws ProtocolFault {
@@ -353,7 +357,7 @@ public final class Connection {
         if (call.spoiled) {
             drop(frame);
         } else {
-            accepted.add(frame);
+            give(frame, call);
         }
     }
 
@@ -379,7 +383,7 @@ public final class Connection {
             call.state = Live.CANCELLING;
             call.inputClosed = true;
         }
-        accepted.add(frame);
+        give(frame, call);
     }
 
     private void onCredit(Frame frame) throws ProtocolFault {
@@ -406,7 +410,7 @@ public final class Connection {
             }
         }
         call.grant(frame.amount);
-        accepted.add(frame);
+        give(frame, call);
     }
 
     private void onConnection(Frame frame, int step) throws ProtocolFault {
@@ -494,7 +498,7 @@ public final class Connection {
                 }
             } else {
                 forget(call);
-                accepted.add(dataLoss(frame, "the reply came with a checksum that does not match", "yes"));
+                give(dataLoss(frame, "the reply came with a checksum that does not match", "yes"), call);
             }
         } else if (step == Frame.ITEM || step == Frame.END) {
             if (call == null) {
@@ -510,7 +514,7 @@ public final class Connection {
             }
             if (!call.spoiled) {
                 call.spoiled = true;
-                accepted.add(new Frame(Frame.CANCEL, 0, 0, 0, frame.call, 0, Frame.EMPTY, Frame.EMPTY));
+                give(new Frame(Frame.CANCEL, 0, 0, 0, frame.call, 0, Frame.EMPTY, Frame.EMPTY), call);
             }
         } else {
             throw new ProtocolFault("unknown_call", kind + " for a call that is not in flight");

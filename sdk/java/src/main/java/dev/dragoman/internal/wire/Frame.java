@@ -58,6 +58,8 @@ public final class Frame {
     public final long offset;
 
     public final long size;
+    /** The call that a received frame belongs to; null for none, or one that is over. */
+    public Live live;
 
     public Frame(int kind, int flags, int codec, int function, long call, long amount, byte[] meta, byte[] body) {
         this(kind, flags, codec, function, call, amount, meta, body, 0, 0);

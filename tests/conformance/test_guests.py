@@ -49,6 +49,15 @@ def test_the_guest_in_rust_passes_every_case(tmp_path: Path, transport: str) -> 
     assert passed == len(list(cases("full")))
 
 
+@pytest.mark.needs("javac")
+@pytest.mark.parametrize("transport", ["fd", "path"])
+def test_the_guest_in_java_passes_every_case(tmp_path: Path, transport: str) -> None:
+    subject = replace(Subject.load(REPOSITORY / "sdk" / "java" / "conformance", tmp_path), transport=transport)
+    passed, wrong = failures(subject)
+    assert not wrong
+    assert passed == len(list(cases("full")))
+
+
 @pytest.mark.needs("perl")
 def test_a_case_that_a_guest_breaks_is_a_failure(tmp_path: Path) -> None:
     guest = REPOSITORY / "examples" / "languages" / "perl" / "guest.pl"

@@ -3,6 +3,7 @@ package dev.dragoman;
 import dev.dragoman.internal.wire.Report;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.concurrent.CompletionException;
 
 /** Whatever a function throws, as the report that its caller will read. */
 final class Failure {
@@ -64,7 +65,7 @@ final class Failure {
     /** The report of what user code threw. */
     static Report.Fault of(Throwable thrown) {
         Throwable error = thrown;
-        while (error instanceof Items.Failed || error instanceof java.util.concurrent.CompletionException && error.getCause() != null) {
+        while (error.getCause() != null && (error instanceof Items.Failed || error instanceof CompletionException)) {
             error = error.getCause();
         }
         if (error instanceof Fault) {

@@ -284,7 +284,9 @@ final class Guest extends Line {
 
     /** Reads and runs until another thread has taken over. */
     private void lead(Desk desk) {
-        flush();
+        if (!flushAsLeader()) {
+            return;
+        }
         Thread me = Thread.currentThread();
         while (true) {
             int count;
@@ -316,12 +318,32 @@ final class Guest extends Line {
                 }
                 desk.run(call);
             }
-            flush();
-            synchronized (this) {
-                if (leader != me) {
-                    return;
-                }
+            if (!flushAsLeader()) {
+                return;
             }
+        }
+    }
+
+    /** Writes what waits; the watcher lets another thread read if that takes long. False if it has. */
+    private boolean flushAsLeader() {
+        synchronized (this) {
+            if (leader == Thread.currentThread()) {
+                // Invariant: it is 0 whenever the leader reads, since two threads would read otherwise.
+                inlineSince = System.nanoTime();
+            }
+        }
+        if (connection.out.size > 0) {
+            if (watcherAsleep) {
+                LockSupport.unpark(watcher);
+            }
+            flush();
+        }
+        synchronized (this) {
+            if (leader != Thread.currentThread()) {
+                return false;
+            }
+            inlineSince = 0;
+            return true;
         }
     }
 
@@ -329,11 +351,12 @@ final class Guest extends Line {
         Incoming head = queue.peek();
         if (head != null && concurrency > 1 && head.function != null && head.function.average > SLOW_NANOS && runnable()) {
             wake();
-            inlineSince = 0;
             return null;
         }
         Incoming call = next();
-        inlineSince = call == null ? 0 : System.nanoTime();
+        if (call != null) {
+            inlineSince = System.nanoTime();
+        }
         return call;
     }
 

@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 import json
-import os
 import subprocess
 import sys
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import pytest
+
+from dragoman.cli.starters import TRIES
+from dragoman.config.environment import build_environment
+
 if TYPE_CHECKING:
     from collections.abc import Generator
 
 SHOP = Path(__file__).parent / "sources" / "shop.py"
-COMMAND_S_MAX = 40
-BASE = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}
+COMMAND_S_MAX = 100
+"""A new project in a compiled language is built in it."""
+BASE = build_environment()
 
 
 def dragoman(
@@ -70,3 +75,12 @@ def serving(*arguments: str | Path, cwd: Path | None = None) -> Generator[dict[s
         finally:
             server.terminate()
             server.communicate(timeout=COMMAND_S_MAX)
+
+
+NEEDS = {"go": ("go",), "node": ("node", "npm"), "typescript": ("node", "npm"), "rust": ("cargo",), "java": ("javac",)}
+"""The programs without which a new project in a language does not run."""
+
+starters = pytest.mark.parametrize(
+    "language", [pytest.param(name, marks=pytest.mark.needs(*NEEDS.get(name, ()))) for name in TRIES]
+)
+"""For each language that a project can be made in."""

@@ -2,20 +2,18 @@ import json
 import re
 from pathlib import Path
 
-import pytest
-
-from dragoman.cli.new import LANGUAGES, NEXT
-from dragoman.cli.scaffold import LANGUAGES as TEMPLATES
-from tests.cli.commandline import dragoman
+from dragoman import cli
+from dragoman.cli.starters import TRIES
+from tests.cli.commandline import dragoman, starters
 
 
-@pytest.mark.parametrize("language", LANGUAGES)
+@starters
 def test_the_command_that_a_new_project_is_shown_with_works(tmp_path: Path, language: str) -> None:
     done = dragoman("new", "shop", "--language", language, cwd=tmp_path)
     assert done.returncode == 0
     assert b"made shop/dragoman.toml" in done.stdout
-    assert NEXT[language].encode() in done.stdout
-    function, text = NEXT[language].split(" ", 1)
+    assert TRIES[language].encode() in done.stdout
+    function, text = TRIES[language].split(" ", 1)
     called = dragoman("call", function, text.strip("'"), cwd=tmp_path / "shop")
     assert called.returncode == 0, called.stderr
 
@@ -34,4 +32,5 @@ def test_json_names_the_files(tmp_path: Path) -> None:
 
 
 def test_every_template_can_be_asked_for() -> None:
-    assert LANGUAGES == TEMPLATES
+    folders = (Path(cli.__file__).parent / "templates").iterdir()
+    assert {folder.name for folder in folders} == set(TRIES)

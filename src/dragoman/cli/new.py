@@ -9,14 +9,14 @@ import click
 
 from dragoman.cli.commands import drawn
 from dragoman.cli.options import json_option
-
-LANGUAGES = ("python", "exec")
-NEXT = {"python": """hello.greet '{"name": "Ada"}'""", "exec": """words '{"text": "to be or not"}'"""}
+from dragoman.cli.starters import TRIES
 
 
 @click.command("new", **drawn())
 @click.argument("project", metavar="PROJECT")
-@click.option("--language", type=click.Choice(LANGUAGES), default="python", help="Default: python.", show_default=False)
+@click.option(
+    "--language", type=click.Choice(tuple(TRIES)), default="python", help="Default: python.", show_default=False
+)
 @json_option("the files made")
 def command(project: str, language: str, *, as_json: bool) -> int:
     """Make a small project that runs, in a new folder."""
@@ -31,5 +31,5 @@ def command(project: str, language: str, *, as_json: bool) -> int:
         return 0
     for path in made:
         click.echo(f"made {path}")
-    click.echo(f"Try it: cd {project} && dragoman call {NEXT[language]}, or dragoman serve")
+    click.echo(f"Try it: cd {project} && dragoman call {TRIES[language]}, or dragoman serve")
     return 0

@@ -1,4 +1,4 @@
-"""`dragoman new`: a small project that runs, from the templates beside this module, one folder per language.
+"""`dragoman new`: a small project that runs, from the templates beside this module, a folder for each language.
 
 Templates end in `.in`, so that neither tools nor an import take them for code of this package.
 """
@@ -10,11 +10,14 @@ from importlib.resources import files
 from string import Template
 from typing import TYPE_CHECKING
 
+from dragoman.building.shipped import sdk
+from dragoman.cli.starters import LIBRARIES, TRIES
+from dragoman.core.fault import StartFailed
+
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from importlib.resources.abc import Traversable
     from pathlib import Path
-
-LANGUAGES = ("python", "exec")
 
 RENAMED = {"gitignore": ".gitignore"}
 """A `.gitignore` among the templates would hide them from the package itself."""
@@ -29,16 +32,16 @@ def scaffold(folder: Path, language: str = "python") -> list[Path]:
 
     Args:
         folder: The project's folder; its name becomes the project's.
-        language: One of `LANGUAGES`.
+        language: One of `starters.TRIES`.
 
     Returns:
-        The files made, in the order of their names.
+        The files made, in the order of their names, those of a folder together.
 
     Raises:
         NotScaffolded: The language has no template, the folder holds something, or it cannot be written.
     """
-    if language not in LANGUAGES:
-        message = f"there is no template for {language!r} in this version; there are: {', '.join(LANGUAGES)}"
+    if language not in TRIES:
+        message = f"there is no template for {language!r} in this version; there are: {', '.join(TRIES)}"
         raise NotScaffolded(message)
     try:
         if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
@@ -46,8 +49,9 @@ def scaffold(folder: Path, language: str = "python") -> list[Path]:
             message = f"{folder} {what}: name a new folder, or an empty one"
             raise NotScaffolded(message)
         folder.mkdir(parents=True, exist_ok=True)
-        templates = sorted((files("dragoman.cli") / "templates" / language).iterdir(), key=lambda entry: entry.name)
-        return [_write(template, folder) for template in templates if template.name.endswith(".in")]
+        return list(_fill(files("dragoman.cli") / "templates" / language, folder, language, project_name(folder)))
+    except StartFailed as fault:
+        raise NotScaffolded(fault.detail) from None
     except OSError as error:
         message = f"{error.filename or folder} cannot be written: {error.strerror}"
         raise NotScaffolded(message) from None
@@ -64,10 +68,21 @@ def project_name(folder: Path) -> str:
     return name[:64] or "project"
 
 
-def _write(template: Traversable, folder: Path) -> Path:
-    name = template.name.removesuffix(".in")
-    path = folder / RENAMED.get(name, name)
-    text = Template(template.read_text(encoding="utf-8")).substitute(name=project_name(folder))
+def _fill(templates: Traversable, folder: Path, language: str, name: str) -> Iterator[Path]:
+    """Write what the templates of a folder, and of those in it, say."""
+    for template in sorted(templates.iterdir(), key=lambda entry: entry.name):
+        if template.is_dir():
+            (folder / template.name).mkdir()
+            yield from _fill(template, folder / template.name, language, name)
+        elif template.name.endswith(".in"):
+            plain = template.name.removesuffix(".in")
+            yield _write(template, folder / RENAMED.get(plain, plain), language, name)
+
+
+def _write(template: Traversable, path: Path, language: str, name: str) -> Path:
+    text = template.read_text(encoding="utf-8")
+    library = sdk(LIBRARIES.get(language, language)) if "$sdk" in text else ""
+    text = Template(text).substitute(name=name, sdk=library)
     with path.open("x", encoding="utf-8") as stream:
         stream.write(text)
     if text.startswith("#!"):

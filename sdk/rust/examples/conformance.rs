@@ -229,10 +229,10 @@ fn main() {
         Ok::<(), Fault>(())
     });
     dragoman::function("call", |ctx: Context, input: Target| async move {
-        ctx.call::<Anything>(&input.function, input.input).await
+        ctx.call::<_, Anything>(&input.function, input.input).await
     });
     dragoman::emit("relay", |ctx: Context, input: Target, mut out: dragoman::Emitter<Anything>| async move {
-        let mut items = ctx.stream::<Anything>(&input.function, input.input)?;
+        let mut items = ctx.stream::<_, Anything>(&input.function, input.input)?;
         while let Some(item) = items.next().await {
             out.send(item?).await?;
         }

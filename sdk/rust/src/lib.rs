@@ -2,6 +2,7 @@
 #![warn(missing_docs)]
 
 mod body;
+mod client;
 pub mod codec;
 mod fault;
 mod guest;
@@ -15,6 +16,7 @@ pub mod values;
 pub mod wire;
 
 pub use body::{FromBody, Raw, ToBody};
+pub use client::{open, Client, Host, HostOptions, Options};
 pub use codec::Value;
 pub use fault::{Breach, Code, Fault, Started};
 pub use guest::{

@@ -327,8 +327,8 @@ pub struct Request<'a> {
     pub flags: u8,
     /// The input's codec, and the one wanted for the reply.
     pub codecs: (u8, u8),
-    /// The input.
-    pub body: Payload,
+    /// The input; it is left here where the call could not be sent.
+    pub body: &'a mut Option<Payload>,
     /// When it is out of time.
     pub deadline: Option<Instant>,
     /// Trace, id and depth.
@@ -410,7 +410,8 @@ pub fn start(link: &Arc<dyn Link>, request: Request<'_>) -> Result<OpenCall, Fau
     let Request { function, flags, codecs, body, deadline, mut entries, adopt } = request;
     entries.function = function.to_string();
     let meta = entries.encode()?;
-    let mut parcel = Parcel::of(link, body);
+    let payload = body.take().unwrap_or(Payload::Owned(Body::default()));
+    let mut parcel = Parcel::of(link, payload);
     let flags = flags | if parcel.region.is_some() { flag::SEGMENT } else { 0 };
     let mut made: Option<Result<Arc<Outgoing>, Fault>> = None;
     link.access(&mut |wire| {
@@ -443,7 +444,11 @@ pub fn start(link: &Arc<dyn Link>, request: Request<'_>) -> Result<OpenCall, Fau
         }
         made = Some(Ok(outgoing));
     });
-    let outgoing = made.unwrap_or_else(|| Err(Fault::internal("the wire was not reached")))?;
+    let made = made.unwrap_or_else(|| Err(Fault::internal("the wire was not reached")));
+    if made.is_err() && parcel.region.is_none() {
+        *body = Some(Payload::Owned(parcel.body));
+    }
+    let outgoing = made?;
     let alarm = deadline.map(|deadline| sleep(deadline.saturating_duration_since(Instant::now()) + ANSWER_GRACE));
     Ok(OpenCall { link: link.clone(), outgoing, done: false, alarm })
 }

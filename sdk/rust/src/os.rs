@@ -38,7 +38,6 @@ extern "C" {
 
 const MSG_DONTWAIT: i32 = 0x40;
 const MSG_NOSIGNAL: i32 = 0x4000;
-#[allow(dead_code)]
 const POLLIN: i16 = 1;
 const POLLOUT: i16 = 4;
 const F_DUPFD_CLOEXEC: i32 = 1030;
@@ -92,7 +91,6 @@ fn wait(fd: RawFd, events: i16, timeout_ms: i32) -> bool {
 }
 
 /// Wait until something can be read; false where the time is up first. A negative time is without end.
-#[allow(dead_code)]
 pub fn wait_readable(fd: RawFd, timeout_ms: i32) -> bool {
     wait(fd, POLLIN, timeout_ms)
 }

@@ -1,6 +1,6 @@
 //! Calls that this side makes, typed: one reply, streams of items, streams of input.
 
-use crate::body::{unreadable, unwritable, FromBody, ToBody};
+use crate::body::{unreadable, unwritable, FromBody, Payload, ToBody};
 use crate::fault::{Code, Fault, Started};
 use crate::line::{
     block_on_with, end_input, poll_send_input, start, Link, Next, OpenCall, Outgoing, Parcel, Request, Wire,
@@ -30,54 +30,65 @@ pub struct Caller {
 /// Whoever must give a call up with its own.
 pub type Adopt = Box<dyn Fn(&Wire, u64) + Send>;
 
-impl Caller {
-    fn open<In: ToBody, Out: FromBody>(self, function: &str, input: In, flags: u8) -> Result<OpenCall, Fault> {
+/// An input, written.
+pub struct Prepared {
+    codecs: (u8, u8),
+    body: Option<Payload>,
+}
+
+impl Prepared {
+    /// Write the input of a call that gives `Out`s.
+    pub fn of<In: ToBody, Out: FromBody>(function: &str, input: In) -> Result<Prepared, Fault> {
         let sent = if In::RAW { codec::BYTES } else { codec::MSGPACK };
-        let written = input.to_body(sent);
-        let (body, used) = written.map_err(|error| {
+        let (body, used) = input.to_body(sent).map_err(|error| {
             let mut fault = unwritable(&format!("the input of {function}"), &error);
             fault.code = Code::InvalidArgument;
             fault.with_started(Started::No)
         })?;
         let wanted = if Out::RAW { codec::BYTES } else { codec::MSGPACK };
-        let codecs = (used, wanted);
+        Ok(Prepared { codecs: (used, wanted), body: Some(body) })
+    }
+}
+
+impl Caller {
+    fn open(self, function: &str, input: &mut Prepared, flags: u8) -> Result<OpenCall, Fault> {
         let adopt = self.adopt.as_ref().map(|adopt| adopt as &dyn Fn(&Wire, u64));
-        let (deadline, entries) = (self.deadline, self.entries);
-        start(&self.link, Request { function, flags, codecs, body, deadline, entries, adopt })
+        let (deadline, entries, codecs) = (self.deadline, self.entries, input.codecs);
+        start(&self.link, Request { function, flags, codecs, body: &mut input.body, deadline, entries, adopt })
     }
 
     /// For one reply.
-    pub fn call<In: ToBody, Out: FromBody>(self, function: &str, input: In) -> Result<Reply<Out>, Fault> {
-        Ok(Reply { open: self.open::<In, Out>(function, input, 0)?, of: PhantomData })
+    pub fn call<Out>(self, function: &str, input: &mut Prepared) -> Result<Reply<Out>, Fault> {
+        Ok(Reply { open: self.open(function, input, 0)?, of: PhantomData })
     }
 
     /// For a stream of items.
-    pub fn stream<In: ToBody, Out: FromBody>(self, function: &str, input: In) -> Result<Items<Out>, Fault> {
-        Ok(Items::new(self.open::<In, Out>(function, input, flag::STREAM)?))
+    pub fn stream<Out: FromBody>(self, function: &str, input: &mut Prepared) -> Result<Items<Out>, Fault> {
+        Ok(Items::new(self.open(function, input, flag::STREAM)?))
     }
 
     /// For one reply to a stream of input.
-    pub fn call_with_input<In: ToBody, Item: ToBody, Out: FromBody>(
+    pub fn call_with_input<Item: ToBody, Out>(
         self,
         function: &str,
-        input: In,
+        input: &mut Prepared,
     ) -> Result<(Input<Item>, Reply<Out>), Fault> {
-        let open = self.open::<In, Out>(function, input, flag::INPUT)?;
+        let open = self.open(function, input, flag::INPUT)?;
         Ok((Input::of(&open), Reply { open, of: PhantomData }))
     }
 
     /// For a stream of items to a stream of input.
-    pub fn stream_with_input<In: ToBody, Item: ToBody, Out: FromBody>(
+    pub fn stream_with_input<Item: ToBody, Out: FromBody>(
         self,
         function: &str,
-        input: In,
+        input: &mut Prepared,
     ) -> Result<(Input<Item>, Items<Out>), Fault> {
-        let open = self.open::<In, Out>(function, input, flag::INPUT | flag::STREAM)?;
+        let open = self.open(function, input, flag::INPUT | flag::STREAM)?;
         Ok((Input::of(&open), Items::new(open)))
     }
 }
 
-fn read<Out: FromBody>(part: (u8, crate::body::Payload), function: &str) -> Result<Out, Fault> {
+fn read<Out: FromBody>(part: (u8, Payload), function: &str) -> Result<Out, Fault> {
     Out::from_body(part.1, part.0).map_err(|error| {
         let mut fault = unreadable(&format!("the reply of {function}"), "", &error);
         fault.code = Code::DataLoss;

@@ -4,7 +4,7 @@ use super::call::{Call, GivenUp};
 use crate::body::{FromBody, Payload, Raw, ToBody};
 use crate::codec::{to_json, Value};
 use crate::fault::{cut, Fault, TEXT_BYTES_MAX};
-use crate::outgoing::{Caller, Input, Items};
+use crate::outgoing::{Caller, Input, Items, Prepared};
 use crate::segments::Draft;
 use crate::wire::frame::REPORT_BYTES_MAX;
 use crate::wire::meta::{Entries, Trace};
@@ -149,36 +149,37 @@ impl Context {
 
     /// Call any function of the project by its full name, `source.function`. The callee gets what is left of this
     /// call's time, stands in the same trace, and is cancelled with this call.
-    pub async fn call<Out: FromBody>(&self, function: &str, input: impl ToBody) -> Result<Out, Fault> {
-        self.caller().call(function, input)?.await
+    pub async fn call<In: ToBody, Out: FromBody>(&self, function: &str, input: In) -> Result<Out, Fault> {
+        let reply = self.caller().call::<Out>(function, &mut Prepared::of::<In, Out>(function, input)?)?;
+        reply.await
     }
 
     /// As [`call`](Self::call), for a function that is not asynchronous: waits on this thread.
-    pub fn call_blocking<Out: FromBody>(&self, function: &str, input: impl ToBody) -> Result<Out, Fault> {
+    pub fn call_blocking<In: ToBody, Out: FromBody>(&self, function: &str, input: In) -> Result<Out, Fault> {
         self.block_on(self.call(function, input))
     }
 
     /// Call a function that streams.
-    pub fn stream<Out: FromBody>(&self, function: &str, input: impl ToBody) -> Result<Items<Out>, Fault> {
-        self.caller().stream(function, input)
+    pub fn stream<In: ToBody, Out: FromBody>(&self, function: &str, input: In) -> Result<Items<Out>, Fault> {
+        self.caller().stream(function, &mut Prepared::of::<In, Out>(function, input)?)
     }
 
     /// Call a function whose input has a stream, for one reply. `input` lacks that property.
-    pub fn call_with_input<Item: ToBody, Out: FromBody>(
+    pub fn call_with_input<In: ToBody, Item: ToBody, Out: FromBody>(
         &self,
         function: &str,
-        input: impl ToBody,
+        input: In,
     ) -> Result<(Input<Item>, crate::outgoing::Reply<Out>), Fault> {
-        self.caller().call_with_input(function, input)
+        self.caller().call_with_input(function, &mut Prepared::of::<In, Out>(function, input)?)
     }
 
     /// Call a function that streams both ways.
-    pub fn stream_with_input<Item: ToBody, Out: FromBody>(
+    pub fn stream_with_input<In: ToBody, Item: ToBody, Out: FromBody>(
         &self,
         function: &str,
-        input: impl ToBody,
+        input: In,
     ) -> Result<(Input<Item>, Items<Out>), Fault> {
-        self.caller().stream_with_input(function, input)
+        self.caller().stream_with_input(function, &mut Prepared::of::<In, Out>(function, input)?)
     }
 
     /// Wait for a future on this thread, in a function that is not asynchronous. Ends with a fault when the call is

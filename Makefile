@@ -25,8 +25,8 @@ demo: ## serve the example functions over real data, call them, print a table
 	@$(RUN) examples/demo.py $(ARGS)
 
 test: ## run every test
-	@$(READY) dev demo bench
-	@tools/system.sh awk jq curl openssl perl wrk
+	@$(READY) dev demo bench $$(tools/toolchains.sh)
+	@tools/system.sh awk jq curl openssl perl wrk javac mvn cargo
 	@$(RUN) -m pytest $(ARGS)
 
 check: ## format, lint, types, import rules, house style and docs, without changing anything

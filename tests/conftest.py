@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import shutil
+import sys
+from pathlib import Path
 
 import pytest
 
@@ -14,7 +16,9 @@ PACKAGES = {
     "curl": "curl",
     "git": "git",
     "go": "golang-go",
-    "javac": "openjdk-17-jdk-headless",
+    "mvn": "maven",
+    "npm": "npm",
+    "javac": "default-jdk-headless",
     "jq": "jq",
     "node": "nodejs",
     "openssl": "openssl",
@@ -22,6 +26,11 @@ PACKAGES = {
     "wrk": "wrk",
 }
 """The Debian package of each program that a test may need."""
+
+OWN = Path(sys.executable).parent
+if (OWN / "go").exists():
+    # Toolchains from PyPI, where the machine has none that will do (tools/toolchains.sh).
+    os.environ["PATH"] = f"{OWN}{os.pathsep}{os.environ.get('PATH', os.defpath)}"
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:

@@ -1,7 +1,7 @@
 #!/bin/sh
 # Makes a virtual environment with the locked dependencies of the groups that a verb needs.
 #
-#   tools/bootstrap.sh [GROUP ...]        groups of pyproject.toml: dev, demo, bench
+#   tools/bootstrap.sh [GROUP ...]        groups of pyproject.toml: dev, demo, bench, toolchains
 #
 # Needs Python 3.11 or newer and access to PyPI, nothing else. Groups asked for earlier stay installed, so that
 # `make demo` and `make test` do not undo one another. A second run with nothing changed takes milliseconds.

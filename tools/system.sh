@@ -9,6 +9,9 @@ package_of() {
     case $1 in
         awk) echo gawk ;;
         node) echo nodejs ;;
+        # The Java of the distribution: 17 or newer wherever there is a Python that is new enough.
+        javac | java) echo default-jdk-headless ;;
+        mvn) echo maven ;;
         *) echo "$1" ;;
     esac
 }

@@ -2,14 +2,14 @@ package dragoman
 
 import (
 	"context"
-	"crypto/tls"
 	"errors"
 	"fmt"
 	"io"
 	"math/rand/v2"
-	"net"
+	"os"
 	"strings"
 	"sync"
+	"syscall"
 	"time"
 
 	"github.com/dragoman/dragoman/sdk/go/internal/wire"
@@ -27,7 +27,6 @@ const (
 // Client calls the functions of a host over one connection, which many goroutines may share and which is made anew when
 // it is lost.
 type Client struct {
-	network string
 	address string
 	options dialOptions
 
@@ -41,10 +40,19 @@ type Client struct {
 
 type dialOptions struct {
 	token    string
-	tls      *tls.Config
 	patience time.Duration
-	dial     func(ctx context.Context, network, address string) (net.Conn, error)
+	dial     Dialer
 }
+
+// Conn is a connection to a host; a net.Conn is one.
+type Conn interface {
+	io.ReadWriteCloser
+	SetDeadline(time.Time) error
+	SetWriteDeadline(time.Time) error
+}
+
+// Dialer connects to an address: what stands behind the scheme.
+type Dialer func(ctx context.Context, address string) (Conn, error)
 
 // DialOption changes how a client connects.
 type DialOption func(*dialOptions)
@@ -52,8 +60,9 @@ type DialOption func(*dialOptions)
 // WithToken gives the token that the host asks for.
 func WithToken(token string) DialOption { return func(o *dialOptions) { o.token = token } }
 
-// WithTLS says how the host is trusted, and what certificate this client shows, over tcp+tls.
-func WithTLS(config *tls.Config) DialOption { return func(o *dialOptions) { o.tls = config } }
+// WithDialer says how an address of tcp+tls is connected to: package secure has the one for TLS. It stands apart, so that
+// workers start without what only few clients need.
+func WithDialer(dial Dialer) DialOption { return func(o *dialOptions) { o.dial = dial } }
 
 // WithPatience is how long a call waits for a lost connection to be made anew: 10 seconds unless said otherwise. Its
 // context may end it sooner.
@@ -66,17 +75,16 @@ func WithPatience(patience time.Duration) DialOption {
 func Dial(ctx context.Context, address string, options ...DialOption) (*Client, error) {
 	scheme, rest, ok := strings.Cut(address, "://")
 	c := &Client{address: rest, ended: make(chan struct{}), all: map[*session]struct{}{}}
-	c.options = dialOptions{patience: 10 * time.Second, dial: (&net.Dialer{}).DialContext}
+	c.options = dialOptions{patience: 10 * time.Second}
 	for _, option := range options {
 		option(&c.options)
 	}
 	switch {
 	case ok && scheme == "unix" && rest != "":
-		c.network = "unix"
+		c.options.dial = dialUnix
 	case ok && scheme == "tcp+tls" && rest != "":
-		c.network = "tcp"
-		if c.options.tls == nil {
-			c.options.tls = &tls.Config{}
+		if c.options.dial == nil {
+			return nil, unstarted(InvalidArgument, "for %q add the option secure.TLS(nil), of the package secure beside this one", address)
 		}
 	default:
 		return nil, unstarted(InvalidArgument, "%q is no address of a host: use unix:///path/to.sock or tcp+tls://host:port", address)
@@ -91,7 +99,7 @@ func Dial(ctx context.Context, address string, options ...DialOption) (*Client, 
 type session struct {
 	*line
 	client  *Client
-	raw     net.Conn
+	raw     Conn
 	out     *outbound
 	drains  bool
 	echoed  bool
@@ -178,10 +186,7 @@ func (c *Client) reconnect(ctx context.Context) (*session, error) {
 func (c *Client) attempt(ctx context.Context) (*session, error) {
 	ctx, stop := context.WithTimeout(ctx, handshakeTime)
 	defer stop()
-	raw, err := c.options.dial(ctx, c.network, c.address)
-	if err == nil && c.options.tls != nil && c.network == "tcp" {
-		raw, err = c.secure(ctx, raw)
-	}
+	raw, err := c.options.dial(ctx, c.address)
 	if err != nil {
 		return nil, unstarted(Unavailable, "the host at %s cannot be reached: %v", c.address, err)
 	}
@@ -218,22 +223,27 @@ func (c *Client) attempt(ctx context.Context) (*session, error) {
 	return s, nil
 }
 
-func (c *Client) secure(ctx context.Context, raw net.Conn) (net.Conn, error) {
-	config := c.options.tls.Clone()
-	if config.ServerName == "" {
-		host, _, err := net.SplitHostPort(c.address)
+// dialUnix connects to a UNIX socket. A host with a full line of those who wait for it is asked again.
+func dialUnix(ctx context.Context, path string) (Conn, error) {
+	for {
+		fd, err := syscall.Socket(syscall.AF_UNIX, syscall.SOCK_STREAM|syscall.SOCK_CLOEXEC|syscall.SOCK_NONBLOCK, 0)
 		if err != nil {
-			raw.Close()
-			return nil, err
+			return nil, os.NewSyscallError("socket", err)
 		}
-		config.ServerName = host
+		err = syscall.Connect(fd, &syscall.SockaddrUnix{Name: path})
+		if err == nil {
+			return os.NewFile(uintptr(fd), path), nil
+		}
+		syscall.Close(fd)
+		if err != syscall.EAGAIN {
+			return nil, os.NewSyscallError("connect", err)
+		}
+		select {
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		case <-time.After(pauseLeast):
+		}
 	}
-	secured := tls.Client(raw, config)
-	if err := secured.HandshakeContext(ctx); err != nil {
-		raw.Close()
-		return nil, err
-	}
-	return secured, nil
 }
 
 // greet reads HELLO and says READY.

@@ -2,11 +2,6 @@ package dragoman
 
 import (
 	"context"
-	"crypto/ecdsa"
-	"crypto/elliptic"
-	crand "crypto/rand"
-	"crypto/tls"
-	"crypto/x509"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -536,6 +531,9 @@ func TestTheDoorSaysWhyItIsShut(t *testing.T) {
 			t.Error(address, err)
 		}
 	}
+	if _, err := Dial(context.Background(), "tcp+tls://127.0.0.1:1"); err == nil || !strings.Contains(err.Error(), "secure.TLS") {
+		t.Error(err)
+	}
 	if _, err := Dial(context.Background(), "unix://"+path+"-none"); !errors.Is(err, Unavailable) {
 		t.Error(err)
 	}
@@ -587,35 +585,6 @@ func TestClosingIsGraceful(t *testing.T) {
 	other := dial(t, path)
 	if err := other.Shutdown(context.Background()); err != nil {
 		t.Fatal(err)
-	}
-}
-
-func TestTLS(t *testing.T) {
-	key, _ := ecdsa.GenerateKey(elliptic.P256(), crand.Reader)
-	template := &x509.Certificate{SerialNumber: big.NewInt(1), NotAfter: time.Now().Add(time.Hour), IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)}, IsCA: true, BasicConstraintsValid: true}
-	raw, err := x509.CreateCertificate(crand.Reader, template, template, &key.PublicKey, key)
-	if err != nil {
-		t.Fatal(err)
-	}
-	certificate, _ := x509.ParseCertificate(raw)
-	listener, err := tls.Listen("tcp", "127.0.0.1:0", &tls.Config{Certificates: []tls.Certificate{{Certificate: [][]byte{raw}, PrivateKey: key}}})
-	if err != nil {
-		t.Fatal(err)
-	}
-	newIngress(t, listener)
-	address := "tcp+tls://" + listener.Addr().String()
-	if _, err := Dial(context.Background(), address); !errors.Is(err, Unavailable) || !strings.Contains(err.Error(), "certificate") {
-		t.Fatal("an unknown certificate was trusted:", err)
-	}
-	pool := x509.NewCertPool()
-	pool.AddCert(certificate)
-	client, err := Dial(context.Background(), address, WithTLS(&tls.Config{RootCAs: pool}), WithToken("s3"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer client.Close()
-	if got, err := Call[echoed[int], int](context.Background(), client, "t.echo", echoed[int]{7}); err != nil || got != 7 {
-		t.Fatal(got, err)
 	}
 }
 

@@ -35,6 +35,7 @@ type function struct {
 	idempotent  bool
 	inputStream string
 
+	quick       int // below zero: slow lately; under the lock of the line
 	fn          reflect.Value
 	takes       []parameter
 	input       *value.Type
@@ -68,8 +69,9 @@ var (
 	arrowType   = reflect.TypeFor[Arrow]()
 	lentType    = reflect.TypeFor[Lent]()
 
-	nameShape    = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_-]{0,127}$`)
-	versionShape = regexp.MustCompile(`^(0|[1-9]\d*)\.(0|[1-9]\d*)\.(0|[1-9]\d*)(-[0-9A-Za-z-]+(\.[0-9A-Za-z-]+)*)?(\+[0-9A-Za-z-]+(\.[0-9A-Za-z-]+)*)?$`)
+	versionShape = sync.OnceValue(func() *regexp.Regexp {
+		return regexp.MustCompile(`^(0|[1-9]\d*)\.(0|[1-9]\d*)\.(0|[1-9]\d*)(-[0-9A-Za-z-]+(\.[0-9A-Za-z-]+)*)?(\+[0-9A-Za-z-]+(\.[0-9A-Za-z-]+)*)?$`)
+	})
 )
 
 // Register offers a function under a name. Its shape is one of
@@ -114,6 +116,19 @@ func contracts(functions []*function) ([]json.RawMessage, error) {
 	return manifest, nil
 }
 
+// isName says whether text is a letter or '_', then letters, digits, '_' and '-'.
+func isName(text string) bool {
+	const most = 128 // as in every other language: long enough for people, short enough for a label
+	for i := range len(text) {
+		c := text[i]
+		letter := c|0x20 >= 'a' && c|0x20 <= 'z' || c == '_'
+		if !letter && (i == 0 || c != '-' && (c < '0' || c > '9')) {
+			return false
+		}
+	}
+	return text != "" && len(text) <= most
+}
+
 type contract struct {
 	Name        string         `json:"name"`
 	Version     string         `json:"version,omitempty"`
@@ -128,10 +143,10 @@ type contract struct {
 }
 
 func (f *function) contract() (*contract, error) {
-	if !nameShape.MatchString(f.name) {
+	if !isName(f.name) {
 		return nil, fmt.Errorf("a name is a letter or '_', then letters, digits, '_' and '-', at most 128")
 	}
-	if f.version != "" && !versionShape.MatchString(f.version) {
+	if f.version != "" && !versionShape().MatchString(f.version) {
 		return nil, fmt.Errorf("%.64q is not a semantic version: write it like \"1.2.0\"", f.version)
 	}
 	if f.fn.Kind() != reflect.Func || f.fn.IsNil() {

@@ -17,9 +17,17 @@ import (
 	"github.com/dragoman/dragoman/sdk/go/internal/wire"
 )
 
-// tick is how long whoever reads the wire may run a function in between, and how long a finished reply may wait for
-// others to leave with it. Most functions are quicker, and then a call costs one read, one write and no switch.
-const tick = 100 * time.Microsecond
+const (
+	// tick is about how long whoever reads the wire may run a function in between, and how long a finished reply may wait
+	// for others to leave with it. Most functions are quicker, and then a call costs one read, one write and no switch.
+	// Whoever looks after that wakes once a tick while there are calls: a timer for each would cost as much as a call.
+	tick = 500 * time.Microsecond
+	// idleTicks without a call let the watch end: a worker without work costs nothing.
+	idleTicks = 4
+	// quickTime and quickRuns are when a function that was slow once counts as quick again.
+	quickTime = 50 * time.Microsecond
+	quickRuns = 16
+)
 
 const (
 	exitLost     = 74 // EX_IOERR
@@ -48,17 +56,19 @@ type server struct {
 	inline   bool   // the reader runs a function
 	turn     uint64 // of the reader: another one's has another number
 	left     bool
-	armed    bool
-	since    time.Time // of the oldest frame that waits to be flushed
-	timer    *time.Timer
+	mine     *call  // what it runs
+	begun    uint64 // calls that began
+	watching bool
+	watches  chan struct{}
+	since    time.Time // of the last flush of what need not leave at once
 	end      chan struct{}
 }
 
 func newServer(l *line, reader *wire.Reader, functions []*function) *server {
 	s := &server{line: l, reader: reader, functions: functions, calls: map[uint64]*call{}, end: make(chan struct{})}
 	s.out = newOutbound(l, s.handOver)
-	s.timer = time.AfterFunc(time.Hour, s.onTick)
-	s.timer.Stop()
+	s.watches = make(chan struct{}, 1)
+	go s.watch()
 	return s
 }
 
@@ -82,9 +92,12 @@ func (s *server) read() {
 			s.Unlock()
 			continue
 		}
-		if mine := s.dispatch(); mine != nil {
-			turn := s.turn
-			s.inline = true
+		for s.startable() && s.queue[0].slow() {
+			go s.work(s.begin(), notReader)
+		}
+		if s.startable() {
+			mine, turn := s.begin(), s.turn
+			s.inline, s.mine = true, mine
 			s.arm()
 			s.Unlock()
 			s.work(mine, turn)
@@ -93,9 +106,8 @@ func (s *server) read() {
 				s.Unlock()
 				return // somebody else reads
 			}
-			s.inline = false
+			s.inline, s.mine = false, nil
 		}
-		s.disarm()
 		s.flush()
 		left := s.leave()
 		s.Unlock()
@@ -105,35 +117,48 @@ func (s *server) read() {
 	}
 }
 
-// handOver lets another goroutine read the wire, if the one that is about to wait does. Under the lock.
+// handOver lets another goroutine read the wire, where the reader runs a function that takes its time. Under the lock.
 func (s *server) handOver() {
 	if s.inline {
-		s.inline = false
+		if f := s.mine.function; f != nil {
+			f.quick = -quickRuns
+		}
+		s.inline, s.mine = false, nil
 		s.turn++
 		go s.read()
 	}
+	s.spread()
 }
 
+// arm sees to it that somebody looks after what the reader runs, and after what waits to be sent.
 func (s *server) arm() {
-	if !s.armed {
-		s.armed = true
-		s.timer.Reset(tick)
+	if !s.watching {
+		s.watching = true
+		s.watches <- struct{}{}
 	}
 }
 
-func (s *server) disarm() {
-	if s.armed {
-		s.armed = false
-		s.timer.Stop()
+// watch hands the reading over where the reader runs a function for more than a tick, and sends what has waited so long.
+func (s *server) watch() {
+	for range s.watches {
+		last, idle := uint64(0), 0
+		for idle < idleTicks {
+			time.Sleep(tick)
+			s.Lock()
+			switch {
+			case s.inline && s.begun == last:
+				s.handOver()
+			case s.begun == last && s.size == 0:
+				idle++
+			default:
+				idle = 0
+			}
+			last = s.begun
+			s.flush()
+			s.watching = idle < idleTicks
+			s.Unlock()
+		}
 	}
-}
-
-func (s *server) onTick() {
-	s.Lock()
-	defer s.Unlock()
-	s.armed = false
-	s.handOver()
-	s.flush()
 }
 
 // flushSoon sends what waits, at once if the last flush is a while ago: items that follow one another closely leave
@@ -251,17 +276,26 @@ func (s *server) cancel(frame *wire.Frame) {
 	s.flush()
 }
 
-// dispatch begins the calls whose turn it is, in the order in which they came; one of them is left to whoever asks.
-func (s *server) dispatch() (mine *call) {
-	for len(s.queue) > 0 && s.running < s.conn.Hello.Concurrency {
-		if mine != nil {
-			go s.work(mine, notReader)
-		}
-		mine = s.begin()
-	}
-	return mine
+// startable says whether a call may begin. Under the lock, as all that follows.
+func (s *server) startable() bool {
+	return len(s.queue) > 0 && s.running < s.conn.Hello.Concurrency
 }
 
+// slow says whether the function of a call that has not begun was slow lately: then it is not the reader's to run.
+func (c *call) slow() bool {
+	functions := c.server.functions
+	return int64(c.frame.Function) < int64(len(functions)) && functions[c.frame.Function].quick < 0
+}
+
+// spread begins the calls whose turn it is side by side. Until a function turns out to take longer than a tick they run
+// one after the other: that is quicker than any switch.
+func (s *server) spread() {
+	for s.startable() {
+		go s.work(s.begin(), notReader)
+	}
+}
+
+// begin takes the call whose turn it is: they begin in the order in which they came.
 func (s *server) begin() *call {
 	c := s.queue[0]
 	s.queue[0] = nil
@@ -270,6 +304,10 @@ func (s *server) begin() *call {
 	}
 	c.queued = false
 	s.running++
+	s.begun++
+	if int64(c.frame.Function) < int64(len(s.functions)) {
+		c.function = s.functions[c.frame.Function]
+	}
 	if s.page != nil {
 		s.page.Store(c.frame.Call)
 	}
@@ -306,13 +344,17 @@ func (s *server) work(c *call, turn uint64) {
 // next ends a call's turn and gives the one whose turn it is. Under the lock.
 func (s *server) next(turn uint64) *call {
 	s.running--
-	if len(s.queue) > 0 && s.running < s.conn.Hello.Concurrency {
+	if s.startable() {
 		if s.size >= flushBytes {
 			s.flush()
 		} else if s.size > 0 {
 			s.arm()
 		}
-		return s.begin()
+		c := s.begin()
+		if turn == s.turn {
+			s.mine = c
+		}
+		return c
 	}
 	if turn != s.turn {
 		if s.running > 0 && !s.writing {
@@ -378,9 +420,15 @@ func refuse(code Code, format string, args ...any) error {
 
 // settle sends the answer of a call.
 func (s *server) settle(c *call, frame *wire.Frame, fault *Fault, began time.Time) {
-	spent := uint32(min(time.Since(began).Microseconds(), int64(^uint32(0))))
+	took := time.Since(began)
+	spent := uint32(min(took.Microseconds(), int64(^uint32(0))))
 	s.Lock()
 	defer s.Unlock()
+	if f := c.function; f != nil && f.quick < 0 {
+		if f.quick++; took > quickTime {
+			f.quick = -quickRuns
+		}
+	}
 	if c.spoiled != nil {
 		fault = c.spoiled
 	}
@@ -471,11 +519,10 @@ func (s *server) forget(c *call) {
 
 // reply runs the function of a call and encodes what it gives.
 func (s *server) reply(c *call, began time.Time) (wire.Codec, []byte, error) {
-	if int64(c.frame.Function) >= int64(len(s.functions)) {
+	f := c.function
+	if f == nil {
 		return 0, nil, refuse(NotFound, "this worker has no function number %d", c.frame.Function)
 	}
-	f := s.functions[c.frame.Function]
-	c.function = f
 	switch {
 	case f.streaming && c.frame.Flags&wire.Stream == 0:
 		return 0, nil, refuse(Unimplemented, "%s streams: call it for a stream", f.name)

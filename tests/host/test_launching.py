@@ -1,5 +1,6 @@
 import os
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -8,6 +9,7 @@ from dragoman.building.builder import Builder, BuildOptions
 from dragoman.config.project import Source
 from dragoman.core.clock import SystemClock
 from dragoman.core.event import Progress
+from dragoman.core.fault import StartFailed
 from dragoman.host.launching import BuildTelling, Launching, code_of, files_of
 from dragoman.sandbox.spawning import SpawnerConfinement
 from dragoman.testing import RecordingJournal
@@ -50,3 +52,9 @@ def test_builds_are_told_to_the_journal() -> None:
     telling.line("a", "compiling")
     assert journal.messages("info") == ["building: go build"]
     assert [said.event for said in journal.said] == [Progress(0.0, "compiling")]
+
+
+async def test_whatever_goes_wrong_before_a_start_is_a_failed_start(source: Source, builder: Builder) -> None:
+    launching = Launching(replace(source, language="cobol"), {}, builder)
+    with pytest.raises(StartFailed, match="a cannot be prepared: KeyError: 'cobol'"):
+        await launching()

@@ -17,9 +17,10 @@ from dragoman.config.load import load
 from dragoman.core.fault import Fault, InvalidArgument, StartFailed
 from dragoman.host.assemble import host as assemble
 from dragoman.host.assemble import parts
+from dragoman.host.blocking import BlockingProject
 from dragoman.testing import RecordingJournal
 from tests.host.projects import ask
-from tests.integration.conftest import Reloaded, alive, hosted, soon, until
+from tests.integration.conftest import Reloaded, alive, host_of, hosted, pool_of, soon, until
 
 GO = """
 package main
@@ -171,6 +172,29 @@ def test_without_a_compiler_what_was_built_before_still_runs(project: Path, monk
         dragoman.open(project),
     ):
         pass
+
+
+@pytest.mark.needs("go")
+def test_a_cache_that_is_cleared_while_a_host_runs_is_filled_again(project: Path) -> None:
+    with dragoman.open(project) as shop:
+        assert shop.echo.repeat(text="x") == "x"
+        shutil.rmtree(project / ".dragoman")
+        (worker,) = pool_of(host_of(shop), "echo").workers or [
+            lease.worker for lease in pool_of(host_of(shop), "echo").leases
+        ]
+        assert worker is not None
+        os.kill(worker.pid, 9)
+        until(lambda: not alive(worker.pid))
+        until(lambda: answers(shop))
+    assert len(builds(project)) == 1
+
+
+def answers(shop: BlockingProject) -> bool:
+    """Whether a call has an answer now; the one in flight in a worker that is killed has none."""
+    try:
+        return shop.call("echo.repeat", {"text": "x"}) == "x"
+    except Fault:
+        return False
 
 
 def compiler_that_hangs(folder: Path) -> tuple[Path, Path]:

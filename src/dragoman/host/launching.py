@@ -74,11 +74,12 @@ class Launching:
 
     async def __call__(self) -> Launch:
         """How a worker is started. Raises `StartFailed` where something is missing, or cannot be built."""
-        if self._launch is None:
-            async with self._turn:
-                if self._launch is None:
-                    self._launch = await self._prepare()
-        return self._launch
+        if self._launch is not None and self._is_there():
+            return self._launch
+        async with self._turn:
+            if self._launch is None or not self._is_there():
+                self._launch = await self._prepared()
+            return self._launch
 
     def close(self) -> None:
         """No more workers: what was built may be removed from the cache. Harmless when repeated."""
@@ -86,14 +87,23 @@ class Launching:
             self._built.close()
             self._built = None
 
+    def _is_there(self) -> bool:
+        """Whether what was built still is: somebody may have cleared the cache by hand."""
+        return self._built is None or self._built.folder.exists()
+
+    async def _prepared(self) -> Launch:
+        try:
+            return await self._prepare()
+        except Fault:
+            raise
+        except Exception as error:  # a runtime reads the user's files: whatever is wrong there is that source's failure
+            raise StartFailed(f"{self._source.name} cannot be prepared: {type(error).__name__}: {error}") from error
+
     async def _prepare(self) -> Launch:
         source, code = self._source, code_of(self._source)
         runtime = RUNTIMES[source.language]
         tools = await self._builder.find(source.name, runtime.tools)
-        try:
-            recipe = runtime.recipe(code)
-        except OSError as error:
-            raise StartFailed(f"{source.name} cannot be read: {error}") from error
+        recipe = runtime.recipe(code)
         if recipe is not None:
             self.close()
             self._built = await self._builder.build(code, recipe)

@@ -31,6 +31,8 @@ import java.util.stream.StreamSupport;
 
 /** One call that this side made. What others read and write here is guarded by the line. */
 final class Outgoing {
+    private static final long GRACE_NANOS = 250_000_000;
+
     private final Line line;
     final String function;
     /** Null for raw bytes. */
@@ -47,6 +49,8 @@ final class Outgoing {
     private Runnable whenDone;
     private boolean dropped;
     private boolean cancelSent;
+    /** When this side itself gives up, in nanoseconds; 0 never. */
+    private long deadline;
     private Object inputStream;
     private Shape inputItems;
 
@@ -57,7 +61,12 @@ final class Outgoing {
         array = output == byte[].class;
     }
 
-    /** Sends the CALL. `deadline` is in nanoseconds, 0 for none. */
+    /** Has this side keep time too: somewhat longer than the host, whose fault says more. */
+    void deadline(long at) {
+        deadline = at == 0 ? 0 : at + GRACE_NANOS;
+    }
+
+    /** Sends the CALL. */
     void start(Object input, boolean stream, Meta meta, long amount) {
         Writer body = new MsgPackWriter();
         int codec = Frame.MSGPACK;
@@ -278,7 +287,16 @@ final class Outgoing {
 
     private void park() {
         line.beforeWaiting();
-        LockSupport.park(this);
+        if (deadline == 0) {
+            LockSupport.park(this);
+        } else {
+            long left = deadline - System.nanoTime();
+            if (left <= 0) {
+                cancel();
+                throw new Fault(Fault.Code.DEADLINE_EXCEEDED, function + " did not answer in time");
+            }
+            LockSupport.parkNanos(this, left);
+        }
         if (Thread.interrupted()) {
             cancel();
             Thread.currentThread().interrupt();

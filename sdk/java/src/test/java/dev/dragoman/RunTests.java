@@ -13,7 +13,8 @@ public final class RunTests {
     private static final List<Class<?>> ALL = List.of(
             FrameVectorsTest.class,
             ConversationsTest.class,
-            ValuesTest.class);
+            ValuesTest.class,
+            ClientTest.class);
 
     private RunTests() {}
 

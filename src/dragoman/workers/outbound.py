@@ -15,13 +15,13 @@ from typing import TYPE_CHECKING, Protocol
 
 from dragoman.core.call import Ties
 from dragoman.core.fault import Cancelled, OutOfRange, Started
+from dragoman.core.inflow import InputStream
 from dragoman.core.items import gather
 from dragoman.core.service import Pending, settle
 from dragoman.wire import meta
 from dragoman.wire.fault import Oversized
 from dragoman.wire.frame import Flag, Kind
 from dragoman.wire.state import IllegalTransition
-from dragoman.workers.inflow import InputStream
 
 if TYPE_CHECKING:
     from collections.abc import Callable

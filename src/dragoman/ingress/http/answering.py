@@ -225,7 +225,7 @@ class Answering(HttpToolsProtocol):
             self._replied(request, call, reply)
         else:
             self._stream = StreamedResponse(self.lane, request.head, call, reply, self.transport, self.flow)
-            self._stream.start(self._streamed, close=self._closes(request))
+            self._stream.start(self._streamed, self.hang_up, close=self._closes(request))
 
     def _replied(self, request: Request, call: Call, reply: Reply) -> None:
         lane, head = self.lane, request.head
@@ -242,7 +242,7 @@ class Answering(HttpToolsProtocol):
         elif reply.codec is not plan.reply_codec:
             content_type = CONTENT_TYPES[reply.codec]
         lines = lane.wall.date(now)
-        close = not head.keep_alive or (self.closing and not self._line)
+        close = self._closes(request)
         start = answer.OK % (
             content_type,
             lines + answer.CLOSE if close else lines,
@@ -261,7 +261,7 @@ class Answering(HttpToolsProtocol):
                 transport.write(start)
                 transport.write(body)
             if close:
-                transport.close()
+                self.hang_up()
         self._next()
 
     def _failed(self, request: Request, call: Call, fault: Fault) -> None:
@@ -291,7 +291,8 @@ class Answering(HttpToolsProtocol):
 
     def _closes(self, request: Request) -> bool:
         """Whether the response is the last one of its connection."""
-        return not request.head.keep_alive or (self.closing and not self._line)
+        cut = request.lines is not None and not request.lines.whole
+        return cut or not request.head.keep_alive or (self.closing and not self._line)
 
     def _streamed(self, *, complete: bool) -> None:
         """A streamed response has ended; one that is not complete takes its connection with it."""

@@ -68,6 +68,7 @@ def described(entry: FunctionEntry) -> dict[str, Any]:
         "mode": entry.mode,
         "timeout_s": entry.timeout_s if entry.timeout_s < float("inf") else None,
         "streaming": contract.streaming,
+        "input_stream": contract.input_stream,
         "idempotent": contract.idempotent,
         "raw_input": contract.raw_input,
         "raw_output": contract.raw_output,

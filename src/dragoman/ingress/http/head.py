@@ -81,6 +81,11 @@ class Head:
         self.refusal: Refusal | None = None
 
     @property
+    def feeds(self) -> bool:
+        """Whether the body is the input stream of the call, which then begins before it has come."""
+        return self.plan is not None and self.plan.feeds and self.method == POST
+
+    @property
     def reusable(self) -> bool:
         """Whether it may be remembered: it leads to a call, and holds neither secrets nor what differs every time."""
         return (
@@ -88,6 +93,7 @@ class Head:
             and self.method == POST
             and self.keep_alive
             and self.body_bytes >= 0
+            and not self.feeds
             and not (self.wants_continue or self.personal or self.traceparent or self.tracestate)
         )
 
@@ -98,7 +104,7 @@ class Head:
                 if name not in UNINTERESTING:
                     self._read_one(name, value)
             self._find_door(doors)
-            if self.body_bytes > body_bytes_max:
+            if self.body_bytes > body_bytes_max and not self.feeds:
                 raise too_large(body_bytes_max)
         except Refusal as refusal:
             self.refusal = refusal

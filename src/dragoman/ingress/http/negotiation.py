@@ -33,6 +33,10 @@ BODY_CODECS = {
 }
 
 
+LINES_TYPES = frozenset({JSONL, b"application/x-ndjson", b"application/x-jsonlines"})
+"""Bodies whose lines are the items of an input stream."""
+
+
 class Form(Enum):
     """How a reply is laid out in the response."""
 
@@ -45,13 +49,17 @@ class Form(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """How one call is read and answered. `problem` is set where it cannot be: an HTTP status and why."""
+    """How one call is read and answered. `problem` is set where it cannot be: an HTTP status and why.
+
+    `feeds` says that the body is the function's input stream, and the query the rest of its input.
+    """
 
     codec: Codec = Codec.JSON
     reply_codec: Codec = Codec.JSON
     form: Form = Form.UNARY
     content_type: bytes = JSON
     problem: tuple[int, str] | None = None
+    feeds: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,18 +69,22 @@ class Shape:
     streaming: bool
     raw_input: bool
     raw_output: bool
+    input_stream: bool = False
 
 
 def shape_of(target: Target) -> Shape:
     """The shape of a target."""
-    return Shape(target.streaming, target.raw_input, target.raw_output)
+    return Shape(target.streaming, target.raw_input, target.raw_output, bool(target.input_stream))
 
 
 @lru_cache(maxsize=PLANS_MAX)
 def plan(content_type: bytes, accept: bytes, shape: Shape) -> Plan:
     """Decide for one combination of headers; absent ones are given as empty."""
     media = content_type.partition(b";")[0].strip().lower()
-    if not media:
+    feeds = media in LINES_TYPES
+    if feeds and not shape.input_stream:
+        return Plan(problem=(415, "this function takes no input stream; send application/json or application/msgpack"))
+    if not media or feeds:
         codec = Codec.JSON
     elif media in BODY_CODECS:
         codec = BODY_CODECS[media]
@@ -87,7 +99,7 @@ def plan(content_type: bytes, accept: bytes, shape: Shape) -> Plan:
     for wanted in _ranges(accept):
         for offer in offers:
             if _matches(wanted, offer[0]):
-                return Plan(codec, offer[1], offer[2], offer[0])
+                return Plan(codec, offer[1], offer[2], offer[0], feeds=feeds)
     known = ", ".join(dict.fromkeys(offer[0].decode() for offer in offers))
     return Plan(problem=(406, f"this function cannot answer with what Accept asks for; it can with {known}"))
 

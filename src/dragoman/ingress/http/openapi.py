@@ -142,6 +142,10 @@ class _Function:
         }
         if self._contract.raw_input:
             content["application/octet-stream"] = {"schema": _BINARY}
+        if name := self._contract.input_stream:
+            said = f"Each line is an item of `{name}`, taken as it comes; the other fields go into the query."
+            item = self._resolved(self._resolved(self._input)["properties"][name]).get("items", {})
+            content["application/jsonl"] = _stream(said, item)
         return content
 
     def _responses(self) -> dict[str, Any]:
@@ -265,7 +269,7 @@ def _own_schemas() -> dict[str, Schema]:
         "timestamp": {"type": "string", "format": "date-time"},
     }
     function: dict[str, Schema] = {
-        **dict.fromkeys(("name", "version", "description", "source", "language", "mode"), TEXT),
+        **dict.fromkeys(("name", "version", "description", "source", "language", "mode", "input_stream"), TEXT),
         "timeout_s": {"type": ["number", "null"]},
         **{name: {"type": "boolean"} for name in ("streaming", "idempotent", "raw_input", "raw_output")},
         "input": {"type": ["object", "boolean"], "description": "JSON Schema 2020-12 of the input."},

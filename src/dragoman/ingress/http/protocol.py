@@ -12,11 +12,12 @@ from typing import TYPE_CHECKING, Any
 
 import httptools
 
-from dragoman.core.fault import InvalidArgument, Overloaded, PermissionDenied, Unimplemented
+from dragoman.core.fault import Cancelled, InvalidArgument, Overloaded, PermissionDenied, Unimplemented
 from dragoman.ingress.http.answering import HELD_BYTES_LEAST, Answering
 from dragoman.ingress.http.browser import rebound
 from dragoman.ingress.http.doors import CALL_PREFIX
 from dragoman.ingress.http.head import OPTIONS, Head, Refusal, origin_form, too_large
+from dragoman.ingress.http.lines import BodyLines
 from dragoman.ingress.http.request import Request
 
 if TYPE_CHECKING:
@@ -75,6 +76,7 @@ class CallProtocol(Answering):
         self._fed_bytes = 0
         self._begun = 0
         self._upgrading = False
+        self._lines: BodyLines | None = None
         self.lingering = False
 
     # The connection
@@ -97,6 +99,7 @@ class CallProtocol(Answering):
         super().connection_lost(exc)
         self.phase = Phase.DEAF
         self.lane.counts.connections -= 1
+        self._cut_input("the client went away")
         self._let_go()
 
     def shutdown(self) -> None:
@@ -109,6 +112,16 @@ class CallProtocol(Answering):
             super().shutdown()
         else:
             self.closing = True
+
+    @property
+    def feeding(self) -> bool:
+        """Whether what is being received is the input of a call in progress, whose deadline bounds it."""
+        return self._lines is not None
+
+    @property
+    def held_back(self) -> bool:
+        """Whether nothing is read because a call has not taken what came of its input."""
+        return self._lines is not None and self._lines.paused
 
     @property
     def idle(self) -> bool:
@@ -251,6 +264,9 @@ class CallProtocol(Answering):
         """Gather the body of a call, up to its limit."""
         if self.phase is Phase.DEAF:
             return
+        if self._lines is not None:
+            self._lines.feed(body)
+            return
         self._body_bytes += len(body)
         limit = self.lane.options.body_bytes_max
         if self._body_bytes > limit:
@@ -283,6 +299,12 @@ class CallProtocol(Answering):
             return
         head = self._head
         self.phase, self.since = Phase.IDLE, self.lane.now()
+        lines, self._lines = self._lines, None
+        if lines is not None:
+            if head is not None and not head.keep_alive:
+                self.phase = Phase.DEAF
+            lines.end()
+            return
         if head is None:
             if not self.parser.should_keep_alive():
                 self.phase = Phase.DEAF
@@ -304,8 +326,24 @@ class CallProtocol(Answering):
         refusal = head.refusal
         if refusal is not None and (head.wants_continue or head.body_bytes > lane.options.body_bytes_max):
             self.refuse(refusal)
-        elif head.wants_continue and head.chunked:
+            return
+        if head.wants_continue and head.chunked:
             self.take_continue()
+        if head.feeds and refusal is None:
+            self._lines = lines = BodyLines(lane, self._pause_input)
+            self.take(Request(head, b"", self.since, lines))
+
+    def _pause_input(self, paused: bool) -> None:  # noqa: FBT001 - what it is told
+        if paused:
+            self.flow.pause_reading()
+        elif not self.transport.is_closing():
+            self.flow.resume_reading()
+
+    def _cut_input(self, why: str) -> None:
+        """Take no more of an input that is coming in."""
+        lines, self._lines = self._lines, None
+        if lines is not None:
+            lines.end(Cancelled(why))
 
     def _begin_other(self) -> None:
         url, headers = self.url, self.headers
@@ -335,6 +373,7 @@ class CallProtocol(Answering):
         known = self._head
         head = Head(known.method, known.path, keep_alive=False) if known else Head(b"", b"", keep_alive=False)
         head.refusal = refusal
+        self._cut_input(refusal.fault.detail)
         self._let_go()
         self.phase, self.since, self.lingering = Phase.DEAF, self.lane.now(), True
         self.take(Request(head, b"", self.since))
@@ -343,8 +382,12 @@ class CallProtocol(Answering):
         """Close after what has been written, at once where the client has sent all that it will.
 
         A socket closed with bytes unread resets its connection, and the client may lose the answer that told it to
-        stop sending. So after a refusal only this side ends, and what still comes is dropped for a moment.
+        stop sending. So after a refusal, or an answer that came before the input's end, only this side ends, and what
+        still comes is dropped for a moment.
         """
+        if self._lines is not None:
+            self._cut_input("the call was answered before the end of its input")
+            self.phase, self.since, self.lingering = Phase.DEAF, self.lane.now(), True
         if self.lingering and self.transport.can_write_eof():
             self.since = self.lane.now()
             self.transport.write_eof()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from dragoman.contract import codec
 from dragoman.contract.query import parse as parse_query
@@ -11,19 +11,36 @@ from dragoman.core.fault import Fault, InvalidArgument
 from dragoman.ingress.http.head import GET, Refusal
 
 if TYPE_CHECKING:
+    from dragoman.core.call import Input
     from dragoman.ingress.http.doors import Door, Tracer
     from dragoman.ingress.http.head import Head
 
 
+class BodyLines(Protocol):
+    """A body that comes in line by line."""
+
+    whole: bool
+
+    @property
+    def items(self) -> Input:
+        """What comes of it."""
+        ...
+
+    def end(self, fault: Fault | None = None) -> None:
+        """Take no more of it."""
+        ...
+
+
 class Request:
-    """A request that has come in whole, at `arrived_at` seconds on the monotonic clock."""
+    """A request that has come in, at `arrived_at` seconds on the monotonic clock; `lines` still come where it feeds."""
 
-    __slots__ = ("arrived_at", "body", "head")
+    __slots__ = ("arrived_at", "body", "head", "lines")
 
-    def __init__(self, head: Head, body: bytes, arrived_at: float) -> None:
+    def __init__(self, head: Head, body: bytes, arrived_at: float, lines: BodyLines | None = None) -> None:
         self.head = head
         self.body = body
         self.arrived_at = arrived_at
+        self.lines = lines
 
     def to_call(self, call_id: int, tracer: Tracer) -> Call:
         """The call that it asks for. Raises `Refusal`: that of its head, or one for its query."""
@@ -35,7 +52,7 @@ class Request:
         assert plan is not None, "a head without a refusal has a plan"
         target = door.target
         body, body_codec = self.body, plan.codec
-        if head.method == GET:
+        if head.method == GET or self.lines is not None:
             body, body_codec = self._fields(door), Codec.JSON
         call = Call(
             target,
@@ -48,6 +65,8 @@ class Request:
         )
         if head.traceparent or tracer.sampling:
             call.trace = tracer.enter(head.traceparent.decode("latin-1"), head.tracestate.decode("latin-1"))
+        if self.lines is not None:
+            call.input = self.lines.items
         return call
 
     def _fields(self, door: Door) -> bytes:

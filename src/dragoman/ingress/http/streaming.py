@@ -15,6 +15,8 @@ from dragoman.ingress.http.layout import Layout
 from dragoman.ingress.http.negotiation import JSONL, Form
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from uvicorn.protocols.http.flow_control import FlowControl
 
     from dragoman.core.call import Call, Reply
@@ -60,9 +62,11 @@ class StreamedResponse:
         self._flow = flow
         self._layout = Layout(plan.form)
         self._task: asyncio.Task[None] | None = None
+        self._hang_up: Callable[[], None] = transport.close
 
-    def start(self, done: Done, *, close: bool) -> None:
-        """Write it all, then tell. With `close` the response is the last one of its connection."""
+    def start(self, done: Done, hang_up: Callable[[], None], *, close: bool) -> None:
+        """Write it all, then tell. With `close` the response is the last one, and `hang_up` ends its connection."""
+        self._hang_up = hang_up
         self._task = asyncio.get_running_loop().create_task(self._run(done, close=close))
 
     def cancel(self) -> None:
@@ -136,7 +140,7 @@ class StreamedResponse:
             transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, NO_LINGER)
             transport.abort()
         elif close or not complete:
-            transport.close()
+            self._hang_up()
 
     def _count(self, fault: Fault | None) -> None:
         code: Code | None = None if fault is None else fault.code

@@ -4,7 +4,7 @@ import pytest
 
 from dragoman.core.call import Codec
 from dragoman.core.fault import Cancelled
-from dragoman.workers.inflow import InputStream
+from dragoman.core.inflow import InputStream
 
 
 async def test_items_come_in_order_and_each_grants_its_size() -> None:

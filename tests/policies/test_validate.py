@@ -1,4 +1,6 @@
 import json
+from collections.abc import AsyncIterator
+from typing import Any
 
 import pytest
 
@@ -80,3 +82,70 @@ async def test_no_body_is_an_empty_object() -> None:
 async def test_raw_bytes_pass_where_the_function_takes_them() -> None:
     reply = await validate(SCHEMA)(echo)(make_call(b"\xff\x00", Codec.BYTES, raw_input=True))
     assert (reply.body, reply.codec) == (b"\xff\x00", Codec.BYTES)
+
+
+STREAMING: dict[str, Any] = {
+    "type": "object",
+    "properties": {
+        "rows": {"type": "array", "items": {"$ref": "#/$defs/Row"}, "default": []},
+        "scale": {"type": "integer", "default": 1},
+    },
+    "required": ["rows"],
+    "$defs": {"Row": {"type": "array", "items": {"type": "integer"}}},
+}
+
+
+class Items:
+    """A streamed input of these encoded values."""
+
+    def __init__(self, *bodies: bytes, codec: Codec = Codec.JSON) -> None:
+        self._bodies = bodies
+        self._codec = codec
+
+    async def __aiter__(self) -> AsyncIterator[tuple[Codec, bytes]]:
+        for body in self._bodies:
+            yield self._codec, body
+
+
+async def drain(call: Call) -> Reply:
+    """Answer with the body and all items, as JSON text."""
+    assert call.input is not None
+    items = [body async for _, body in call.input]
+    return Reply(call.body + b"|" + b"|".join(items))
+
+
+def streamed(body: bytes, *items: bytes, codec: Codec = Codec.JSON) -> Call:
+    call = make_call(body)
+    call.input = Items(*items, codec=codec)
+    return call
+
+
+async def test_streamed_items_are_checked_as_they_pass_and_the_rest_of_the_input_at_once() -> None:
+    layer = validate(STREAMING, input_stream="rows")
+    reply = await layer(drain)(streamed(b'{"scale": 2}', b"[1]", b"[]"))
+    assert reply.body == b'{"scale": 2}|[1]|[]'
+    with pytest.raises(InvalidArgument) as fault:
+        await layer(drain)(streamed(b"{}", b"[1]", b'[2, "x"]', b"[3]"))
+    assert [breach.path for breach in fault.value.errors] == ["/rows/1/1"]
+    with pytest.raises(InvalidArgument) as fault:
+        await layer(drain)(streamed(b"{}", b"[1"))
+    assert [breach.path for breach in fault.value.errors] == ["/rows/0"]
+    with pytest.raises(InvalidArgument) as fault:
+        await layer(drain)(streamed(b'{"scale": "x"}'))
+    assert [breach.path for breach in fault.value.errors] == ["/scale"]
+
+
+async def test_what_comes_as_a_stream_is_not_in_the_body_too_nor_filled_in() -> None:
+    layer = validate(STREAMING, input_stream="rows")
+    reply = await layer(drain)(streamed(b"{}", b"[1]"))
+    assert reply.body == b'{"scale":1}|[1]'
+    with pytest.raises(InvalidArgument, match="cannot be in the body too"):
+        await layer(drain)(streamed(b'{"rows": [[1]]}', b"[1]"))
+    whole = await layer(echo)(make_call(b'{"rows": [[1]], "scale": 1}'))
+    assert whole.body == b'{"rows": [[1]], "scale": 1}'
+
+
+async def test_items_that_are_arrow_streams_are_for_the_guest_to_read() -> None:
+    layer = validate(STREAMING, input_stream="rows")
+    reply = await layer(drain)(streamed(b'{"scale": 1}', b"\xff\xff", codec=Codec.ARROW))
+    assert reply.body.endswith(b"|\xff\xff")

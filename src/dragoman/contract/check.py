@@ -95,9 +95,11 @@ class Checker:
             raise ContractError(_schema_message(error)) from error
 
     def valid(self, value: Any) -> bool:
-        """Whether a decoded value keeps to the schema. A value that JSON cannot hold does not."""
-        if is_deep(value):
-            return False
+        """Whether a value keeps to the schema. A value that JSON cannot hold does not."""
+        return not is_deep(value) and self.fits(value)
+
+    def fits(self, value: Any) -> bool:
+        """The same for a value that a codec has just read: those do not nest too deep."""
         try:
             return self._validator.is_valid(value)
         except ValueError:

@@ -27,7 +27,7 @@ def stack(service: Service, source: Source, contract: Contract, clock: Clock, *,
         # The guest of a command trusts its input: nothing wrong may get past here, nor wait in line for it.
         layers.append(validate(contract.input, as_json=True))
     elif not checks:
-        layers.append(validate(contract.input))
+        layers.append(validate(contract.input, input_stream=contract.input_stream))
     if source.mode == "inline":
         # A pool bounds calls and ends them at their deadline by itself; inside the host these layers do. The deadline
         # comes first, since time spent waiting counts.

@@ -27,7 +27,7 @@ from dragoman.telemetry.metrics import IngressMeter, Meter
 from dragoman.telemetry.trace import Tracer
 from dragoman.wire import meta
 from dragoman.wire.connection import Connection
-from dragoman.wire.frame import GUEST_BIT, Frame, Kind
+from dragoman.wire.frame import GUEST_BIT, Flag, Frame, Kind
 from dragoman.wire.handshake import Ready
 from dragoman.wire.report import load_fault
 from dragoman.wire.state import Role
@@ -92,6 +92,11 @@ def echo(call: Call) -> Pending:
     pending = Pending()
     pending.resolve(Reply(call.body, call.codec))
     return pending
+
+
+async def total(call: Call) -> Reply:
+    assert call.input is not None
+    return Reply(b"%d" % sum([int(body) async for _, body in call.input]))
 
 
 async def boom(_: Call) -> Reply:
@@ -162,6 +167,7 @@ class Booth:
             "held": (self.held, {}),
             "stream": (self._stream, {"streaming": True}),
             "boom": (boom, {}),
+            "total": (total, {"input_stream": "values"}),
             "bug": (bug, {}),
             "broken": (broken, {}),
             "full": (full, {}),
@@ -238,6 +244,15 @@ class Caller:
         call = next(self._ids)
         head = self.connection.stream_header if stream else self.connection.call_header
         self.writer.write(head(call, 0, codec, len(body), ms, meta.encode(function=function, **more)) + body)
+        return call
+
+    def feed(self, function: str, *items: bytes) -> int:
+        """Send a CALL whose input stream follows, and some of it; its id."""
+        call = next(self._ids)
+        frame = Frame(Kind.CALL, Flag.INPUT, JSON, 0, call, 0, meta.encode(function=function), b"{}")
+        self.writer.write(self.connection.flagged_header(frame) + frame.body)
+        for item in items:
+            self.writer.write(self.connection.item(call, JSON, item))
         return call
 
     async def call(self, function: str, body: bytes = b"{}", **more: Any) -> Frame:

@@ -100,3 +100,23 @@ async def test_what_a_client_that_leaves_had_asked_for_is_stopped(stand: Booth, 
     await caller.close()
     await asyncio.wait_for(stand.held.cancelled.wait(), 10)
     assert (stand.meter.in_flight, stand.lane.held_bytes) == (0, 0)
+
+
+async def test_a_client_sends_an_input_stream_as_it_is_taken(stand: Booth, caller: Caller) -> None:
+    call = caller.feed("fn.total", b"1", b"2")
+    caller.writer.write(caller.connection.finish(call))
+    end = await caller.next()
+    assert (end.kind, end.call, end.body) == (Kind.END, call, b"3")
+    call = caller.feed("fn.total", b"1" + b" " * 200_000)
+    credit = await caller.next()
+    assert (credit.kind, credit.call, credit.amount) == (Kind.CREDIT, call, 200_033)
+    caller.writer.write(caller.connection.finish(call))
+    assert (await caller.next()).body == b"1"
+    assert stand.meter.in_flight == 0
+
+
+async def test_a_client_that_gives_up_in_the_middle_of_its_input_is_answered(stand: Booth, caller: Caller) -> None:
+    call = caller.feed("fn.total", b"1")
+    caller.writer.write(caller.connection.cancel(call))
+    assert (await caller.next()).kind == Kind.FAULT
+    assert stand.meter.in_flight == 0

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
 from typing import TYPE_CHECKING, Protocol
 
-from dragoman.core.fault import Fault, InvalidArgument, ResourceExhausted, Started
+from dragoman.core.fault import Cancelled, Fault, InvalidArgument, ResourceExhausted, Started
+from dragoman.core.inflow import InputStream
 from dragoman.core.items import gather
 from dragoman.core.service import Pending, settle
 from dragoman.ingress.native.lane import HELD_BYTES_LEAST
 from dragoman.ingress.native.streaming import Outflow
 from dragoman.wire.fault import Oversized
-from dragoman.wire.frame import Flag
+from dragoman.wire.frame import Flag, Kind
+from dragoman.wire.state import IllegalTransition
 
 if TYPE_CHECKING:
     from dragoman.core.call import Call, Reply
@@ -19,7 +22,7 @@ if TYPE_CHECKING:
     from dragoman.wire.connection import Connection
     from dragoman.wire.frame import Frame
 
-_STREAM = int(Flag.STREAM)
+_STREAM, _INPUT = int(Flag.STREAM), int(Flag.INPUT)
 
 
 class Client(Protocol):
@@ -42,7 +45,7 @@ class Client(Protocol):
 class Answer:
     """What a client is owed for one CALL."""
 
-    __slots__ = ("_client", "_door", "_id", "_outflow", "_pending", "_public_id", "_streams", "call")
+    __slots__ = ("_client", "_door", "_id", "_inflow", "_outflow", "_pending", "_public_id", "_streams", "call")
 
     def __init__(self, client: Client, frame: Frame, door: Door, call: Call, public_id: str) -> None:
         self._client = client
@@ -53,6 +56,9 @@ class Answer:
         self._streams = bool(frame.flags & _STREAM)
         self._pending: Pending | None = None
         self._outflow: Outflow | None = None
+        self._inflow: InputStream | None = None
+        if frame.flags & _INPUT:
+            self._inflow = call.input = InputStream(self._grant)
 
     def begin(self) -> None:
         """Run the call."""
@@ -73,10 +79,27 @@ class Answer:
 
     def cancel(self) -> None:
         """The client wants no answer any more; it gets CANCELLED, if it still hears."""
+        if self._inflow is not None:
+            self._inflow.end(Cancelled("the client gave the call up"))
         if self._outflow is not None:
             self._outflow.cancel()
         elif self._pending is not None:
             self._pending.cancel()
+
+    def feed(self, frame: Frame) -> None:
+        """Take an ITEM or END of the call's input."""
+        if self._inflow is None:
+            return
+        if frame.kind == Kind.ITEM:
+            self._inflow.push(frame.codec, frame.body)
+        else:
+            self._inflow.end()
+
+    def _grant(self, size: int) -> None:
+        # Illegal once the client has left, or has given this call up.
+        with contextlib.suppress(IllegalTransition):
+            if credit := self._client.connection.consumed(self._id, size):
+                self._client.send(credit)
 
     def credit(self) -> None:
         """The client has taken items, or reads again: more may go."""

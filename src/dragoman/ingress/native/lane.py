@@ -9,7 +9,7 @@ from dragoman.core.call import Call, Codec
 from dragoman.core.fault import Draining, InvalidArgument, Overloaded, ResourceExhausted, Started
 from dragoman.core.units import format_size
 from dragoman.wire.frame import FRAME_BYTES_MAX
-from dragoman.wire.handshake import Hello, Limits
+from dragoman.wire.handshake import FEATURE_INPUT, Hello, Limits
 from dragoman.wire.meta import DEPTH_MAX
 
 if TYPE_CHECKING:
@@ -80,7 +80,9 @@ class NativeLane:
         self.counts = listener.counts
         self.refused = listener.counts.refused
         self.limits = Limits(frame_bytes_max=FRAME_BYTES_MAX, calls_max=options.calls_max)
-        self.hello = Hello(naming.host, debug=options.debug, limits=self.limits, service=naming.service)
+        self.hello = Hello(
+            naming.host, debug=options.debug, limits=self.limits, features=(FEATURE_INPUT,), service=naming.service
+        )
         self.token = b""
         self.draining = False
         self.held_bytes = 0
@@ -117,6 +119,7 @@ class NativeLane:
             arrived_at=now,
         )
         call.depth = entries.depth
+        call.public_id = entries.call_id
         if entries.trace is not None:
             call.trace = self._tracer.child(entries.trace)
         elif self._tracer.sampling:

@@ -82,6 +82,8 @@ class NativeProtocol(asyncio.Protocol):
             Kind.READY: self._on_ready,
             Kind.CANCEL: self._on_cancel,
             Kind.CREDIT: self._on_credit,
+            Kind.ITEM: self._on_input,
+            Kind.END: self._on_input,
             Kind.PING: lambda frame: self.send(self.connection.pong(frame.body)),
             Kind.BYE: lambda _: self.leave(),
             Kind.FAULT: lambda _: self.leave(),
@@ -266,6 +268,11 @@ class NativeProtocol(asyncio.Protocol):
         answer = self.answers.get(frame.call)
         if answer is not None:
             answer.cancel()
+
+    def _on_input(self, frame: Frame) -> None:
+        answer = self.answers.get(frame.call)
+        if answer is not None:
+            answer.feed(frame)
 
     def _on_credit(self, frame: Frame) -> None:
         answer = self.answers.get(frame.call)

@@ -318,3 +318,18 @@ def test_a_python_that_is_not_installed_is_not_fetched(tmp_path: Path) -> None:
     (tmp_path / "dragoman.toml").write_text('[sources.words]\npath = "words.py"\npython = "3.99"\n')
     with pytest.raises(StartFailed, match=r"uv venv --python 3\.99 ended with(.|\n)*3\.99"), dragoman.open(tmp_path):
         pass
+
+
+@pytest.mark.needs("go")
+def test_a_package_may_use_another_module_of_its_workspace(project: Path) -> None:
+    (project / "lib").mkdir()
+    (project / "lib/go.mod").write_text("module x.org/lib\n\ngo 1.23\n")
+    (project / "lib/lib.go").write_text('package lib\n\nconst Mark = "!"\n')
+    (project / "go.work").write_text("go 1.23\n\nuse (\n\t./echo\n\t./lib\n)\n")
+    source = GO.replace('"strings"\n', '"strings"\n\n\t"x.org/lib"\n').replace("in.Times+1)", "in.Times+1) + lib.Mark")
+    (project / "echo/main.go").write_text(source)
+    with dragoman.open(project) as shop:
+        assert shop.echo.repeat(text="x") == "x!"
+    (project / "lib/lib.go").write_text('package lib\n\nconst Mark = "?"\n')
+    with dragoman.open(project) as shop:
+        assert shop.echo.repeat(text="x") == "x?"

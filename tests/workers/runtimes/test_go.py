@@ -90,6 +90,31 @@ def test_replacements_in_a_block_are_replaced_too(code: Code, tmp_path: Path, li
     assert f"require {MODULE} v0.1.0" in made
 
 
+@pytest.mark.parametrize("text", ["use (\n\t./shop\n\t../lib // ours\n\t./sdk\n)\n", "use ./shop\nuse ../lib\n"])
+def test_modules_of_a_workspace_are_taken_from_their_folders(
+    code: Code, tmp_path: Path, library: Path, text: str
+) -> None:
+    other = tmp_path.parent / "lib"
+    other.mkdir(exist_ok=True)
+    (other / "go.mod").write_text("module x.org/lib\n")
+    (tmp_path / "shop/go.mod").write_text("module shop\n\nreplace x.org/lib => /elsewhere\n")
+    (tmp_path / "go.work").write_text(f"go 1.23\n\n{text}\nreplace (\n\ty.org/z => ./z\n)\n")
+    recipe = GoRuntime().recipe(code)
+    assert recipe is not None
+    assert recipe.files.roots == (tmp_path / "shop", other, library)
+    recipe.stage(bench(tmp_path))
+    made = (tmp_path / "work/go.mod").read_text()
+    assert f'replace x.org/lib => "{other}"' in made
+    assert "/elsewhere" not in made
+    assert "y.org" not in made
+
+
+def test_a_workspace_that_does_not_use_the_module_is_left_aside(code: Code, tmp_path: Path, library: Path) -> None:
+    (tmp_path / "shop/go.mod").write_text("module shop\n")
+    (tmp_path / "go.work").write_text("go 1.23\n\nuse ./sdk\n")
+    assert GoRuntime().files(code).roots == (tmp_path / "shop", library)
+
+
 def test_a_file_by_itself_gets_a_module(tmp_path: Path, library: Path) -> None:
     file = tmp_path / "hello.go"
     file.write_text("package main\n")

@@ -232,8 +232,10 @@ def find(program: str, path: str) -> str:
 def main(wire_fd: int, sweep: Callable[[], bool]) -> None:
     """Serve the program that the environment names, until the host says DRAIN or closes the wire."""
     os.set_inheritable(wire_fd, False)  # noqa: FBT003 - the standard library's signature
-    if page := os.environ.pop("DRAGOMAN_PROGRESS_FD", ""):
-        os.close(int(page))  # every call is begun as it comes here, and the program must not have it
+    # Every call is begun as it comes here, and its bodies come by the wire; the program must not have any of these.
+    for unused in ("DRAGOMAN_PROGRESS_FD", "DRAGOMAN_SEGMENT_IN_FD", "DRAGOMAN_SEGMENT_OUT_FD"):
+        if fd := os.environ.pop(unused, ""):
+            os.close(int(fd))
     settings: dict[str, Any] = json.loads(os.environ.pop(SETTINGS))
     line = Line(socket(fileno=wire_fd))
     while line.connection.said_hello is None:

@@ -14,6 +14,7 @@ from dragoman.client.value import decode_reply, encode_input
 from dragoman.core.event import Log
 from dragoman.testing import RecordingJournal
 from tests.integration.conftest import Write, hosted, soon
+from tests.integration.web import serving
 
 SOURCE = """
 import os, subprocess, sys
@@ -62,7 +63,9 @@ def test_a_worker_has_only_the_descriptors_meant_for_it(write: Write) -> None:
         assert zero.fileno() > 2
         assert "/dev/zero" not in seen.values()
         assert sum(target.startswith("socket:") for target in seen.values()) == 1
-        assert len(seen) <= 6
+        meant = ("/dev/null", "pipe:", "socket:", "/memfd:dragoman")
+        assert all(target.startswith(meant) for target in seen.values()), seen
+        assert len(seen) <= 7, "standard streams, the wire, the progress page and two arenas"
 
 
 async def test_output_is_logged_as_its_calls(write: Write) -> None:
@@ -95,3 +98,23 @@ def test_an_embedded_host_prints_nothing_into_its_programs_streams(write: Write)
         [sys.executable, "program.py"], cwd=folder, capture_output=True, text=True, timeout=30, check=False
     )
     assert (done.stdout, done.stderr) == ("only this\n", "")
+
+
+@pytest.mark.needs("setpriv")
+def test_a_worker_cannot_read_the_environment_of_the_host_that_serves_it(write: Write) -> None:
+    folder = write(
+        spy__py="""
+        from pathlib import Path
+
+        def read(pid: int) -> str:
+            try:
+                return Path(f"/proc/{pid}/environ").read_text()
+            except PermissionError as error:
+                return type(error).__name__
+        """
+    )
+    # Root may read anything; without its capabilities it is as any other user.
+    by = ("setpriv", "--bounding-set=-all", "--inh-caps=-all")
+    with serving(folder / "spy.py", by=by) as web:
+        answer = web.ask("POST", "/v1/call/spy.read", json.dumps({"pid": web.process.pid}).encode())
+        assert answer.json == "PermissionError"

@@ -80,8 +80,13 @@ def request(function: str, body: bytes = b"{}", *lines: str) -> bytes:
 
 
 @contextlib.contextmanager
-def serving(*arguments: str | Path, cwd: Path | None = None, toml: str = "", files: int = 0) -> Generator[Web]:
-    """Serve on a free port meanwhile. `toml` is a project file for `cwd`, `files` a limit on open descriptors."""
+def serving(
+    *arguments: str | Path, cwd: Path | None = None, toml: str = "", files: int = 0, by: tuple[str, ...] = ()
+) -> Generator[Web]:
+    """Serve on a free port meanwhile, started `by` a program.
+
+    `toml` is a project file for `cwd`, `files` a limit on open descriptors.
+    """
     if toml:
         assert cwd is not None
         (cwd / "dragoman.toml").write_text(toml)
@@ -89,7 +94,7 @@ def serving(*arguments: str | Path, cwd: Path | None = None, toml: str = "", fil
     limited = ["prlimit", f"--nofile={files}:{files}"] if files else []
     command = [sys.executable, "-m", "dragoman", "serve", *map(str, sources), "--port", "0", "--json", "--log", "error"]
     process = subprocess.Popen(
-        [*limited, *command],
+        [*by, *limited, *command],
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         text=True,

@@ -148,6 +148,14 @@ class Announcer:
         for line in listing({name: entry for name, entry in entries.items() if entry.source.name == source}):
             say(line)
 
+    def outdated(self, file: Path, wrong: str) -> None:
+        """Say what a restart would do."""
+        if wrong:
+            complain(f"{file} has changed, and is not right; what was read at the start stays in force:")
+            complain(wrong)
+        else:
+            complain(f"{file} has changed; restart to put it in force")
+
     def unwatched(self, error: OSError) -> None:
         """Say that there will be no reloads."""
         complain(f"changes are not watched: {error}")
@@ -166,6 +174,10 @@ class JsonAnnouncer:
         entries = serving.host.registry.entries
         names = sorted(name for name, entry in entries.items() if entry.source.name == source)
         self._say({"reloaded": source, "functions": names, "fault": fault.detail if fault is not None else None})
+
+    def outdated(self, file: Path, wrong: str) -> None:
+        """One line with the project file, which has changed, and what is wrong with it."""
+        self._say({"outdated": str(file), "fault": wrong or None})
 
     def unwatched(self, error: OSError) -> None:
         """One line."""

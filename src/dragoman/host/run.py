@@ -12,9 +12,11 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from dragoman.host.assemble import host as assemble_host
 from dragoman.host.version import VERSION
+from dragoman.sandbox.prctl import hide_memory
 
 if TYPE_CHECKING:
     from collections.abc import Coroutine
+    from pathlib import Path
 
     from dragoman.core.fault import Fault
     from dragoman.host.assemble import Parts
@@ -33,6 +35,10 @@ class Audience(Protocol):
 
     def reloaded(self, serving: Serving, source: str, fault: Fault | None) -> None:
         """A source has changed on disk: it was put in service, or the old one stays because of a fault."""
+        ...
+
+    def outdated(self, file: Path, wrong: str) -> None:
+        """The project file has changed, which only a restart puts in force, and what is wrong with it, if anything."""
         ...
 
     def unwatched(self, error: OSError) -> None:
@@ -65,6 +71,7 @@ async def serve(
     Raises:
         OSError: A port, a socket, or the TLS files, cannot be had.
     """
+    hide_memory()  # where its environment, keys and callers' data stand: workers run as the same user
     host = assemble_host(parts)
     starting = asyncio.ensure_future(host.start())
     serving: Serving | None = None
@@ -113,7 +120,7 @@ async def _until(stopping: asyncio.Future[int], serving: Serving, audience: Audi
     from dragoman.host.watch import watch  # noqa: PLC0415 - its library is needed only here
 
     watcher = asyncio.ensure_future(
-        watch(serving.host, lambda source, fault: audience.reloaded(serving, source, fault))
+        watch(serving.host, lambda source, fault: audience.reloaded(serving, source, fault), audience.outdated)
     )
     await asyncio.wait((stopping, watcher), return_when=asyncio.FIRST_COMPLETED)
     if watcher.done() and isinstance(error := watcher.exception(), OSError):

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import TYPE_CHECKING
 
 from watchfiles import awatch  # pyright: ignore[reportUnknownVariableType] - it names types of trio, which is not here
 
+from dragoman.config.load import load
+from dragoman.config.problem import ConfigError
 from dragoman.host.launching import files_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
     from pathlib import Path
 
+    from dragoman.config.project import Project
     from dragoman.core.fault import Fault
     from dragoman.host.host import Host
 
@@ -23,18 +27,38 @@ IGNORED = frozenset(
 )
 
 
-async def watch(host: Host, tell: Callable[[str, Fault | None], None]) -> None:
-    """Reload what changes, until cancelled; `tell(source, why it is broken or None)` after each reload."""
+async def watch(
+    host: Host, tell: Callable[[str, Fault | None], None], outdated: Callable[[Path, str], None] | None = None
+) -> None:
+    """Reload what changes, until cancelled; `tell(source, why it is broken or None)` after each reload.
+
+    The project file itself is not reloaded: `outdated(file, what is wrong with it)` after it has changed.
+    """
     folders = sorted({str(folder) for folder in watched(host)})
     if not folders:
         return
     async for changes in awatch(*folders, debounce=DEBOUNCE_MS, step=SETTLE_MS, watch_filter=interesting):
         for name in touched(host, {path for _, path in changes}):
             tell(name, await host.reload(name))
+        file = host.project.file
+        if outdated is not None and file is not None and str(file) in {path for _, path in changes}:
+            wrong = await asyncio.to_thread(changed, host.project, file)
+            if wrong is not None:
+                outdated(file, wrong)
+
+
+def changed(project: Project, file: Path) -> str | None:
+    """What is wrong with a project file that was saved: "" where nothing is, `None` where it says what it said."""
+    try:
+        return None if load([file]) == project else ""
+    except ConfigError as error:
+        return str(error)
 
 
 def watched(host: Host) -> Iterable[Path]:
-    """The folders that hold sources."""
+    """The folders that hold sources, and the project file."""
+    if host.project.file is not None:
+        yield host.project.file.parent
     for source in host.project.sources.values():
         if source.kind == "command":
             yield source.folder

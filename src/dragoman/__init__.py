@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from dragoman.client.remote import connect
+    from dragoman.config.problem import ConfigError
     from dragoman.contract.marker import function
     from dragoman.core.fault import (
         Aborted,
@@ -42,6 +43,7 @@ __all__ = [
     "Breach",
     "Cancelled",
     "Code",
+    "ConfigError",
     "Context",
     "DataLoss",
     "DeadlineExceeded",
@@ -69,6 +71,7 @@ _HOMES = {
     "Breach": "dragoman.core.fault",
     "Cancelled": "dragoman.core.fault",
     "Code": "dragoman.core.fault",
+    "ConfigError": "dragoman.config.problem",
     "Context": "dragoman.guest.context",
     "DataLoss": "dragoman.core.fault",
     "DeadlineExceeded": "dragoman.core.fault",

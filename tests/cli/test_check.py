@@ -41,6 +41,14 @@ def test_everything_wrong_is_told_at_once_with_what_mends_it(tmp_path: Path) -> 
     assert b"3 of 8 checks found something wrong." in for_people.stdout
 
 
+def test_settings_for_a_function_that_is_not_there_are_wrong(tmp_path: Path) -> None:
+    settings = '[functions."shop.doubel"]\ntimeout = "1s"\n'
+    (tmp_path / "dragoman.toml").write_text(f'[sources.shop]\npath = "{SHOP}"\n{settings}')
+    done = dragoman("check", tmp_path)
+    assert done.returncode == 1
+    assert b"did you mean 'shop.double'" in done.stdout
+
+
 def test_a_project_file_that_cannot_be_read_is_told_line_by_line(tmp_path: Path) -> None:
     (tmp_path / "dragoman.toml").write_text('[sources.a]\npth = "a.py"\n[projekt]\n')
     done = dragoman("check", tmp_path)

@@ -19,6 +19,7 @@ from dragoman.core.fault import (
     Unavailable,
 )
 from dragoman.host.host import check_started
+from dragoman.testing import RecordingJournal
 from dragoman.wire.meta import DEPTH_MAX
 from dragoman.workers.outbound import GuestCall
 from tests.host.projects import ask, hosting
@@ -195,6 +196,19 @@ async def test_a_chain_of_calls_is_bounded(write: Write) -> None:
             await host.route(nested("shop.version", DEPTH_MAX + 1))
         with pytest.raises(NotFound):
             await host.route(nested("shop.nothing", 1))
+
+
+async def test_settings_of_functions_that_are_not_there_are_told(write: Write) -> None:
+    toml = '[sources.shop]\npath = "shop.py"\n[functions."shop.version"]\ntimeout = "1s"\n'
+    folder = write(shop__py=SHOP, dragoman__toml=toml + '[functions."shop.verson"]\ntimeout = "1s"\n')
+    journal = RecordingJournal()
+    async with hosting(folder, journal=journal) as host:
+        assert await host.start() == {}
+        assert journal.messages("warning") == [
+            "[functions.\"shop.verson\"] is for no function: shop has none of that name; did you mean 'shop.version'?"
+        ]
+        assert host.registry.strangers("shop") == journal.messages("warning")
+        assert host.registry.strangers("elsewhere") == []
 
 
 async def test_a_host_that_stops_answers_whoever_waits(write: Write) -> None:

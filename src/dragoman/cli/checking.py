@@ -151,6 +151,7 @@ def _source(host: Host, name: str, fault: Fault | None) -> Iterator[Finding]:
         yield Finding(topic, well=False, detail=fault.detail, remedy=missing_module(fault.detail))
         return
     entries = [entry for entry in host.registry.entries.values() if entry.source.name == name]
+    yield from (Finding("project", well=False, detail=wrong) for wrong in host.registry.strangers(name))
     broken = [problem for entry in entries for problem in _schemas(entry.target.name, entry.contract)]
     if broken:
         yield from (Finding(f"contract of {function}", well=False, detail=why) for function, why in broken)

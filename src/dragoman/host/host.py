@@ -224,18 +224,24 @@ class Host:
 
     async def _begin(self, hosted: Hosted) -> Fault | None:
         try:
-            self.registry.replace(hosted, await hosted.start())
+            self._serve_as(hosted, await hosted.start())
         except Fault as fault:
             self._notify(hosted)
             return fault
         return None
+
+    def _serve_as(self, hosted: Hosted, contracts: tuple[Contract, ...]) -> None:
+        self.registry.replace(hosted, contracts)
+        name = hosted.source.name
+        for wrong in self.registry.strangers(name):
+            self._journal.note("warning", wrong, name, 0)
 
     def _notify(self, hosted: Hosted) -> None:
         """Have a source that cannot start put in service once it can."""
 
         def ready(contracts: tuple[Contract, ...]) -> None:
             try:
-                self.registry.replace(hosted, contracts)
+                self._serve_as(hosted, contracts)
             except Fault as fault:
                 self._journal.note("error", fault.detail, hosted.source.name, 0)
 
@@ -246,7 +252,7 @@ class Host:
         self._fresh.add(fresh)
         kept = False
         try:
-            self.registry.replace(fresh, await fresh.start())
+            self._serve_as(fresh, await fresh.start())
             kept = True
         except Fault as fault:
             # Where the old one does not work either, callers hear of what is wrong now, and the new one tries on.

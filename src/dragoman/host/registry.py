@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from dragoman.config.problem import did_you_mean
 from dragoman.contract.function import ContractError
 from dragoman.core.fault import Fault, NotFound, StartFailed
 from dragoman.core.target import Target
@@ -76,6 +77,15 @@ class Registry:
         self.version += 1
         for tell in self.on_change:
             tell(self.entries)
+
+    def strangers(self, source: str) -> list[str]:
+        """What is wrong with `[functions]` of the project file: names that a source, which is in service, has not."""
+        own = [name for name in self.entries if self.entries[name].source.name == source]
+        return [
+            f'[functions."{name}"] is for no function: {source} has none of that name{did_you_mean(name, own)}'
+            for name in sorted(self._project.functions)
+            if name.startswith(f"{source}.") and name not in self.entries
+        ]
 
     def find(self, name: str) -> Entry:
         """The function of that name. Raises the `Fault` that says why there is none."""

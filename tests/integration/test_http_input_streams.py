@@ -6,12 +6,13 @@ import contextlib
 import json
 import socket
 import threading
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+import dragoman
 from tests.integration.web import Web, eventually, serving
 
 SOURCE = """
@@ -230,3 +231,24 @@ def test_the_page_of_the_interface_tells_of_it(web: Web) -> None:
     content = page["paths"]["/v1/call/s.total"]["post"]["requestBody"]["content"]
     assert "application/jsonl" in content
     assert web.ask("GET", "/v1/functions/s.total").json["input_stream"] == "values"
+
+
+def test_a_python_caller_gives_an_iterator(web: Web) -> None:
+    with dragoman.connect(web.url) as remote:
+        assert remote.call("s.total", {"values": iter(range(1000)), "scale": 2}) == 2 * sum(range(1000))
+        assert remote.call("s.total", {"values": [1, 2]}) == 3
+        with pytest.raises(dragoman.Unimplemented, match="streams both ways"):
+            remote.call("s.doubled", {"values": iter([1])})
+        with pytest.raises(dragoman.InvalidArgument) as caught:
+            remote.call("s.total", {"values": iter([1, "a"])})
+        assert [breach.path for breach in caught.value.errors] == ["/values/1"]
+
+
+async def test_so_does_one_that_awaits(web: Web) -> None:
+    async def numbers() -> AsyncIterator[int]:
+        for number in range(1000):
+            yield number
+
+    async with dragoman.connect(web.url) as remote:
+        assert await remote.call("s.total", {"values": numbers(), "scale": 2}) == 2 * sum(range(1000))
+        assert await remote.call("s.total", {"values": iter([1, 2])}) == 3

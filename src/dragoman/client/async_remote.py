@@ -18,6 +18,7 @@ from dragoman.client.exchange import (
     function_request,
 )
 from dragoman.client.face import Name
+from dragoman.client.lines import async_lines
 from dragoman.client.listing import Listed, read_function, read_functions
 from dragoman.client.trouble import ERRORS, fault_of
 from dragoman.core.clock import SystemClock
@@ -144,6 +145,8 @@ class AsyncRemote:
             raise Draining("this connection is closed; connect again", function=patience.function)
         try:
             sending = self._endpoint.sending(request, patience.left_s(now()))
+            if request.items is not None:
+                sending["content"] = async_lines(request.items)
             async with self._client.stream(**sending) as response:
                 incoming.begin(response.status_code, response.headers)
                 async for chunk in response.aiter_raw():

@@ -10,21 +10,24 @@ from __future__ import annotations
 import base64
 import binascii
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, cast
 from urllib.parse import quote
 
 from dragoman.client.events import Event, EventReader, TooLarge
 from dragoman.client.failure import PROBLEM_BYTES_MAX, media_type, read_failure, read_fault
+from dragoman.client.lines import TYPE as LINES_TYPE
+from dragoman.client.lines import query_of
+from dragoman.client.outflow import take_stream
 from dragoman.client.value import encode_input
 from dragoman.contract import codec
 from dragoman.core.call import Codec
 from dragoman.core.deadline import NEVER, at
-from dragoman.core.fault import DataLoss, DeadlineExceeded, Fault, OutOfRange, Started, Unavailable
+from dragoman.core.fault import DataLoss, DeadlineExceeded, Fault, OutOfRange, Started, Unavailable, Unimplemented
 from dragoman.core.units import format_duration
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import AsyncIterable, Iterator, Mapping
 
     from dragoman.client.listing import Listed
     from dragoman.contract.function import Contract
@@ -52,12 +55,13 @@ HTTP_OK = 200
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """What to send: path behind the host's address, headers, body."""
+    """What to send: path behind the host's address, headers, body, or the items that are to be its lines."""
 
     method: str
     path: str
     headers: Mapping[str, str]
     body: bytes = b""
+    items: Iterator[Any] | AsyncIterable[Any] | None = None
 
 
 def call_request(
@@ -65,6 +69,9 @@ def call_request(
 ) -> Request:
     """The request for a call. Raises `InvalidArgument` for an input that cannot be sent."""
     contract = None if listed is None else listed.contract
+    rest, items = take_stream(value, "" if contract is None else contract.input_stream)
+    if items is not None:
+        return _feeding(function, cast("dict[str, Any]", rest), items, listed, timeout_s)
     body, body_codec = _body(value, contract)
     if streamed or (contract is not None and contract.streaming):
         accept = EVENTS
@@ -79,6 +86,26 @@ def call_request(
     if timeout_s is not None:
         headers["dragoman-timeout"] = f"{math.ceil(min(timeout_s, TIMEOUT_S_MAX) * 1000)}ms"
     return Request("POST", f"/v1/call/{quote(function, safe='')}", headers, body)
+
+
+def _feeding(
+    function: str,
+    rest: dict[str, Any],
+    items: Iterator[Any] | AsyncIterable[Any],
+    listed: Listed | None,
+    timeout_s: float | None,
+) -> Request:
+    """The request for a call whose input follows as lines."""
+    if listed is not None and listed.contract.streaming:
+        # The HTTP client reads no answer before it has sent everything, and neither side would go on.
+        detail = f"{function} streams both ways, which this connection cannot; give a list, or host it by dragoman.open"
+        raise Unimplemented(detail, started=Started.NO, function=function)
+    request = call_request(function, {}, listed, timeout_s, streamed=False)
+    headers = {**request.headers, "content-type": LINES_TYPE}
+    query = query_of(rest)
+    return replace(
+        request, path=f"{request.path}?{query}" if query else request.path, headers=headers, body=b"", items=items
+    )
 
 
 def _body(value: Any, contract: Contract | None) -> tuple[bytes, Codec]:

@@ -82,6 +82,11 @@ class Outflow:
         return self._pump
 
 
+def values_of(items: Iterator[Any] | AsyncIterable[Any]) -> AsyncIterable[Any]:
+    """The values to await: of an ordinary iterator, from a thread of its own, whose `close` ends it."""
+    return items if isinstance(items, AsyncIterable) else _Pump(items)
+
+
 class _Pump:
     """A thread that runs an iterator for a loop."""
 

@@ -20,6 +20,7 @@ from dragoman.client.exchange import (
     function_request,
 )
 from dragoman.client.face import Name
+from dragoman.client.lines import lines
 from dragoman.client.listing import Listed, read_function, read_functions
 from dragoman.client.trouble import ERRORS, fault_of
 from dragoman.client.value import GATHERED_BYTES_MAX
@@ -200,7 +201,10 @@ class Remote:
         now = self._clock.monotonic
         client = self._client or self._open(patience.function)
         try:
-            with client.stream(**self._endpoint.sending(request, patience.left_s(now()))) as response:
+            sending = self._endpoint.sending(request, patience.left_s(now()))
+            if request.items is not None:
+                sending["content"] = lines(request.items, patience.function)
+            with client.stream(**sending) as response:
                 incoming.begin(response.status_code, response.headers)
                 for chunk in response.iter_raw():
                     patience.left_s(now())

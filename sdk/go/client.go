@@ -232,7 +232,7 @@ func dialUnix(ctx context.Context, path string) (Conn, error) {
 		}
 		err = syscall.Connect(fd, &syscall.SockaddrUnix{Name: path})
 		if err == nil {
-			return os.NewFile(uintptr(fd), path), nil
+			return newUnixConn(os.NewFile(uintptr(fd), path))
 		}
 		syscall.Close(fd)
 		if err != syscall.EAGAIN {
@@ -244,6 +244,29 @@ func dialUnix(ctx context.Context, path string) (Conn, error) {
 		case <-time.After(pauseLeast):
 		}
 	}
+}
+
+// unixConn is a UNIX socket that can be written to without waiting.
+type unixConn struct {
+	*os.File
+	raw syscall.RawConn
+}
+
+func newUnixConn(file *os.File) (Conn, error) {
+	raw, err := file.SyscallConn()
+	return unixConn{file, raw}, err
+}
+
+// TryWrite writes as much as there is room for.
+func (c unixConn) TryWrite(data []byte) (n int, err error) {
+	closed := c.raw.Write(func(fd uintptr) bool {
+		n, err = socket(fd).TryWrite(data)
+		return true
+	})
+	if closed != nil {
+		return 0, closed
+	}
+	return n, err
 }
 
 // greet reads HELLO and says READY.

@@ -79,7 +79,8 @@ func (l *line) release(f *wire.Frame) {
 }
 
 // flush sends what waits. Under the lock, which is given away while the system sends; whoever flushes meanwhile leaves
-// it to the one who is at it.
+// it to the one who is at it. It never waits for the peer to read, since whoever reads the wire flushes too: what the
+// system does not take at once is left to a goroutine of its own.
 func (l *line) flush() {
 	if l.writing {
 		return
@@ -88,27 +89,73 @@ func (l *line) flush() {
 	for (len(l.out) > 0 || len(l.parts) > 0) && l.err == nil {
 		parts, out := l.parts, l.out
 		l.parts, l.out, l.size = nil, nil, 0
+		if len(out) > 0 {
+			parts = append(parts, out)
+		}
 		l.Unlock()
-		err := l.send(parts, out)
+		rest, err := l.try(parts)
 		l.Lock()
 		if err != nil {
 			l.err = err
+		} else if len(rest) > 0 {
+			go l.push(rest)
+			return
 		}
 		if l.out == nil && cap(out) <= 2*flushBytes {
 			l.out = out[:0]
 		}
-		l.drained.Broadcast()
 	}
 	l.writing = false
 	l.drained.Broadcast()
 }
 
+// eager is a connection that can be written to without waiting.
+type eager interface {
+	// TryWrite writes as much as there is room for, maybe nothing.
+	TryWrite(data []byte) (int, error)
+}
+
+// try sends what can be sent at once, and returns what is left.
+func (l *line) try(parts [][]byte) ([][]byte, error) {
+	to, ok := l.rw.(eager)
+	for ok && len(parts) > 0 {
+		n, err := to.TryWrite(parts[0])
+		if err != nil {
+			return nil, err
+		}
+		if n < len(parts[0]) {
+			parts[0] = parts[0][n:]
+			break
+		}
+		parts = parts[1:]
+	}
+	return parts, nil
+}
+
+// push sends what waits for the peer to read, and then what has come meanwhile.
+func (l *line) push(parts [][]byte) {
+	var err error
+	for _, part := range parts {
+		if _, err = l.rw.Write(part); err != nil {
+			break
+		}
+	}
+	l.Lock()
+	defer l.Unlock()
+	if err != nil {
+		l.err = err
+	}
+	l.writing = false
+	l.drained.Broadcast()
+	l.flush()
+}
+
 // finish waits until all is sent. Under the lock.
 func (l *line) finish() {
+	l.flush()
 	for l.writing && l.err == nil {
 		l.drained.Wait()
 	}
-	l.flush()
 }
 
 func (l *line) send(parts [][]byte, out []byte) error {

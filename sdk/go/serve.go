@@ -11,6 +11,7 @@ import (
 	"strconv"
 	"strings"
 	"syscall"
+	"unsafe"
 
 	"github.com/dragoman/dragoman/sdk/go/internal/wire"
 )
@@ -162,6 +163,26 @@ func (s socket) Write(data []byte) (int, error) {
 		sent += n
 	}
 	return sent, nil
+}
+
+// TryWrite writes as much as there is room for. It does not tell the scheduler, since it does not wait.
+func (s socket) TryWrite(data []byte) (int, error) {
+	if len(data) == 0 {
+		return 0, nil
+	}
+	for {
+		n, _, errno := syscall.RawSyscall6(syscall.SYS_SENDTO, uintptr(s), uintptr(unsafe.Pointer(&data[0])), uintptr(len(data)),
+			syscall.MSG_DONTWAIT|syscall.MSG_NOSIGNAL, 0, 0)
+		switch errno {
+		case 0:
+			return int(n), nil
+		case syscall.EAGAIN:
+			return 0, nil
+		case syscall.EINTR:
+		default:
+			return 0, os.NewSyscallError("sendto", errno)
+		}
+	}
 }
 
 func descriptor(name string) int {

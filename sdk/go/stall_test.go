@@ -1,0 +1,56 @@
+package dragoman
+
+import (
+	"io"
+	"sync"
+	"syscall"
+	"testing"
+
+	"github.com/dragoman/dragoman/sdk/go/internal/wire"
+)
+
+func TestFlushingNeverWaitsForThePeerAndKeepsTheOrder(t *testing.T) {
+	fds, err := syscall.Socketpair(syscall.AF_UNIX, syscall.SOCK_STREAM|syscall.SOCK_CLOEXEC, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ours, theirs := socket(fds[0]), socket(fds[1])
+	defer syscall.Close(fds[1])
+	l := newLine(wire.AsHost, ours)
+	const frames = 4000
+	// Nobody reads yet: the system takes the first few, and nothing here may hang.
+	for i := range frames {
+		l.Lock()
+		l.append(&wire.Frame{Kind: wire.Ping, Call: uint64(i), Body: make([]byte, i%50)})
+		if i%10 == 0 {
+			l.append(&wire.Frame{Kind: wire.End, Codec: uint8(wire.Bytes), Call: uint64(i), Body: make([]byte, partBytes)})
+		}
+		l.flush()
+		l.Unlock()
+	}
+	var group sync.WaitGroup
+	group.Add(1)
+	go func() {
+		defer group.Done()
+		l.Lock()
+		defer l.Unlock()
+		l.finish()
+		syscall.Close(fds[0])
+	}()
+	reader := wire.NewReader(theirs)
+	for i := range frames {
+		frame, err := reader.Next()
+		if err != nil || frame.Call != uint64(i) || len(frame.Body) != i%50 {
+			t.Fatal(i, frame.Call, len(frame.Body), err)
+		}
+		if i%10 == 0 {
+			if frame, err = reader.Next(); err != nil || frame.Kind != wire.End || len(frame.Body) != partBytes {
+				t.Fatal(i, frame.Kind, err)
+			}
+		}
+	}
+	group.Wait()
+	if _, err := reader.Next(); err != io.EOF {
+		t.Fatal(err)
+	}
+}

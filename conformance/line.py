@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 import select
+import socket
 import time
-from typing import TYPE_CHECKING
 
 from conformance.frames import Frame, unpack
-
-if TYPE_CHECKING:
-    import socket
 
 READ_BYTES = 1 << 18
 
@@ -26,13 +23,26 @@ class Line:
         self._received = bytearray()
 
     def send(self, data: bytes, timeout_s: float = 10.0) -> None:
-        """Send bytes; a side that does not read them in time is at fault."""
-        self.sock.settimeout(timeout_s)
+        """Send bytes, and take what comes meanwhile: two sides that only write would wait for each other for ever.
+
+        A side that does not read them in time is at fault.
+        """
+        deadline = time.monotonic() + timeout_s
+        left = memoryview(data)
         try:
-            self.sock.sendall(data)
-        except TimeoutError:
-            message = f"the other side has not read {len(data)} bytes in {timeout_s:g}s"
-            raise Broken(message) from None
+            while left:
+                wait_s = deadline - time.monotonic()
+                readable, writable, _ = select.select([self.sock], [self.sock], [], max(wait_s, 0))
+                if writable:
+                    left = left[self.sock.send(left, socket.MSG_DONTWAIT) :]
+                elif readable:
+                    more = self.sock.recv(READ_BYTES)
+                    if not more:
+                        return
+                    self._received += more
+                elif wait_s <= 0:
+                    message = f"the other side has not read {len(data)} bytes in {timeout_s:g}s"
+                    raise Broken(message)
         except OSError:
             pass  # it has closed: what it said before is still to be read
 

@@ -7,6 +7,7 @@ does to its connection must not touch the others: that is part of what is tested
 from __future__ import annotations
 
 import concurrent.futures
+import contextlib
 import http.client
 import json
 import signal
@@ -93,6 +94,9 @@ class Stage:
         self._door.listen(len(names))
         self.arrivals: dict[str, Queue[Line]] = {name: Queue() for name in names}
         self.strings: list[socket.socket] = []
+        script = f"#!{sys.executable} -IS\n{PUPPET.read_text()}"
+        (folder / "puppet").write_text(script)
+        (folder / "puppet").chmod(0o700)
         (folder / "dragoman.toml").write_text(
             "".join(self._source(name, settings(name), folder / "door") for name in names)
         )
@@ -110,9 +114,11 @@ class Stage:
 
     @staticmethod
     def _source(name: str, settings: str, door: Path) -> str:
-        guest = json.dumps([sys.executable, "-I", "-S", str(PUPPET)])
         env = f'{{ CONFORMANCE_SOCKET = "{door}", CONFORMANCE_CASE = "{name}" }}'
-        return f"[sources.{name}]\nguest = {guest}\nenv = {env}\nworkers = {{ min = 1, max = 1 }}\n{settings}\n"
+        # Cases are played one after the other, and their puppets wait for their turn.
+        patience = "" if "start_timeout" in settings else 'start_timeout = "10m"'
+        workers = f"workers = {{ min = 1, max = 1 }}\n{patience}"
+        return f'[sources.{name}]\npath = "puppet"\nlanguage = "wire"\nenv = {env}\n{workers}\n{settings}\n'
 
     def _welcome(self) -> None:
         while True:
@@ -121,16 +127,20 @@ class Stage:
             except OSError:
                 return
             name, fds, *_ = socket.recv_fds(string, CASE_BYTES_MAX, 1)
+            if not fds:  # it was killed before it could say whose it is
+                string.close()
+                continue
             self.strings.append(string)
             self.arrivals[name.decode()].put(Line(socket.socket(fileno=fds[0])))
 
     def puppet(self, name: str, timeout_s: float = START_S_MAX) -> Puppet:
         """The next worker that the host starts for a case. Raises `Broken`."""
-        try:
-            return Puppet(self.arrivals[name].get(timeout=timeout_s))
-        except Empty:
-            message = f"the host has started no worker within {timeout_s:g}s; it says: {self.said()}"
-            raise Broken(message) from None
+        ends = time.monotonic() + timeout_s
+        while self.alive and time.monotonic() < ends:
+            with contextlib.suppress(Empty):
+                return Puppet(self.arrivals[name].get(timeout=0.2))
+        message = f"the host has started no worker within {timeout_s:g}s; it says: {self.said()}"
+        raise Broken(message)
 
     def said(self) -> str:
         """The end of the host's log."""
@@ -153,6 +163,9 @@ class Stage:
             self._host.kill()
             self._host.wait()
         self._door.close()
+        for arrivals in self.arrivals.values():
+            while not arrivals.empty():
+                arrivals.get().sock.close()
         for string in self.strings:
             string.close()
         self.log.close()
@@ -167,6 +180,12 @@ class Part:
         self.name = name
         self.puppet = stage.puppet(name)
         self.asked: dict[str, tuple[http.client.HTTPConnection, concurrent.futures.Future[Any]]] = {}
+
+    def close(self) -> None:
+        """Let go of the puppet, and of whatever was asked and not waited for."""
+        self.puppet.line.sock.close()
+        for connection, _ in self.asked.values():
+            connection.close()
 
     def hello(self, like: dict[str, Any] | None) -> None:
         """HELLO comes first, from the host."""
@@ -191,6 +210,7 @@ class Part:
 
     def again(self, _: object = None) -> None:
         """The host starts another worker in place of the one that is gone."""
+        self.puppet.line.sock.close()
         self.puppet = self.stage.puppet(self.name)
         self.hello(None)
         self.puppet.send({"kind": "READY", "body": READY})
@@ -261,9 +281,10 @@ class Part:
 
     def abandon(self, name: str) -> None:
         """The client goes away."""
-        connection, _ = self.asked.pop(name)
+        connection, future = self.asked.pop(name)
         if connection.sock is not None:
             connection.sock.shutdown(socket.SHUT_RDWR)
+        future.add_done_callback(lambda _: connection.close())
 
     def gone(self, told: dict[str, Any]) -> None:
         """The host ends the connection, with a FAULT on call 0 at most."""
@@ -352,10 +373,13 @@ def _play(stage: Stage, source: str, case: Case) -> str:
         part = Part(stage, source)
     except Broken as broken:
         return str(broken)
-    for position, step in enumerate(case["steps"]):
-        ((verb, told),) = json.loads(json.dumps(step).replace("$self", source)).items()
-        try:
-            STEPS[verb](part, told)
-        except Broken as broken:
-            return f"step {position + 1}: {broken}"
+    try:
+        for position, step in enumerate(case["steps"]):
+            ((verb, told),) = json.loads(json.dumps(step).replace("$self", source)).items()
+            try:
+                STEPS[verb](part, told)
+            except Broken as broken:
+                return f"step {position + 1}: {broken}"
+    finally:
+        part.close()
     return ""

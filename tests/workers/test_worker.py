@@ -7,10 +7,10 @@ from dragoman.core.fault import (
     Cancelled,
     DeadlineExceeded,
     Fault,
-    Internal,
     InvalidArgument,
     NotFound,
     Started,
+    Unavailable,
     WorkerLost,
 )
 from dragoman.sandbox.confinement import Exit
@@ -60,13 +60,16 @@ async def test_a_fault_keeps_what_the_guest_said_and_gets_the_functions_name(sho
     )
 
 
-async def test_a_fault_that_cannot_be_read_is_the_hosts_to_report(shop: Open) -> None:
+async def test_a_fault_that_cannot_be_read_ends_its_worker(shop: Open) -> None:
     here = shop()
     peer = await here.hire()
     pending = here.pool(make_call())
     frame = await peer.call()
+    peer.begin(frame)
     peer.send(encode(Frame(Kind.FAULT, codec=1, call=frame.call, body=b"[]")))
-    assert isinstance(await answer_of(pending), Internal)
+    fault = await answer_of(pending)
+    assert isinstance(fault, Unavailable)
+    assert "broke the protocol" in fault.detail
 
 
 async def test_calls_are_sent_ahead_only_to_workers_that_prove_quick(shop: Open) -> None:

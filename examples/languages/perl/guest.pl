@@ -170,7 +170,7 @@ sub shake_hands {
     my $limits = $hello->{limits} // {};
     ($limit, $calls_max) = ($limits->{frame_bytes_max} // $limit, $limits->{calls_max} // $calls_max);
     send_frame(READY, 0, $json->encode({ version => 1, language => 'perl', language_version => sprintf('%vd', $^V),
-        library => 'guest.pl/1.0.0', functions => \@manifest }));
+        library => 'guest.pl/1.0.0', features => ['json'], functions => \@manifest }));
 }
 
 sub run {
@@ -178,7 +178,7 @@ sub run {
     my $call = $frame->{call};
     return fault($call, 'CANCELLED', 'cancelled before it began', 'no') if delete $cancelled{$call};
     my $function = $manifest[$frame->{function}] or return fault($call, 'NOT_FOUND', 'no such function', 'no');
-    return fault($call, 'UNIMPLEMENTED', 'this guest speaks JSON only', 'no') if $frame->{codec} > 1 || $frame->{want} > 1;
+    return fault($call, 'UNIMPLEMENTED', 'this guest speaks JSON only', 'no') if $frame->{codec} > 1;
     my $input = eval { length $frame->{body} ? $json->decode($frame->{body}) : {} };
     return fault($call, 'INVALID_ARGUMENT', 'the input is no JSON object: ' . ($@ || 'it is something else'), 'no')
         unless ref $input eq 'HASH';

@@ -15,7 +15,7 @@ from dragoman.config.kinds import SHOWN_CHARS_MAX, Schema, wrong
 from dragoman.config.problem import Refused, did_you_mean
 from dragoman.workers.runtimes.languages import RUNTIMES
 
-EXEC = "exec"
+EXEC, WIRE = "exec", "wire"
 HOSTED = (*RUNTIMES, EXEC)
 MODES = ("warm", "exec", "inline")
 
@@ -26,6 +26,7 @@ NAMES = {
     "typescript": "TypeScript",
     "rust": "Rust",
     "java": "Java",
+    "wire": "a program that speaks the wire",
     "exec": "executables (any program, by `command`)",
 }
 """What people call them."""
@@ -130,9 +131,9 @@ def recognise(path: Path, declared: str = "") -> str:
     if not path.is_file():
         message = f"{path} is not a file"
         raise Refused(message)
-    if language == EXEC:
+    if language in {EXEC, WIRE}:
         check_executable(path)
-        return EXEC
+        return language
     suffixes = [suffix for suffix, known in SUFFIXES.items() if known == language]
     if path.suffix not in suffixes and language == "python":
         message = f"{path} cannot be imported: a Python source is a file that ends in .py, or a package"
@@ -169,7 +170,7 @@ def _folder(folder: Path, declared: str) -> str:
     marked = [language for name, language in MARKERS.items() if name in names]
     package = os.path.isfile(folder / "__init__.py")  # noqa: PTH113 - answers False where the folder may not be searched
     language = declared or ("python" if package else next(iter(marked), "") or _held(folder, names))
-    if language == EXEC:
+    if language in {EXEC, WIRE}:
         message = f"{folder} is a folder, and no program"
         raise Refused(message)
     if language not in HOSTED:

@@ -172,7 +172,12 @@ class BlockingProject:
         if direct is None:
             direct = self._directs[hosted] = DirectService(hosted.pool, self._parts.clock)
         # The layers around a pool pass on what it gives: replies that are settled already.
-        return cast("Settled", stack(direct, entry.source, entry.contract, self._parts.clock, checks=hosted.checks))
+        return cast(
+            "Settled",
+            stack(
+                direct, entry.source, entry.contract, self._parts.clock, checks=hosted.checks, as_json=hosted.as_json
+            ),
+        )
 
     def _wait(self, work: Coroutine[Any, Any, Any]) -> Any:
         return run_on_loop(self._loop, work)

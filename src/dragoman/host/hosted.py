@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Protocol
 from dragoman.contract.function import Contract
 from dragoman.contract.manifest import to_wire
 from dragoman.host.launching import Launching
-from dragoman.wire.handshake import FEATURE_CHECKS
+from dragoman.wire.handshake import FEATURE_CHECKS, FEATURE_JSON
 from dragoman.workers.pool import Pool
 from dragoman.workers.runtimes import command
 from dragoman.workers.source import SourceLaunch, at_once
@@ -47,6 +47,11 @@ class Hosted(Protocol):
     @property
     def checks(self) -> bool:
         """Whether it checks its input against the contracts by itself."""
+        ...
+
+    @property
+    def as_json(self) -> bool:
+        """Whether it reads JSON alone, whatever callers write."""
         ...
 
     def notify(self, ready: Callable[[tuple[Contract, ...]], None]) -> None:
@@ -98,6 +103,11 @@ class PooledSource:
     def checks(self) -> bool:
         """Whether its guests check input against the whole contract; else the host does."""
         return self.source.kind == "guest" and FEATURE_CHECKS in self.supervisor.features
+
+    @property
+    def as_json(self) -> bool:
+        """Whether its guests read JSON alone."""
+        return FEATURE_JSON in self.supervisor.features
 
     @property
     def contracts(self) -> tuple[Contract, ...]:

@@ -46,6 +46,11 @@ class InlineSource:
         """Its input is decoded into the annotated types, as in a worker."""
         return True
 
+    @property
+    def as_json(self) -> bool:
+        """It reads every codec."""
+        return False
+
     async def start(self) -> tuple[Contract, ...]:
         """Import it, in a thread: an import may take its time. Raises `StartFailed` with the reason."""
         timeout_s = self.source.pool.start_timeout_s

@@ -125,5 +125,9 @@ class Registry:
             input_stream=contract.input_stream,
         )
         return Entry(
-            contract, target, source, stack(hosted.service, source, contract, self._clock, checks=hosted.checks), hosted
+            contract,
+            target,
+            source,
+            stack(hosted.service, source, contract, self._clock, checks=hosted.checks, as_json=hosted.as_json),
+            hosted,
         )

@@ -17,17 +17,21 @@ if TYPE_CHECKING:
     from dragoman.core.service import Layer, Service
 
 
-def stack(service: Service, source: Source, contract: Contract, clock: Clock, *, checks: bool = True) -> Service:
-    """Put the configured layers around a function's innermost service, which `checks` its input or does not."""
+def stack(
+    service: Service, source: Source, contract: Contract, clock: Clock, *, checks: bool = True, as_json: bool = False
+) -> Service:
+    """Put the configured layers around a function's innermost service.
+
+    It `checks` its input or does not, and takes every codec or, with `as_json`, JSON alone.
+    """
     layers: list[Layer] = []
     if source.pool.body_bytes_max < PoolOptions().body_bytes_max:
         # Before anything looks into the body. The default is what the wire itself is told to bound.
         layers.append(body_size(source.pool.body_bytes_max))
-    if source.kind == "command":
-        # The guest of a command trusts its input: nothing wrong may get past here, nor wait in line for it.
-        layers.append(validate(contract.input, as_json=True))
-    elif not checks:
-        layers.append(validate(contract.input, input_stream=contract.input_stream))
+    as_json = as_json or source.kind == "command"
+    if as_json or not checks:
+        # The guest trusts its input: nothing wrong may get past here, nor wait in line for it.
+        layers.append(validate(contract.input, as_json=as_json, input_stream=contract.input_stream))
     if source.mode == "inline":
         # A pool bounds calls and ends them at their deadline by itself; inside the host these layers do. The deadline
         # comes first, since time spent waiting counts.

@@ -25,6 +25,7 @@ FEATURE_REVOKE = "revoke"
 FEATURE_SEGMENTS = "segments"
 FEATURE_INPUT = "input"
 FEATURE_CHECKS = "checks"
+FEATURE_JSON = "json"
 SEGMENT_FROM_BYTES = 256 * 1024
 """Bodies from here on travel in shared memory: below, a copy through the socket costs less than the RELEASE."""
 NO_CLIENT_OFFERS = (FEATURE_PROGRESS, FEATURE_REVOKE, FEATURE_SEGMENTS)

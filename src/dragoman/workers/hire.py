@@ -141,7 +141,9 @@ async def _shake_hands(pool: Pool, source: SourceLaunch, hired: Hired, door: Doo
         ready = await _greeted(source, hired, door, (exited, deadline))
         if ready is not None:
             return ready
-        if exited.done():
+        if broken := hired.worker.stopping_reason:
+            why = f"was ended before it could take calls: {broken}"
+        elif exited.done():
             why = f"ended with {exited.result()} before it could take calls"
         else:
             why = f"was not ready within its start_timeout of {timeout_s:g}s"

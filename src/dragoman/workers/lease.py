@@ -192,8 +192,8 @@ class Lease:
         if frame.kind == Kind.FAULT and not frame.flags:
             try:
                 fault = load_fault(frame.body)
-            except ProtocolFault as error:
-                fault = Fault.internal(f"the worker sent a fault that cannot be read: {error}")
+            except ProtocolFault:
+                return None  # the loop ends the worker for it
             fault.function = call.target.name
             fault.remote = False
             return Pending.failed(fault)

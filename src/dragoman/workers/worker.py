@@ -455,6 +455,7 @@ class Worker:
         return index
 
     def _faulted(self, frame: Frame) -> None:
+        fault = load_fault(frame.body)
         exchange = self.in_flight.pop(frame.call, None)
         if exchange is None:
             return
@@ -462,10 +463,6 @@ class Worker:
             if not exchange.done:
                 self.owner.returned(exchange)
             return
-        try:
-            fault = load_fault(frame.body)
-        except ProtocolFault as error:
-            fault = Fault.internal(f"the worker sent a fault that cannot be read: {error}")
         fault.function = exchange.call.target.name
         fault.remote = False
         exchange.conclude(fault)

@@ -63,6 +63,7 @@ class StreamedResponse:
         self._layout = Layout(plan.form)
         self._task: asyncio.Task[None] | None = None
         self._hang_up: Callable[[], None] = transport.close
+        self._entered = self._left = False
 
     def start(self, done: Done, hang_up: Callable[[], None], *, close: bool) -> None:
         """Write it all, then tell. With `close` the response is the last one, and `hang_up` ends its connection."""
@@ -71,7 +72,9 @@ class StreamedResponse:
 
     def cancel(self) -> None:
         """The client is gone."""
-        if self._task is not None:
+        self._left = True
+        # A task that is cancelled before its first step never takes one, and then nobody would end the stream.
+        if self._task is not None and self._entered:
             self._task.cancel()
 
     async def _run(self, done: Done, *, close: bool) -> None:
@@ -79,7 +82,10 @@ class StreamedResponse:
         assert stream is not None, "a streamed reply has items"
         fault: Fault | None = None
         complete = False
+        self._entered = True
         try:
+            if self._left:
+                raise asyncio.CancelledError  # noqa: TRY301 - the same end as any time later
             self._write_head(close=close)
             async for batch in batches(stream):
                 self._write(self._layout.items(batch))

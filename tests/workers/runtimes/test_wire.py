@@ -1,0 +1,44 @@
+"""Programs that speak the wire themselves."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+import dragoman
+
+GUEST = Path(__file__).parents[3] / "examples" / "languages" / "perl" / "guest.pl"
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    guest = tmp_path / "hello.pl"
+    guest.write_text(GUEST.read_text())
+    guest.chmod(0o700)
+    (tmp_path / "dragoman.toml").write_text('[sources.hello]\npath = "hello.pl"\nlanguage = "wire"\n')
+    return tmp_path
+
+
+@pytest.mark.needs("perl")
+def test_functions_of_any_language_are_called_like_others(folder: Path) -> None:
+    with dragoman.open(folder) as project:
+        assert project.hello.add(a=2**40, b=2) == 2**40 + 2
+        assert project.hello.echo(value={"a": [1, None, "ü"]}) == {"a": [1, None, "ü"]}
+        with pytest.raises(dragoman.Aborted, match="not now"):
+            project.hello.fail(code="ABORTED", detail="not now")
+
+
+@pytest.mark.needs("perl")
+def test_their_input_is_checked_by_the_host(folder: Path) -> None:
+    with dragoman.open(folder) as project:
+        with pytest.raises(dragoman.InvalidArgument) as caught:
+            project.hello.add(a="two", c=1)
+        assert {breach.path for breach in caught.value.errors} >= {"/a"}
+
+
+def test_a_file_that_is_not_executable_is_refused_with_the_remedy(tmp_path: Path) -> None:
+    (tmp_path / "hello.pl").write_text("")
+    (tmp_path / "dragoman.toml").write_text('[sources.hello]\npath = "hello.pl"\nlanguage = "wire"\n')
+    with pytest.raises(ValueError, match="chmod"), dragoman.open(tmp_path):
+        pass

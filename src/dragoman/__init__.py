@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from dragoman.client.remote import connect
+    from dragoman.client.connecting import connect
     from dragoman.config.problem import ConfigError
     from dragoman.contract.marker import function
     from dragoman.core.fault import (
@@ -88,7 +88,7 @@ _HOMES = {
     "Unavailable": "dragoman.core.fault",
     "Unimplemented": "dragoman.core.fault",
     "Unknown": "dragoman.core.fault",
-    "connect": "dragoman.client.remote",
+    "connect": "dragoman.client.connecting",
     "function": "dragoman.contract.marker",
     "open": "dragoman.host.embedded:open_project",
 }

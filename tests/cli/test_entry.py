@@ -30,7 +30,7 @@ def test_help_and_version_succeed(capsys: pytest.CaptureFixture[str]) -> None:
         ("call f {} {}", "one INPUT too many"),
         ("call f --raw", "--raw sends one INPUT"),
         ("call f --url x --project .", "one of the two"),
-        ("call f --url unix:///run/x", "not in this version"),
+        ("call f --url unix://run/x", "begins with a slash"),
         ("call f --url ftp://x", "http://"),
         ("call f @/nowhere", "cannot read the input"),
         ("call f --cacert x --url http://h", "--cacert is for https"),

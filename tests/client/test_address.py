@@ -19,7 +19,6 @@ def test_an_address_is_what_paths_are_put_behind(url: str, address: str) -> None
 @pytest.mark.parametrize(
     ("url", "why"),
     [
-        ("unix:///run/dragoman.sock", "native ingress"),
         ("127.0.0.1:8700", "does not begin with http"),
         ("localhost", "does not begin with http"),
         ("", "does not begin with http"),

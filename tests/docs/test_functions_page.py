@@ -16,6 +16,7 @@ import pytest
 from msgspec import Meta
 
 import dragoman
+from dragoman.client.native_remote import NativeRemote
 from dragoman.client.remote import Remote
 from dragoman.contract.function import NAME_CHARACTERS_MAX
 from dragoman.contract.marker import Marker
@@ -74,7 +75,7 @@ def test_the_members_of_a_context_are_those_of_the_page() -> None:
 def test_open_and_connect_give_what_the_page_says() -> None:
     connect = inspect.signature(dragoman.connect)
     assert f"reply_bytes_max={connect.parameters['reply_bytes_max'].default}" in TEXT
-    for face in (Remote, BlockingProject):
+    for face in (Remote, NativeRemote, BlockingProject):
         for name in ("call", "stream"):
             assert list(inspect.signature(getattr(face, name)).parameters) == ["self", "function", "input", "timeout"]
         assert hasattr(face, "functions")

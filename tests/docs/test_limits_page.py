@@ -91,7 +91,7 @@ BOUNDS = {
     "pause between reports of progress": format_duration(context.PROGRESS_S_MIN),
     "a reply, or an item of a stream": format_size(GATHERED_BYTES_MAX),
     "a stream gathered by `call`": format_size(GATHERED_BYTES_MAX),
-    "calls in flight to one host": f"{endpoint.CONNECTIONS_MAX}",
+    "calls in flight to one host, by HTTP": f"{endpoint.CONNECTIONS_MAX}",
     "time to connect": format_duration(exchange.CONNECT_S_MAX),
     "time that a function's contract is remembered": format_duration(endpoint.LISTED_S),
 }

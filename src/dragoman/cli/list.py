@@ -11,7 +11,9 @@ from dragoman.cli.options import json_option
 @click.command("list", **drawn())
 @click.argument("paths", nargs=-1, metavar="[PROJECT or SOURCE]...")
 @click.option("--url", metavar="URL", help="List what a running host serves. Default: DRAGOMAN_URL.")
-@click.option("--cacert", metavar="FILE", help="For https: trust the certificates in this PEM file, and no others.")
+@click.option(
+    "--cacert", metavar="FILE", help="For https and tcp+tls: trust the certificates in this PEM file, and no others."
+)
 @json_option("the functions with their contracts")
 def command(paths: tuple[str, ...], url: str | None, cacert: str | None, *, as_json: bool) -> int:
     """List functions with signature, language and mode.

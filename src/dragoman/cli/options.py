@@ -50,7 +50,9 @@ def place_options(command: Any) -> Any:
         help="Host this project, or this one source, just for now. Default: the current folder.",
     )
     authority = click.option(
-        "--cacert", metavar="FILE", help="For https: trust the certificates in this PEM file, and no others."
+        "--cacert",
+        metavar="FILE",
+        help="For https and tcp+tls: trust the certificates in this PEM file, and no others.",
     )
     return url(project(authority(command)))
 

@@ -18,9 +18,6 @@ def read_address(url: str) -> str:
         port = parts.port
     except ValueError as error:
         raise _wrong(url, str(error)) from None
-    if parts.scheme == "unix":
-        message = "the native ingress (unix://) is not in this version; connect to the host's http:// address"
-        raise ValueError(message)
     problem = _problem(url, parts, port)
     if problem:
         raise _wrong(url, problem)

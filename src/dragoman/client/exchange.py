@@ -154,6 +154,11 @@ class Patience:
         if self.timeout_s is None and listed is not None:
             self._until = NEVER if listed.timeout_s is None else now + listed.timeout_s + SLACK_S
 
+    def trust_host(self) -> None:
+        """Without a time of the caller's, wait for as long as the connection stands: the host keeps the function's."""
+        if self.timeout_s is None:
+            self._until = NEVER
+
     def left_s(self, now: float) -> float | None:
         """Seconds to wait for what comes next, None for ever. Raises `DeadlineExceeded` when they are over."""
         if self._until == NEVER:

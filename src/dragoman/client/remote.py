@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any, Self
 import httpx2
 
 from dragoman.client.async_remote import AsyncRemote
-from dragoman.client.endpoint import Endpoint, endpoint
 from dragoman.client.exchange import (
     FUNCTIONS_REQUEST,
     Incoming,
@@ -23,43 +22,15 @@ from dragoman.client.face import Name
 from dragoman.client.lines import lines
 from dragoman.client.listing import Listed, read_function, read_functions
 from dragoman.client.trouble import ERRORS, fault_of
-from dragoman.client.value import GATHERED_BYTES_MAX
 from dragoman.core.clock import SystemClock
 from dragoman.core.fault import Draining, Fault, NotFound, Unimplemented
 
 if TYPE_CHECKING:
-    import ssl
-    from collections.abc import Generator, Mapping
-    from pathlib import Path
+    from collections.abc import Generator
     from types import TracebackType
 
+    from dragoman.client.endpoint import Endpoint
     from dragoman.contract.function import Contract
-
-
-def connect(
-    url: str,
-    *,
-    headers: Mapping[str, str] | None = None,
-    verify: ssl.SSLContext | str | Path | bool = True,
-    reply_bytes_max: int = GATHERED_BYTES_MAX,
-) -> Remote:
-    """Connect to a host: `dragoman.connect("http://127.0.0.1:8700")`.
-
-    Nothing is sent before the first call. Use the result as it is and `close()` it, in `with`, or in `async with` for
-    calls to await.
-
-    Args:
-        url: The host's address, `http://` or `https://`; a path in it is put before every request's own.
-        headers: Sent with every request, for whatever stands before the host (`Authorization`, `traceparent`).
-        verify: For `https://`: the system's certificates (True), a file of certificates in PEM, an `ssl.SSLContext`, or
-            no check at all (False).
-        reply_bytes_max: The largest reply that is read, in bytes; for a stream that is iterated over, the largest item.
-
-    Raises:
-        ValueError: The address is none.
-        OSError: The certificates cannot be read.
-    """
-    return Remote(endpoint(url, headers=headers, verify=verify, reply_bytes_max=reply_bytes_max))
 
 
 class Remote:

@@ -67,7 +67,8 @@ class Variable:
 VARIABLES = (
     Variable("DRAGOMAN_HOST", Text("a host name or an address"), "The address to listen on."),
     Variable("DRAGOMAN_PORT", Whole(0, 65535), "The port to listen on."),
-    Variable("DRAGOMAN_URL", Text("a URL", r"https?://\S+|unix://\S+"), "The host that `dragoman call` calls."),
+    Variable("DRAGOMAN_URL", Text("a URL", r"(?:https?|unix|tcp\+tls)://\S+"), "The host that `dragoman call` calls."),
+    Variable("DRAGOMAN_TOKEN", Text("a token"), "The token that `dragoman call` shows to a `tcp+tls://` host."),
     Variable(
         "DRAGOMAN_CACHE", Text("a folder"), "Where what is built is kept, in place of the project's `.dragoman/cache`."
     ),
@@ -85,6 +86,7 @@ class Overrides:
     port: int | None = None
     url: str | None = None
     log: str | None = None
+    token: str | None = None
     cache: str | None = None
 
     def http(self, options: HttpOptions) -> HttpOptions:

@@ -24,6 +24,9 @@ DETAIL_CHARS_MAX = 16 * 1024
 ERRORS_MAX = 1000
 """Breaches named in one fault; fewer where they would not fit the frame."""
 BREACH_CHARS_MAX = 200
+NAMES = ("function", "call_id", "trace_id", "service")
+"""What only a host knows of a fault, and tells its clients."""
+NAME_CHARS_MAX = 256
 
 
 def dump_fault(fault: Fault) -> bytes:
@@ -38,6 +41,10 @@ def dump_fault(fault: Fault) -> bytes:
     retry_after_s: object = fault.retry_after_s
     if isinstance(retry_after_s, int | float) and math.isfinite(retry_after_s):
         body["retry_after_s"] = retry_after_s
+    for name in NAMES:
+        value = getattr(fault, name)
+        if isinstance(value, str) and value:
+            body[name] = _cut(value, NAME_CHARS_MAX)
     errors = [
         {"path": _cut(path, BREACH_CHARS_MAX), "message": _cut(message, BREACH_CHARS_MAX)}
         for path, message in fault.errors[:ERRORS_MAX]
@@ -70,6 +77,8 @@ def load_fault(body: bytes) -> Fault:
         retry_after_s=retry_after_s,
         traceback=text(document, "traceback", "FAULT", ""),
     )
+    for name in NAMES:
+        setattr(fault, name, text(document, name, "FAULT", "")[:NAME_CHARS_MAX])
     fault.remote = True
     return fault
 

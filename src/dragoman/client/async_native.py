@@ -1,0 +1,165 @@
+"""A host behind a native ingress, for callers that await, on one running loop."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING, Any
+
+from dragoman.client.async_link import AsyncLink
+from dragoman.client.exchange import CONNECT_S_MAX
+from dragoman.client.face import Name
+from dragoman.client.listing import read_functions
+from dragoman.client.native import Tries, closed, patience_of
+from dragoman.client.wired import LISTING, ask, ask_json, checked, may_go_again, value_of
+from dragoman.core.clock import SystemClock
+from dragoman.core.fault import Fault, Started
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator, Awaitable
+
+    from dragoman.client.exchange import Patience
+    from dragoman.client.native import NativeEndpoint
+    from dragoman.client.wired import Asked
+    from dragoman.contract.function import Contract
+
+
+class AsyncNative:
+    """A host behind a native ingress: `await remote.stats.correlation(data=rows)`."""
+
+    def __init__(self, at: NativeEndpoint) -> None:
+        self._endpoint = at
+        self._clock = SystemClock()
+        self._link: AsyncLink | None = None
+        self._connecting = asyncio.Lock()
+        self._known = False
+        self._closed = asyncio.Event()
+
+    def __getattr__(self, name: str) -> Name:
+        if name.startswith("_"):
+            raise AttributeError(name)
+        first = self.__dict__[name] = Name(self, name)
+        return first
+
+    def __repr__(self) -> str:
+        return f"<remote {self._endpoint.address}>"
+
+    async def close(self) -> None:
+        """Close the connection; calls in flight break off. Harmless when repeated."""
+        self._closed.set()
+        link, self._link = self._link, None
+        if link is not None:
+            link.close()
+            await link.gone.wait()
+
+    @property
+    def functions(self) -> Awaitable[dict[str, Contract]]:
+        """Awaited: the functions by full name, with what they promise. Raises the `Fault` of the asking."""
+        return self._functions()
+
+    async def call(self, function: str, /, input: Any = None, *, timeout: float | None = None) -> Any:  # noqa: A002, ASYNC109 - the public words; the host keeps the deadline too
+        """Call a function by its full name; its result. `timeout`, in seconds, may only shorten the function's own.
+
+        A streaming function's items come as a list. Bytes as the whole input go as they are, to a function that takes
+        raw bytes. Raises the call's `Fault`.
+        """
+        codec, body = await self.exchange(ask(function, input), timeout)
+        return value_of(checked(body, self._endpoint.reply_bytes_max, function), codec, function)
+
+    async def stream(
+        self,
+        function: str,
+        /,
+        input: Any = None,  # noqa: A002 - the public word
+        *,
+        timeout: float | None = None,  # noqa: ASYNC109 - the host keeps the deadline too
+    ) -> AsyncGenerator[Any]:
+        """Call a streaming function and iterate over its items as they come. Raises the call's `Fault`.
+
+        Closing the generator before its end cancels the call.
+        """
+        asked, patience = ask(function, input), patience_of(function, timeout, self._clock)
+        link = await self._reach(patience)
+        call_id, slot = await link.begin(asked, patience.remaining_s(self._clock.monotonic()), stream=True)
+        try:
+            while True:
+                async with self._within(patience):
+                    items = await link.next_items(call_id, slot)
+                if not items:
+                    return
+                for codec, body in items:
+                    yield value_of(checked(body, self._endpoint.reply_bytes_max, function), codec, function)
+        finally:
+            link.cancel(call_id)
+
+    async def exchange(self, asked: Asked, timeout_s: float | None) -> tuple[int, bytes]:
+        """One call, its reply's codec and body. One that a leaving host did not take goes to the next."""
+        patience = patience_of(asked.function, timeout_s, self._clock)
+        while True:
+            link = await self._reach(patience)
+            try:
+                async with self._within(patience):
+                    return await link.call(asked, patience.remaining_s(self._clock.monotonic()))
+            except Fault as fault:
+                if not link.leaving or not may_go_again(fault):
+                    raise
+
+    async def _functions(self) -> dict[str, Contract]:
+        _, body = await self.exchange(ask_json(LISTING, b"{}"), None)
+        return {name: listed.contract for name, listed in read_functions(body).items()}
+
+    @asynccontextmanager
+    async def _within(self, patience: Patience) -> AsyncGenerator[None]:
+        left_s = patience.left_s(self._clock.monotonic())
+        if left_s is None:
+            yield
+            return
+        try:
+            async with asyncio.timeout(left_s):
+                yield
+        except TimeoutError:
+            raise patience.exceeded(Started.UNKNOWN) from None
+
+    async def _reach(self, patience: Patience) -> AsyncLink:
+        """The connection, made anew where there is none. Raises `Unavailable` where that cannot be."""
+        link = self._link
+        if link is not None and link.usable:
+            return link
+        async with self._connecting:
+            link = self._link
+            if link is not None and link.usable:
+                return link
+            if link is not None:
+                link.close_when_done()
+            if self._closed.is_set():
+                raise closed(patience.function)
+            tries = Tries(self._endpoint, patience, self._clock, known=self._known)
+            while True:
+                try:
+                    self._link = await self._connect(patience)
+                except OSError as error:
+                    pause_s = tries.pause_s(error)
+                else:
+                    self._known = True
+                    return self._link
+                try:
+                    await asyncio.wait_for(self._closed.wait(), pause_s)
+                except TimeoutError:
+                    continue
+                raise closed(patience.function)
+
+    async def _connect(self, patience: Patience) -> AsyncLink:
+        loop, at = asyncio.get_running_loop(), self._endpoint
+        link = AsyncLink(str(at.address), at.ready())
+        left_s = patience.left_s(self._clock.monotonic())
+        async with asyncio.timeout(CONNECT_S_MAX if left_s is None else min(left_s, CONNECT_S_MAX)):
+            if at.address.path:
+                await loop.create_unix_connection(lambda: link, at.address.path)
+            else:
+                await loop.create_connection(lambda: link, at.address.host, at.address.port, ssl=at.tls)
+            try:
+                await link.greeted
+            except BaseException:
+                link.close()
+                raise
+        return link

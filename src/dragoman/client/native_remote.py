@@ -1,0 +1,250 @@
+"""A host behind a native ingress, for blocking callers, usable from any thread.
+
+Over a UNIX socket a call goes straight from the calling thread to the socket. TLS wants one reader and writer at a
+time, so there a loop in a thread of its own does both.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import socket
+import threading
+from typing import TYPE_CHECKING, Any, Self
+
+from dragoman.client.async_native import AsyncNative
+from dragoman.client.exchange import CONNECT_S_MAX
+from dragoman.client.face import Name
+from dragoman.client.link import Link
+from dragoman.client.listing import read_function, read_functions
+from dragoman.client.native import Tries, closed, patience_of
+from dragoman.client.wired import FUNCTION, LISTING, ask, ask_json, checked, may_go_again, value_of
+from dragoman.contract import codec as codecs
+from dragoman.core.call import Codec
+from dragoman.core.clock import SystemClock
+from dragoman.core.fault import Fault
+
+if TYPE_CHECKING:
+    from collections.abc import Coroutine, Generator
+    from types import TracebackType
+
+    from dragoman.client.exchange import Patience
+    from dragoman.client.native import NativeEndpoint
+    from dragoman.client.wired import Asked
+    from dragoman.contract.function import Contract
+
+
+class NativeRemote:
+    """A host behind a native ingress: `remote.stats.correlation(data=rows)`."""
+
+    def __init__(self, at: NativeEndpoint) -> None:
+        self._endpoint = at
+        self._way: Straight | ThroughLoop = Straight(at) if at.tls is None else ThroughLoop(at)
+        self._async: AsyncNative | None = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.close()
+
+    async def __aenter__(self) -> AsyncNative:
+        """The same host, for calls to await on the running loop."""
+        self._async = AsyncNative(self._endpoint)
+        return self._async
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        if self._async is not None:
+            await self._async.close()
+        self.close()
+
+    def __getattr__(self, name: str) -> Name:
+        if name.startswith("_"):
+            raise AttributeError(name)
+        first = self.__dict__[name] = Name(self, name)
+        return first
+
+    def __repr__(self) -> str:
+        return f"<remote {self._endpoint.address}>"
+
+    def close(self) -> None:
+        """Close the connection; calls in flight in other threads break off. Harmless when repeated."""
+        self._way.close()
+
+    @property
+    def functions(self) -> dict[str, Contract]:
+        """The functions by full name, with what they promise, asked for anew. Raises the `Fault` of the asking."""
+        return {name: listed.contract for name, listed in read_functions(self.page()).items()}
+
+    def page(self) -> bytes:
+        """The list of functions as the host writes it: JSON. Raises the `Fault` of the asking."""
+        return self._way.exchange(ask_json(LISTING, b"{}"), None)[1]
+
+    def contract(self, function: str, *, timeout: float | None = None) -> Contract:
+        """What one function promises. Raises `NotFound` where there is none, or the `Fault` of the asking."""
+        asked = ask_json(FUNCTION, codecs.encode({"name": function}, Codec.JSON))
+        return read_function(self._way.exchange(asked, timeout)[1]).contract
+
+    def call(self, function: str, /, input: Any = None, *, timeout: float | None = None) -> Any:  # noqa: A002 - the public word
+        """Call a function by its full name; its result. `timeout`, in seconds, may only shorten the function's own.
+
+        A streaming function's items come as a list. Bytes as the whole input go as they are, to a function that takes
+        raw bytes. Raises the call's `Fault`.
+        """
+        codec, body = self._way.exchange(ask(function, input), timeout)
+        return value_of(checked(body, self._endpoint.reply_bytes_max, function), codec, function)
+
+    def stream(self, function: str, /, input: Any = None, *, timeout: float | None = None) -> Generator[Any]:  # noqa: A002 - the public word
+        """Call a streaming function and iterate over its items as they come. Raises the call's `Fault`.
+
+        Closing the generator before its end, or dropping it, cancels the call.
+        """
+        return self._way.stream(function, input, timeout)
+
+
+class Straight:
+    """From any thread to a UNIX socket."""
+
+    def __init__(self, at: NativeEndpoint) -> None:
+        self._endpoint = at
+        self._clock = SystemClock()
+        self._link: Link | None = None
+        self._connecting = threading.Lock()
+        self._known = False
+        self._closed = threading.Event()
+
+    def exchange(self, asked: Asked, timeout_s: float | None) -> tuple[int, bytes]:
+        """One call, its reply's codec and body. One that a leaving host did not take goes to the next."""
+        patience = patience_of(asked.function, timeout_s, self._clock)
+        while True:
+            link = self._link
+            if link is None or not link.usable:
+                link = self._reach(patience)
+            try:
+                return link.call(asked, patience)
+            except Fault as fault:
+                if not link.leaving or not may_go_again(fault):
+                    raise
+
+    def stream(self, function: str, value: Any, timeout_s: float | None) -> Generator[Any]:
+        """Iterate over a stream."""
+        asked, patience = ask(function, value), patience_of(function, timeout_s, self._clock)
+        link = self._reach(patience)
+        call_id, slot = link.begin_stream(asked, patience)
+        try:
+            while items := link.next_items(call_id, slot, patience):
+                for codec, body in items:
+                    yield value_of(checked(body, self._endpoint.reply_bytes_max, function), codec, function)
+        finally:
+            link.cancel(call_id)
+
+    def close(self) -> None:
+        """Close the connection."""
+        self._closed.set()
+        link, self._link = self._link, None
+        if link is not None:
+            link.close()
+
+    def _reach(self, patience: Patience) -> Link:
+        """The connection, made anew where there is none. Raises `Unavailable` where that cannot be."""
+        with self._connecting:
+            link = self._link
+            if link is not None and link.usable:
+                return link
+            tries = Tries(self._endpoint, patience, self._clock, known=self._known)
+            while not self._closed.is_set():
+                try:
+                    self._link = self._connect(patience)
+                except OSError as error:
+                    self._closed.wait(tries.pause_s(error))
+                else:
+                    self._known = True
+                    return self._link
+            raise closed(patience.function)
+
+    def _connect(self, patience: Patience) -> Link:
+        left_s = patience.left_s(self._clock.monotonic())
+        sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        try:
+            sock.settimeout(CONNECT_S_MAX if left_s is None else min(left_s, CONNECT_S_MAX))
+            sock.connect(self._endpoint.address.path)
+            sock.settimeout(None)
+            link = Link(sock, str(self._endpoint.address), self._clock)
+            link.greet(self._endpoint.ready(), patience)
+        except BaseException:
+            sock.close()
+            raise
+        return link
+
+
+class ThroughLoop:
+    """From any thread to a loop that has the connection."""
+
+    def __init__(self, at: NativeEndpoint) -> None:
+        self._endpoint = at
+        self._starting = threading.Lock()
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._thread: threading.Thread | None = None
+        self._client: AsyncNative | None = None
+        self._closed = False
+
+    def exchange(self, asked: Asked, timeout_s: float | None) -> tuple[int, bytes]:
+        """One call, its reply's codec and body."""
+        return self._run(self._open(asked.function).exchange(asked, timeout_s))
+
+    def stream(self, function: str, value: Any, timeout_s: float | None) -> Generator[Any]:
+        """Iterate over a stream."""
+        items = self._open(function).stream(function, value, timeout=timeout_s)
+        try:
+            while True:
+                try:
+                    item = self._run(anext(items))
+                except StopAsyncIteration:
+                    return
+                yield item
+        finally:
+            self._run(items.aclose())
+
+    def close(self) -> None:
+        """Close the connection, and end the thread."""
+        with self._starting:
+            self._closed = True
+            loop, thread, client = self._loop, self._thread, self._client
+            self._loop = None
+        if loop is None or thread is None or client is None:
+            return
+        with contextlib.suppress(TimeoutError):
+            asyncio.run_coroutine_threadsafe(client.close(), loop).result(CONNECT_S_MAX)
+        loop.call_soon_threadsafe(loop.stop)
+        thread.join()
+        loop.close()
+
+    def _open(self, function: str) -> AsyncNative:
+        with self._starting:
+            if self._closed:
+                raise closed(function)
+            if self._client is None:
+                loop = self._loop = asyncio.new_event_loop()
+                self._thread = threading.Thread(target=loop.run_forever, name="dragoman-client", daemon=True)
+                self._thread.start()
+                self._client = asyncio.run_coroutine_threadsafe(self._make(), loop).result()
+            return self._client
+
+    async def _make(self) -> AsyncNative:
+        return AsyncNative(self._endpoint)
+
+    def _run(self, work: Coroutine[Any, Any, Any]) -> Any:
+        loop = self._loop
+        if loop is None:
+            work.close()
+            raise closed("")
+        future = asyncio.run_coroutine_threadsafe(work, loop)
+        try:
+            return future.result()
+        except BaseException:
+            future.cancel()
+            raise

@@ -1,0 +1,70 @@
+"""What a call sends, and what its answer means, without a connection."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from dragoman.client.wired import MS_MAX, ask, checked, fault_of, lost, may_go_again, milliseconds, value_of
+from dragoman.core.call import Codec
+from dragoman.core.fault import Code, DataLoss, InvalidArgument, OutOfRange, Started, Unavailable
+from dragoman.wire import meta
+from dragoman.wire.frame import Frame, Kind
+from dragoman.wire.report import dump_fault
+
+MSGPACK = Codec.MSGPACK | Codec.MSGPACK << 4
+
+
+@pytest.mark.parametrize(
+    ("value", "codec", "body"),
+    [
+        (None, MSGPACK, b"\x80"),
+        ({"a": b"\xff"}, MSGPACK, b"\x81\xa1a\xc4\x01\xff"),
+        (b"raw", Codec.BYTES | Codec.MSGPACK << 4, b"raw"),
+        ({"a": 2**70}, Codec.JSON | Codec.JSON << 4, b'{"a":1180591620717411303424}'),
+    ],
+)
+def test_an_input_is_written_in_what_can_say_it(value: Any, codec: int, body: bytes) -> None:
+    asked = ask("fn.f", value)
+    assert (asked.codec, asked.body, meta.decode(asked.entries).function) == (codec, body, "fn.f")
+
+
+@pytest.mark.parametrize("name", ["", "x" * 300, "a\nb", "\ud800"])
+def test_a_name_that_no_function_has_is_refused(name: str) -> None:
+    with pytest.raises(InvalidArgument):
+        ask(name, {})
+
+
+def test_a_value_that_cannot_travel_is_refused() -> None:
+    with pytest.raises(InvalidArgument):
+        ask("fn.f", {"a": object()})
+
+
+def test_time_left_is_never_said_to_be_none() -> None:
+    assert [milliseconds(left) for left in (None, 0.0001, 1.5, 1e12)] == [0, 1, 1500, MS_MAX]
+
+
+def test_values_are_read_by_their_codec() -> None:
+    assert value_of(b"\x01", Codec.MSGPACK, "f") == 1
+    assert value_of(b"1", Codec.JSON, "f") == 1
+    assert value_of(b"\xff", Codec.BYTES, "f") == b"\xff"
+    assert value_of(b"", Codec.NONE, "f") is None
+    for body, codec in ((b"\xc1", Codec.MSGPACK), (b"{", Codec.JSON)):
+        with pytest.raises(DataLoss, match="cannot be read"):
+            value_of(body, codec, "f")
+
+
+def test_a_fault_keeps_its_code_and_learns_its_function() -> None:
+    sent = Unavailable("gone", started=Started.NO)
+    fault = fault_of(Frame(Kind.FAULT, codec=1, call=1, body=dump_fault(sent)), "fn.f")
+    assert (fault.code, fault.detail, fault.function, fault.remote) == (Code.UNAVAILABLE, "gone", "fn.f", True)
+    assert may_go_again(fault)
+    assert not may_go_again(lost("fn.f", "unix:///x", "it died"))
+    assert isinstance(fault_of(Frame(Kind.FAULT, codec=1, call=1, body=b"["), "f"), DataLoss)
+
+
+def test_a_reply_past_the_bound_is_refused() -> None:
+    assert checked(b"123", 3, "f") == b"123"
+    with pytest.raises(OutOfRange, match="larger than 2 bytes"):
+        checked(b"123", 2, "f")

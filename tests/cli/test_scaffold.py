@@ -9,7 +9,8 @@ from dragoman.config.load import load
 from tests.cli.commandline import starters
 
 PYTEST = (sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", ".")
-OWN_TESTS = {"python": PYTEST, "exec": PYTEST, "go": ("go", "test", "./hello")}
+CARGO = ("cargo", "test", "--quiet", "--manifest-path", "hello/Cargo.toml")
+OWN_TESTS = {"python": PYTEST, "exec": PYTEST, "go": ("go", "test", "./hello"), "rust": CARGO}
 """How a project's own test is run, by language."""
 
 

@@ -31,7 +31,8 @@ from dragoman.config.environment import build_environment
 from tools.pages import Fence, Page
 
 CHECKED = {"console", "python", "sh", "bash", "toml"}
-COMMAND_S_MAX = 60
+COMMAND_S_MAX = 200
+"""The first build on a machine compiles what a tutorial depends on."""
 READY_S_MAX = 30
 STOP_S_MAX = 15
 PORT = "8700"

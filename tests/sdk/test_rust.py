@@ -7,7 +7,9 @@ from pathlib import Path
 
 import pytest
 
-RUST = Path(__file__).parents[2] / "sdk" / "rust"
+REPOSITORY = Path(__file__).parents[2]
+RUST = REPOSITORY / "sdk" / "rust"
+TEMPLATES = REPOSITORY / "src" / "dragoman" / "cli" / "templates" / "rust"
 
 pytestmark = pytest.mark.needs("cargo")
 
@@ -17,3 +19,16 @@ pytestmark = pytest.mark.needs("cargo")
 def test_the_rust_crate_passes_its(script: str) -> None:
     done = subprocess.run([RUST / script], capture_output=True, text=True, timeout=500, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
+
+
+def packages(lock: Path) -> dict[str, str]:
+    """What a lock file says of each package, by its name and version."""
+    blocks = lock.read_text("utf-8").split("[[package]]\n")[1:]
+    return {"\n".join(block.splitlines()[:2]): block.strip() for block in blocks}
+
+
+def test_a_new_project_locks_what_the_crate_locks() -> None:
+    locked = packages(TEMPLATES / "hello" / "Cargo.lock.in")
+    own = locked.pop('name = "hello"\nversion = "0.1.0"')
+    assert ' "dragoman"' in own
+    assert locked == packages(RUST / "Cargo.lock")

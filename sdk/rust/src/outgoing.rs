@@ -164,7 +164,7 @@ impl<Out: FromBody> Stream for Items<Out> {
                 self.done = true;
                 match end {
                     // A function that gives one reply to a wish for a stream: a stream of one.
-                    Ok((used, payload)) if used != codec::NONE => {
+                    Ok((used, payload)) if used != codec::NONE && !payload.is_empty() => {
                         Poll::Ready(Some(read((used, payload), &self.open.outgoing().function)))
                     }
                     Ok(_) => Poll::Ready(None),

@@ -10,6 +10,7 @@ from __future__ import annotations
 TRIES = {
     "python": """hello.greet '{"name": "Ada"}'""",
     "go": """hello.greet '{"name": "Ada"}'""",
+    "rust": """hello.greet '{"name": "Ada"}'""",
     "exec": """words '{"text": "to be or not"}'""",
 }
 """What follows `dragoman call`."""

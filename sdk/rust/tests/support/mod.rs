@@ -145,7 +145,7 @@ impl Session {
         while let Some((at, to)) = self.counting.get(&call).copied() {
             if at == to {
                 self.counting.remove(&call);
-                self.end(call, codec::NONE, b"");
+                self.end(call, codec::MSGPACK, b"");
                 return;
             }
             if self.connection.may_send_item(call) != Some(true) {
@@ -181,7 +181,7 @@ impl Session {
                     *self.sums.entry(call).or_default() += number;
                 }
             }
-            kind::END if self.doubling.remove(&call).is_some() => self.end(call, codec::NONE, b""),
+            kind::END if self.doubling.remove(&call).is_some() => self.end(call, codec::MSGPACK, b""),
             kind::END => {
                 let sum = self.sums.remove(&call).unwrap_or(0).to_string();
                 self.end(call, codec::JSON, sum.as_bytes());

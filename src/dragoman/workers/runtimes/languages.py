@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from dragoman.workers.runtimes.go import GoRuntime
 from dragoman.workers.runtimes.python import PythonRuntime
+from dragoman.workers.runtimes.rust import RustRuntime
 from dragoman.workers.runtimes.wire import WireRuntime
 
 if TYPE_CHECKING:
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
 RUNTIMES: Mapping[str, Runtime] = {
     "python": PythonRuntime(),
     "go": GoRuntime(),
+    "rust": RustRuntime(),
     "wire": WireRuntime(),
 }
 """Every language that has a guest library; executables (`exec`) need none, and are started by `command.py`."""

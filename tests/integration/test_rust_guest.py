@@ -1,0 +1,319 @@
+"""Rust workers: typed calls, streams, calls to and from Python, and what bad luck does to them."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import shutil
+import signal
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import dragoman
+from dragoman.core.fault import (
+    Code,
+    DeadlineExceeded,
+    Fault,
+    InvalidArgument,
+    OutOfRange,
+    Started,
+    StartFailed,
+    Unavailable,
+)
+from dragoman.host.blocking import BlockingProject
+from tests.integration.conftest import Hosting, alive, descendants, marked, until
+
+SOURCES = Path(__file__).parent / "sources"
+PYTHON = """
+from collections.abc import Iterator
+import time
+from dragoman import Context
+
+def twice(n: int) -> int: return 2 * n
+def count(n: int) -> Iterator[int]: yield from range(n)
+def slow() -> str:
+    time.sleep(60)
+    return "late"
+def ask(n: int, ctx: Context) -> int: return ctx.call("work.square", n=n)
+def through(n: int, ctx: Context) -> int: return ctx.call("work.ask", n=n)
+"""
+TOML = """
+[sources.work]
+path = "rustwork"
+workers = {workers}
+{more}
+env = {{ MARK = "{mark}" }}
+"""
+BESIDE = """
+[sources.py]
+path = "py.py"
+"""
+ORDER = {
+    "id": 2**63 - 1,
+    "lines": [{"name": "größe 😀", "price": "12.50", "count": 255}],
+    "at": "2026-01-31T23:59:59.123456789Z",
+    "tags": {"": "e\u0301"},
+}
+
+pytestmark = [
+    pytest.mark.needs("cargo"),
+    pytest.mark.timeout(400),  # the first build of a machine compiles the dependencies
+]
+
+
+def project_in(folder: Path, *, workers: str = "1", more: str = "", mark: str = "472") -> Path:
+    """A project with the Rust source `work` and the Python source `py`."""
+    shutil.copytree(SOURCES / "rustwork", folder / "rustwork")
+    (folder / "py.py").write_text(PYTHON)
+    (folder / "dragoman.toml").write_text(TOML.format(workers=workers, more=more, mark=mark) + BESIDE)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """One cache for all projects of these tests, which hold the same source; it is built here."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("DRAGOMAN_CACHE", str(tmp_path_factory.mktemp("cache")))
+        folder = project_in(tmp_path_factory.mktemp("first"))
+        (folder / "dragoman.toml").write_text(TOML.format(workers="1", more="", mark="0"))
+        with dragoman.open(folder) as project:  # alone in its project, a source is waited for
+            assert project.call("work.square", {"n": 3}) == 9
+        yield
+
+
+@pytest.fixture(scope="module")
+def shop(cache: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[BlockingProject]:
+    """One project for what leaves its worker whole."""
+    with dragoman.open(project_in(tmp_path_factory.mktemp("rust"))) as project:
+        yield project
+
+
+def raised(project: BlockingProject, function: str, value: dict[str, Any] | None = None, **options: float) -> Fault:
+    """The fault of a call."""
+    with pytest.raises(Fault) as caught:
+        project.call(function, value, **options)
+    return caught.value
+
+
+def test_a_record_comes_back_as_it_went(shop: BlockingProject) -> None:
+    assert shop.call("work.order", ORDER) == ORDER
+    assert shop.call("work.order", ORDER | {"note": "soon"}) == ORDER | {"note": "soon"}
+
+
+def test_every_breach_is_named(shop: BlockingProject) -> None:
+    line = {"name": 1, "price": "x", "count": 256}
+    fault = raised(shop, "work.order", {"id": 2**63, "lines": [line], "at": "today", "more": 1})
+    assert isinstance(fault, InvalidArgument)
+    assert fault.started is Started.NO
+    assert {breach.path for breach in fault.errors} >= {
+        "/id",
+        "/lines/0/name",
+        "/lines/0/count",
+        "/at",
+        "/tags",
+        "/more",
+    }
+
+
+def test_streams_and_raw_bytes(shop: BlockingProject) -> None:
+    assert list(shop.stream("work.count", {"n": 1000})) == list(range(1000))
+    assert shop.call("work.sum", {"numbers": list(range(100))}) == 4950
+    fault = raised(shop, "work.sum", {"numbers": [1, "x"]})
+    assert [breach.path for breach in fault.errors] == ["/numbers/1"]
+    assert shop.call("work.reverse", {"body": b"abc"}) == b"cba"
+
+
+@pytest.mark.parametrize("size", [1, 100_000, 300_000, 3_000_000])
+def test_large_bytes_come_back_whole(shop: BlockingProject, size: int) -> None:
+    data = os.urandom(size)
+    assert shop.call("work.same", {"body": data}) == data
+    assert shop.call("work.reverse", {"body": data}) == data[::-1]
+
+
+def test_rust_and_python_call_one_another(shop: BlockingProject) -> None:
+    assert shop.call("work.ask", {"n": 2**40}) == 2**41
+    assert shop.call("work.ask_blocking", {"n": 2**40}) == 2**41
+    assert shop.call("py.ask", {"n": 12}) == 144
+    assert shop.call("py.through", {"n": 3}) == 6
+
+
+def test_a_deadline_goes_along_the_chain(shop: BlockingProject) -> None:
+    begun = time.monotonic()
+    assert isinstance(raised(shop, "work.ask_slow", timeout=0.5), DeadlineExceeded)
+    assert time.monotonic() - begun < 2.0
+
+
+@pytest.mark.parametrize("function", ["nap", "doze"])
+def test_a_function_stops_when_its_time_is_up(shop: BlockingProject, function: str) -> None:
+    pid = shop.call("work.pid")
+    assert isinstance(raised(shop, f"work.{function}", {"s": 60.0}, timeout=0.3), DeadlineExceeded)
+    assert shop.call("work.pid") == pid
+
+
+@pytest.mark.parametrize("function", ["nap", "doze"])
+def test_many_calls_run_side_by_side(shop: BlockingProject, function: str) -> None:
+    begun = time.monotonic()
+    threads = [threading.Thread(target=shop.call, args=(f"work.{function}", {"s": 0.5})) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert time.monotonic() - begun < 2.5
+
+
+@pytest.mark.parametrize(
+    ("function", "value", "code", "detail"),
+    [
+        ("fail", {}, Code.NOT_FOUND, "no order 7"),
+        ("error", {}, Code.UNKNOWN, "ParseIntError: invalid digit"),
+        ("panics", {"n": 3}, Code.UNKNOWN, "panic: index out of bounds: the len is 0 but the index is 3"),
+        ("panics_async", {}, Code.UNKNOWN, "panic: in the middle"),
+        ("unserialisable", {}, Code.OUT_OF_RANGE, "/a/1"),
+    ],
+)
+def test_a_call_that_fails_leaves_its_worker(
+    shop: BlockingProject, function: str, value: dict[str, Any], code: Code, detail: str
+) -> None:
+    pid = shop.call("work.pid")
+    fault = raised(shop, f"work.{function}", value)
+    assert (fault.code, fault.started) == (code, Started.YES)
+    assert detail in fault.detail
+    assert shop.call("work.pid") == pid
+
+
+def test_a_result_that_cannot_be_sent_names_its_place(shop: BlockingProject) -> None:
+    fault = raised(shop, "work.unserialisable")
+    assert isinstance(fault, OutOfRange)
+    assert "no form" in fault.detail
+
+
+@pytest.mark.parametrize(
+    ("function", "why"),
+    [
+        ("exits", "exit code 3"),
+        ("aborts", "signal 6"),
+        ("overflows", "signal 6"),
+        ("crashes", "signal 11"),
+        ("nonsense", "protocol"),
+    ],
+)
+def test_a_worker_that_dies_is_that_calls_loss_alone(shop: BlockingProject, function: str, why: str) -> None:
+    pid = shop.call("work.pid")
+    fault = raised(shop, f"work.{function}")
+    assert isinstance(fault, Unavailable)
+    assert fault.started is Started.YES
+    assert why in fault.detail
+    assert shop.call("work.square", {"n": 7}) == 49
+    assert shop.call("work.pid") != pid
+
+
+def test_a_worker_killed_in_mid_call(shop: BlockingProject) -> None:
+    victim = shop.call("work.pid")
+    threading.Timer(0.2, os.kill, (victim, signal.SIGKILL)).start()
+    fault = raised(shop, "work.nap", {"s": 60.0})
+    assert isinstance(fault, Unavailable)
+    assert fault.started is Started.YES
+    assert shop.call("work.square", {"n": 7}) == 49
+
+
+@pytest.mark.parametrize("function", ["stubborn", "stops_itself", "spins"])
+def test_work_that_does_not_end_is_ended(tmp_path: Path, cache: None, mark: str, function: str) -> None:
+    with dragoman.open(project_in(tmp_path, mark=mark)) as project:
+        victim = project.call("work.pid")
+        begun = time.monotonic()
+        assert isinstance(raised(project, f"work.{function}", timeout=1.0), DeadlineExceeded)
+        assert time.monotonic() - begun < 1.5
+        until(lambda: not alive(victim) and not marked(mark))
+        until(lambda: _squares(project))
+
+
+def _squares(project: BlockingProject) -> bool:
+    with contextlib.suppress(Unavailable):  # said of a call that was sent to the worker that was just being ended
+        return project.call("work.square", {"n": 7}) == 49
+    return False
+
+
+def test_what_a_function_prints_breaks_nothing(shop: BlockingProject) -> None:
+    begun = time.monotonic()
+    assert shop.call("work.prints", {"n": 64 * 1024}) == "printed"  # 64 MB
+    assert time.monotonic() - begun < 15.0
+    assert shop.call("work.log", {"n": 1}) is None
+
+
+def test_a_worker_that_leaks_is_replaced(tmp_path: Path, cache: None) -> None:
+    more = 'recycle = { memory = "100MB" }'
+    with dragoman.open(project_in(tmp_path, more=more)) as project:
+        first = project.call("work.pid")
+
+        def replaced() -> bool:
+            with contextlib.suppress(Unavailable):
+                return project.call("work.leaks") != first
+            return True
+
+        until(replaced)
+        assert project.call("work.square", {"n": 7}) == 49
+
+
+BROKEN = """
+use dragoman::Empty;
+
+async fn f(_: dragoman::Context, _: Empty) -> i32 { 1 }
+
+fn main() {
+    %s
+    dragoman::run();
+}
+"""
+
+
+@pytest.mark.parametrize(
+    ("text", "why"),
+    [
+        ('dragoman::function("f", f); dragoman::function("f", f);', 'two functions are named "f"'),
+        ("let _ = f;", "no function was registered"),
+        ('dragoman::function("f", |_, n: u8| async move { n });', "is u8, which is no object"),
+        ('dragoman::function("two words", f);', "use a letter"),
+        ('dragoman::function("f", f).version("one");', "semantic version"),
+        ('panic!("at start");', "at start"),
+        ("undefined();", "cannot find function `undefined`"),
+    ],
+    ids=["twice", "none", "no-record", "name", "version", "panic", "compiler"],
+)
+def test_a_source_that_cannot_be_offered_says_why(tmp_path: Path, cache: None, text: str, why: str) -> None:
+    (tmp_path / "bad.rs").write_text(BROKEN % text)
+    with pytest.raises(StartFailed) as caught, dragoman.open(tmp_path / "bad.rs"):
+        pass
+    assert why in caught.value.detail
+
+
+def test_a_worker_that_is_never_ready_is_given_up(tmp_path: Path, cache: None) -> None:
+    text = (BROKEN % 'dragoman::function("f", f);\n    loop { std::thread::park(); }').replace("dragoman::run();", "")
+    (tmp_path / "late.rs").write_text(text)
+    (tmp_path / "dragoman.toml").write_text('[sources.late]\npath = "late.rs"\nstart_timeout = "1s"\n')
+    with pytest.raises(StartFailed, match="was not ready within its start_timeout of 1s"), dragoman.open(tmp_path):
+        pass
+
+
+def test_rust_workers_die_with_their_host(tmp_path: Path, cache: None, hosting: Callable[..., Hosting]) -> None:
+    host = hosting(project_in(tmp_path), "work.pid")
+    worker = int(host.line())
+    family = descendants(host.process.pid)
+    assert worker in family
+    host.process.kill()
+    host.process.wait()
+    until(lambda: not any(alive(pid) for pid in family))
+
+
+async def test_a_stream_that_is_left_stops_its_function(tmp_path: Path, cache: None) -> None:
+    async with dragoman.open(project_in(tmp_path)) as project:
+        async for item in project.stream("work.count", {"n": 2**40}):
+            assert item == 0
+            break
+        async with asyncio.timeout(10.0):
+            assert await project.call("work.square", {"n": 7}) == 49

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from dragoman.workers.runtimes.go import GoRuntime
+from dragoman.workers.runtimes.java import JavaRuntime
 from dragoman.workers.runtimes.python import PythonRuntime
 from dragoman.workers.runtimes.rust import RustRuntime
 from dragoman.workers.runtimes.wire import WireRuntime
@@ -19,5 +20,6 @@ RUNTIMES: Mapping[str, Runtime] = {
     "go": GoRuntime(),
     "rust": RustRuntime(),
     "wire": WireRuntime(),
+    "java": JavaRuntime(),
 }
 """Every language that has a guest library; executables (`exec`) need none, and are started by `command.py`."""

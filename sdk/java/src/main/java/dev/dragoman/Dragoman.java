@@ -115,8 +115,7 @@ public final class Dragoman {
             problem = functions.isEmpty() && refusal == null ? "the program offers no function" : refusal;
         }
         if (System.getenv("DRAGOMAN_REHEARSAL") != null) {
-            Rehearsal.run(functions);
-            System.exit(problem == null ? 0 : 1);
+            System.exit(Rehearsal.run(functions, problem));
         }
         System.exit(serve(functions, problem, null));
     }

@@ -41,7 +41,7 @@ public final class Registration {
         this.streaming = streaming;
         this.body = (Dragoman.Unary<Object, Object>) body;
         String found = null;
-        if (!name.matches("[\\p{L}_][\\p{L}\\p{N}_-]*") || name.length() > NAME_CHARS_MAX) {
+        if (!isName(name)) {
             found = "the name of a function has letters, digits, _ and -, not: " + name;
         } else {
             try {
@@ -51,6 +51,18 @@ public final class Registration {
             }
         }
         problem = found;
+    }
+
+    /** By hand: a regular expression takes 5 ms of a start. */
+    private static boolean isName(String name) {
+        for (int at = 0; at < name.length(); at++) {
+            char next = name.charAt(at);
+            boolean later = at > 0 && (Character.isDigit(next) || next == '-');
+            if (!Character.isLetter(next) && next != '_' && !later) {
+                return false;
+            }
+        }
+        return !name.isEmpty() && name.length() <= NAME_CHARS_MAX;
     }
 
     private static boolean isBytes(Type type) {

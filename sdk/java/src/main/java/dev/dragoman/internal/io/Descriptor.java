@@ -5,6 +5,7 @@ import java.io.FileInputStream;
 import java.io.FileOutputStream;
 import java.io.IOException;
 import java.lang.reflect.Field;
+import sun.misc.Unsafe;
 
 /**
  * An inherited socket. Java has no public way to adopt a descriptor, so its number is set in a `FileDescriptor` by
@@ -21,18 +22,17 @@ public final class Descriptor implements Transport {
     }
 
     /** Null where this Java does not allow it. */
+    @SuppressWarnings({"deprecation", "removal"})
     public static Descriptor adopt(int number) {
         try {
-            Class<?> type = Class.forName("sun.misc.Unsafe");
-            Field field = type.getDeclaredField("theUnsafe");
+            Field field = Unsafe.class.getDeclaredField("theUnsafe");
             field.setAccessible(true);
-            Object unsafe = field.get(null);
-            Field target = FileDescriptor.class.getDeclaredField("fd");
+            // Called as it is, not by reflection: that would look at its annotations, which takes longer than all the rest.
+            Unsafe unsafe = (Unsafe) field.get(null);
             FileDescriptor descriptor = new FileDescriptor();
-            Object offset = type.getMethod("objectFieldOffset", Field.class).invoke(unsafe, target);
-            type.getMethod("putInt", Object.class, long.class, int.class).invoke(unsafe, descriptor, offset, number);
+            unsafe.putInt(descriptor, unsafe.objectFieldOffset(FileDescriptor.class.getDeclaredField("fd")), number);
             return descriptor.valid() ? new Descriptor(descriptor) : null;
-        } catch (ReflectiveOperationException | RuntimeException error) {
+        } catch (ReflectiveOperationException | RuntimeException | LinkageError error) {
             return null;
         }
     }

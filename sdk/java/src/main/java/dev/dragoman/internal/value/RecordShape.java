@@ -55,7 +55,7 @@ public final class RecordShape extends Shape {
                         type.getSimpleName() + "." + component.getName() + ": " + error.getMessage());
             }
         }
-        if (List.of(names).stream().distinct().count() < names.length) {
+        if (new java.util.HashSet<>(List.of(names)).size() < names.length) {
             throw new IllegalArgumentException(type.getName() + " has two components of one name");
         }
         keys = new Keys(List.of(names));

@@ -10,7 +10,8 @@ from tests.cli.commandline import starters
 
 PYTEST = (sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", ".")
 CARGO = ("cargo", "test", "--quiet", "--manifest-path", "hello/Cargo.toml")
-OWN_TESTS = {"python": PYTEST, "exec": PYTEST, "go": ("go", "test", "./hello"), "rust": CARGO}
+GO = ("go", "test", "./hello")
+OWN_TESTS = {"python": PYTEST, "exec": PYTEST, "go": GO, "rust": CARGO, "java": ("./test.sh",)}
 """How a project's own test is run, by language."""
 
 

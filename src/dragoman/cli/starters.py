@@ -11,6 +11,7 @@ TRIES = {
     "python": """hello.greet '{"name": "Ada"}'""",
     "go": """hello.greet '{"name": "Ada"}'""",
     "rust": """hello.greet '{"name": "Ada"}'""",
+    "java": """hello.greet '{"name": "Ada"}'""",
     "exec": """words '{"text": "to be or not"}'""",
 }
 """What follows `dragoman call`."""

@@ -8,7 +8,7 @@ import shutil
 import signal
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -70,7 +70,7 @@ def project_in(folder: Path, *, workers: str = "1", more: str = "", mark: str = 
 
 
 @contextlib.contextmanager
-def opened(folder: Path) -> Iterator[BlockingProject]:
+def opened(folder: Path) -> Generator[BlockingProject]:
     """A project whose Java source has been built and is ready: Python's is so long before."""
     with dragoman.open(folder) as project:
         until(lambda: _squares(project), within_s=60.0)

@@ -37,6 +37,8 @@ const THREADS_MAX: usize = 256;
 const UNSENT_BYTES_MAX: usize = 4 << 20;
 /// Nothing more is read while so much waits to be sent.
 const BACKLOG_BYTES_MAX: usize = 256 << 20;
+/// A thread that found nothing to do for so long ends.
+const IDLE_FOR: Duration = Duration::from_secs(10);
 /// The stack of a thread that runs functions, as large as that of a main thread usually is; only what is used costs.
 const STACK_BYTES: usize = 8 << 20;
 const EX_PROTOCOL: i32 = 76;
@@ -162,7 +164,7 @@ impl Server {
         let _ = server.hello.set(hello);
         let _ = server.functions.set(functions);
         server.say_ready(token);
-        server.work();
+        server.work(true);
         true
     }
 
@@ -304,7 +306,8 @@ impl Server {
 
     // Threads
 
-    fn work(self: &Arc<Self>) {
+    /// Take turns until it is over; the first thread stays until then, others may end before.
+    fn work(self: &Arc<Self>, first: bool) {
         let mut state = lock(&self.state);
         self.ensure_onlooker(&mut state);
         while !state.over {
@@ -331,7 +334,12 @@ impl Server {
                 state = self.read();
                 state.reading = false;
             } else {
-                state = self.idle(state);
+                let needed;
+                (state, needed) = self.idle(state);
+                if !needed && !first {
+                    state.threads -= 1;
+                    return;
+                }
             }
         }
     }
@@ -389,7 +397,8 @@ impl Server {
         let Some(server) = self.own.upgrade() else {
             return;
         };
-        if state.threads >= THREADS_MAX {
+        // Each call that has begun may hold a thread; one more reads, and one looks on.
+        if state.threads >= (state.running + 2).min(THREADS_MAX) {
             return;
         }
         let builder = std::thread::Builder::new().name("dragoman".to_string()).stack_size(STACK_BYTES);
@@ -399,7 +408,7 @@ impl Server {
     }
 
     fn work_or_die(self: &Arc<Self>) {
-        if super::panic::caught(|| self.work()).is_err() {
+        if super::panic::caught(|| self.work(false)).is_err() {
             exit_now(70); // a defect: better no worker than one that no ping or cancel can reach
         }
     }
@@ -409,13 +418,15 @@ impl Server {
         !state.reading || !state.ready.is_empty() || (!state.inbox.is_empty() && state.running < concurrency)
     }
 
-    /// Wait for work. One idle thread looks on; it takes work up only where nothing moved for a tick.
-    fn idle<'a>(&'a self, mut state: MutexGuard<'a, State>) -> MutexGuard<'a, State> {
+    /// Wait for work. One idle thread looks on; it takes work up only where nothing moved for a tick. False where there
+    /// was none for a long time, and another looks on.
+    fn idle<'a>(&'a self, mut state: MutexGuard<'a, State>) -> (MutexGuard<'a, State>, bool) {
         state.idle += 1;
         if state.onlooker {
-            state = self.bell.wait(state).unwrap_or_else(PoisonError::into_inner);
+            let (mut state, timeout) = self.bell.wait_timeout(state, IDLE_FOR).unwrap_or_else(PoisonError::into_inner);
             state.idle -= 1;
-            return state;
+            let needed = !timeout.timed_out() || self.has_work(&state) || !state.onlooker;
+            return (state, needed);
         }
         state.onlooker = true;
         let mut quiet = 0;
@@ -443,7 +454,7 @@ impl Server {
         state.idle -= 1;
         // Whoever goes to work leaves another to look on.
         self.ensure_onlooker(&mut state);
-        state
+        (state, true)
     }
 
     // Reading

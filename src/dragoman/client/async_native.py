@@ -10,7 +10,7 @@ from dragoman.client.async_link import AsyncLink
 from dragoman.client.exchange import CONNECT_S_MAX
 from dragoman.client.face import Name
 from dragoman.client.listing import read_functions
-from dragoman.client.native import Tries, closed, patience_of
+from dragoman.client.native import RESENDS_MAX, Tries, closed, patience_of
 from dragoman.client.wired import LISTING, ask, ask_json, checked, may_go_again, value_of
 from dragoman.core.clock import SystemClock
 from dragoman.core.fault import Fault, Started
@@ -93,15 +93,17 @@ class AsyncNative:
             link.cancel(call_id)
 
     async def exchange(self, asked: Asked, timeout_s: float | None) -> tuple[int, bytes]:
-        """One call, its reply's codec and body. One that a leaving host did not take goes to the next."""
+        """One call, its reply's codec and body. One that surely was not begun goes to the next host."""
         patience = patience_of(asked.function, timeout_s, self._clock)
+        tries = 0
         while True:
             link = await self._reach(patience)
             try:
                 async with self._within(patience):
                     return await link.call(asked, patience.remaining_s(self._clock.monotonic()))
             except Fault as fault:
-                if not link.leaving or not may_go_again(fault):
+                tries += 1
+                if link.usable or tries > RESENDS_MAX or not may_go_again(fault):
                     raise
 
     async def _functions(self) -> dict[str, Contract]:

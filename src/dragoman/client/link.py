@@ -46,13 +46,14 @@ _END, _FAULT, _ITEM = int(Kind.END), int(Kind.FAULT), int(Kind.ITEM)
 class Slot:
     """What has come for one call. While its thread is `waiting`, `gate` is released for news, or for it to read on."""
 
-    __slots__ = ("fault", "frame", "function", "gate", "items", "waiting")
+    __slots__ = ("fault", "frame", "function", "gate", "items", "sent", "waiting")
 
     def __init__(self, function: str) -> None:
         self.function = function
         self.frame: Frame | None = None
         self.fault: Fault | None = None
         self.items: deque[tuple[int, bytes]] = deque()
+        self.sent = False
         self.waiting = False
         self.gate = threading.Lock()
         self.gate.acquire()
@@ -85,7 +86,7 @@ class Link:
         self._lock = threading.Lock()
         self._reading = threading.Lock()
         self._sending = threading.Lock()
-        self._outbox: deque[bytes | memoryview] = deque()
+        self._outbox: deque[tuple[bytes | memoryview, Slot | None]] = deque()
         self._slots: dict[int, Slot] = {}
         self._ids = count(GUEST_BIT + 1)
         self._blocked = False
@@ -145,7 +146,7 @@ class Link:
             slot.items.clear()
             credit = b"".join(self._connection.consumed(call_id, len(body)) for _, body in items)
             if credit:
-                self._outbox.append(credit)
+                self._outbox.append((credit, None))
         if credit:
             self._pump()
         if not items:
@@ -159,7 +160,7 @@ class Link:
             if slot is None or self.why:
                 return
             try:
-                self._outbox.append(self._connection.cancel(call_id))
+                self._outbox.append((self._connection.cancel(call_id), None))
             except IllegalTransition:
                 return
         self._pump()
@@ -172,7 +173,7 @@ class Link:
             return
         with self._lock:
             if not self.why and self._connection.phase in {Phase.OPEN, Phase.DRAINING}:
-                self._outbox.append(self._connection.bye())
+                self._outbox.append((self._connection.bye(), None))
         self._pump()
         self._break("this side closed it")
 
@@ -195,9 +196,9 @@ class Link:
                 raise self._unmade(asked.function, error) from None
             self._slots[call_id] = slot
             if len(body) <= READ_BYTES:
-                self._outbox.append(data + body)
+                self._outbox.append((data + body, slot))
             else:
-                self._outbox.extend((data, body))
+                self._outbox.extend(((data, slot), (body, slot)))
         self._pump()
         return call_id, slot
 
@@ -209,7 +210,7 @@ class Link:
 
     def _post(self, data: bytes) -> None:
         with self._lock:
-            self._outbox.append(data)
+            self._outbox.append((data, None))
         self._pump()
 
     def _pump(self) -> None:
@@ -230,12 +231,14 @@ class Link:
         outbox = self._outbox
         try:
             while outbox:
-                data = outbox[0]
+                data, slot = outbox[0]
                 sent = self._sock.send(data, socket.MSG_DONTWAIT | socket.MSG_NOSIGNAL)
+                if slot is not None:
+                    slot.sent = True
                 if sent == len(data):
                     outbox.popleft()
                 else:
-                    outbox[0] = memoryview(data)[sent:]
+                    outbox[0] = memoryview(data)[sent:], slot
         except BlockingIOError:
             return False
         except OSError:
@@ -365,7 +368,7 @@ class Link:
             except ProtocolFault as error:
                 frames, broken = error.frames, f"the host broke the protocol: {error}"
             if answers := self._connection.answers():
-                self._outbox.append(answers)
+                self._outbox.append((answers, None))
             for frame in frames:
                 broken = self._deal(frame) or broken
         if broken:
@@ -386,7 +389,7 @@ class Link:
                 slot.frame = frame
                 slot.wake()
         elif kind == Kind.PING:
-            self._outbox.append(self._connection.pong(frame.body))
+            self._outbox.append((self._connection.pong(frame.body), None))
         elif kind == Kind.DRAIN:
             self.leaving = True
         elif kind == Kind.BYE:
@@ -417,6 +420,6 @@ class Link:
             self.why = self.why or why
             slots, self._slots = self._slots, {}
             for slot in slots.values():
-                slot.fault = self._lost(slot.function, Started.UNKNOWN)
+                slot.fault = self._lost(slot.function, Started.UNKNOWN if slot.sent else Started.NO)
                 slot.wake()
         self._sock.close()

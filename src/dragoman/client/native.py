@@ -20,6 +20,10 @@ if TYPE_CHECKING:
     from dragoman.wire.address import NativeAddress
 
 
+RESENDS_MAX = 3
+"""How often a call may meet a host that is just leaving, or has just left: more is no restart but a loop."""
+
+
 @dataclass(frozen=True, slots=True)
 class NativeEndpoint:
     """One host. `tls` is None for a UNIX socket."""

@@ -17,7 +17,7 @@ from dragoman.client.exchange import CONNECT_S_MAX
 from dragoman.client.face import Name
 from dragoman.client.link import Link
 from dragoman.client.listing import read_function, read_functions
-from dragoman.client.native import Tries, closed, patience_of
+from dragoman.client.native import RESENDS_MAX, Tries, closed, patience_of
 from dragoman.client.wired import FUNCTION, LISTING, ask, ask_json, checked, may_go_again, value_of
 from dragoman.contract import codec as codecs
 from dragoman.core.call import Codec
@@ -118,8 +118,9 @@ class Straight:
         self._closed = threading.Event()
 
     def exchange(self, asked: Asked, timeout_s: float | None) -> tuple[int, bytes]:
-        """One call, its reply's codec and body. One that a leaving host did not take goes to the next."""
+        """One call, its reply's codec and body. One that surely was not begun goes to the next host."""
         patience = patience_of(asked.function, timeout_s, self._clock)
+        tries = 0
         while True:
             link = self._link
             if link is None or not link.usable:
@@ -127,7 +128,8 @@ class Straight:
             try:
                 return link.call(asked, patience)
             except Fault as fault:
-                if not link.leaving or not may_go_again(fault):
+                tries += 1
+                if link.usable or tries > RESENDS_MAX or not may_go_again(fault):
                     raise
 
     def stream(self, function: str, value: Any, timeout_s: float | None) -> Generator[Any]:

@@ -142,7 +142,7 @@ def unreachable(function: str, address: str, why: str) -> Unavailable:
 
 
 def may_go_again(fault: Fault) -> bool:
-    """Whether nothing was begun of a call that a leaving host refused: the next one may take it."""
+    """Whether a call that a leaving host refused, or that never left this side, may go to the next one."""
     return fault.started is Started.NO and isinstance(fault, Unavailable)
 
 

@@ -135,7 +135,8 @@ def settle(answer: Awaitable[Reply]) -> Pending:
         return answer
     pending = Pending()
     task = asyncio.ensure_future(answer)
-    pending.on_cancel = task.cancel
+    # Not before its first step: a task that has not begun would end without letting go of what it was given.
+    pending.on_cancel = lambda: task.get_loop().call_soon(task.cancel)
 
     def finish(done: asyncio.Future[Reply]) -> None:
         if done.cancelled():

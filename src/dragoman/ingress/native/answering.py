@@ -116,6 +116,8 @@ class Answer:
         elif self._streams:
             self._outflow = Outflow(self._client, self._id, reply, self._end)
             self._outflow.start()
+            if self._id not in self._client.answers:  # it has gone meanwhile
+                self._outflow.cancel()
         else:
             gathered = self._pending = settle(gather(reply, self.call.reply_codec))
             gathered.then(self._settled)

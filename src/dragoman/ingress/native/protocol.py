@@ -214,16 +214,13 @@ class NativeProtocol(asyncio.Protocol):
             frames = connection.receive(data)
         except ProtocolFault as error:
             frames, broken = error.frames, error
-        try:
-            for frame in frames:
-                if self._gone:
-                    return
-                if frame.kind == _CALL and self._ready:
-                    self._call(frame)
-                else:
-                    self._rarely(frame)
-        except ProtocolFault as error:
-            broken = broken or error
+        if connection.phase is Phase.CLOSED:
+            # Its last frame is among these: whatever it asked for before that, it wants no answer to.
+            self.leave()
+            return
+        broken = self._act(frames) or broken
+        if self._gone:
+            return
         if broken is not None:
             self.turn_away(Internal(str(broken)), "protocol")
             return
@@ -233,6 +230,20 @@ class NativeProtocol(asyncio.Protocol):
             self._count_partial(len(data), whole=bool(frames))
 
     # Frames
+
+    def _act(self, frames: list[Frame]) -> ProtocolFault | None:
+        """Act on frames; what one of them breaks, if any does."""
+        try:
+            for frame in frames:
+                if self._gone:
+                    break
+                if frame.kind == _CALL and self._ready:
+                    self._call(frame)
+                else:
+                    self._rarely(frame)
+        except ProtocolFault as error:
+            return error
+        return None
 
     def _call(self, frame: Frame) -> None:
         lane, call_id = self.lane, frame.call

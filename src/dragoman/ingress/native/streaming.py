@@ -50,7 +50,8 @@ class Outflow:
     def cancel(self) -> None:
         """Nobody wants the rest."""
         if self._task is not None:
-            self._task.cancel()
+            # Not before its first step: a task that has not begun would end without closing the stream.
+            self._task.get_loop().call_soon(self._task.cancel)
 
     def wake(self) -> None:
         """Look again whether there is credit."""

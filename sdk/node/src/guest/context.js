@@ -1,9 +1,8 @@
 /** What a function may ask about its own call, and tell about it. */
 
 import { inspect } from "node:util";
-import { Fault } from "../fault.js";
 import { isPlain } from "../values/walk.js";
-import { Codec } from "../wire/frame.js";
+import { replyCodec } from "../wire/caller.js";
 import { formatTrace } from "../wire/meta.js";
 import { dumpLog, dumpProgress } from "../wire/report.js";
 
@@ -114,14 +113,4 @@ export class Context {
       stopped: job.stopped,
     };
   }
-}
-
-const REPLIES = { msgpack: Codec.MSGPACK, json: Codec.JSON, bytes: Codec.BYTES, arrow: Codec.ARROW };
-
-/** @param {keyof typeof REPLIES} reply */
-export function replyCodec(reply) {
-  const codec = REPLIES[reply];
-  if (codec === undefined)
-    throw Fault.invalidArgument(`no reply comes as ${String(reply)}: ${Object.keys(REPLIES).join(", ")}`);
-  return codec;
 }

@@ -166,7 +166,7 @@ export class Job {
     if (!reading || reading.closed || this.done) return;
     const due = reading.consume(bytes);
     if (due) {
-      server.line.connection.credit(taken.key, reading, due);
+      server.line.attempt(() => server.line.connection.credit(taken.key, reading, due));
       server.line.schedule();
     }
   }

@@ -38,6 +38,8 @@ export class Caller {
     this.count = 0;
     /** @type {Set<Outgoing>} */
     this.live = new Set();
+    /** Called when the last call under way has ended. */
+    this.idle = () => {};
   }
 
   /**
@@ -241,13 +243,12 @@ class Outgoing {
       return this.fail(fault);
     }
     try {
-      const { connection } = this.line;
-      const codec = frame.codec & 15;
-      const bytes = frame.body.length;
-      const value = decodeBody(connection.bodyOf(frame), codec, frame.owned);
-      if (!this.streams) this.resolve(value ?? null);
-      // A function that gives one reply is a stream of one.
-      else if (bytes) this._deliver({ value, bytes: -1 });
+      // A function that gives one reply is a stream of one; the end of a stream is empty, under whatever codec.
+      if (!this.streams || frame.body.length) {
+        const value = decodeBody(this.line.connection.bodyOf(frame), frame.codec & 15, frame.owned);
+        if (this.streams) this._deliver({ value, bytes: -1 });
+        else this.resolve(value ?? null);
+      }
       this._close();
     } catch (error) {
       this.fail(unreadable(error, this.name));
@@ -282,8 +283,9 @@ class Outgoing {
     const { made, line } = this;
     if (bytes < 0 || !made?.reading || this.ended) return;
     const due = made.reading.consume(bytes);
+    const { reading } = made;
     if (due && !line.dead) {
-      line.connection.credit(made.key, made.reading, due);
+      line.attempt(() => line.connection.credit(made.key, reading, due));
       line.schedule();
     }
   }
@@ -315,6 +317,7 @@ class Outgoing {
     this.ended = true;
     this.caller.live.delete(this);
     this.wish.group?.delete(this);
+    if (!this.caller.live.size) this.caller.idle();
     clearTimeout(this.timer);
     if (this.onAbort) this.wish.signal?.removeEventListener("abort", this.onAbort);
     this.wake();
@@ -420,4 +423,14 @@ function unreadable(error, name) {
     started: "yes",
     cause: error,
   });
+}
+
+const REPLIES = { msgpack: Codec.MSGPACK, json: Codec.JSON, bytes: Codec.BYTES, arrow: Codec.ARROW };
+
+/** The codec of a reply, by its name. @param {keyof typeof REPLIES} reply */
+export function replyCodec(reply) {
+  const codec = REPLIES[reply];
+  if (codec === undefined)
+    throw Fault.invalidArgument(`no reply comes as ${String(reply)}: ${Object.keys(REPLIES).join(", ")}`);
+  return codec;
 }

@@ -128,6 +128,15 @@ export class Line {
     }
   }
 
+  /** Say something, unless what came in the same read has closed the connection. @param {() => void} say */
+  attempt(say) {
+    try {
+      say();
+    } catch (error) {
+      if (!(error instanceof IllegalFrame)) throw error;
+    }
+  }
+
   /** Bytes that the kernel has not taken yet. */
   get waiting() {
     return this.socket.writableLength + this.out.size;

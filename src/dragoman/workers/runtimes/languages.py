@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from dragoman.workers.runtimes.go import GoRuntime
 from dragoman.workers.runtimes.java import JavaRuntime
+from dragoman.workers.runtimes.node import NodeRuntime
 from dragoman.workers.runtimes.python import PythonRuntime
 from dragoman.workers.runtimes.rust import RustRuntime
 from dragoman.workers.runtimes.wire import WireRuntime
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 RUNTIMES: Mapping[str, Runtime] = {
     "python": PythonRuntime(),
     "go": GoRuntime(),
+    "node": NodeRuntime(),
     "rust": RustRuntime(),
     "wire": WireRuntime(),
     "java": JavaRuntime(),

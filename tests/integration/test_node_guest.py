@@ -1,0 +1,284 @@
+"""Node workers: calls, streams, calls to and from Python, and what bad luck does to them."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import shutil
+import signal
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import dragoman
+from dragoman.core.fault import Code, DeadlineExceeded, Fault, InvalidArgument, Started, StartFailed, Unavailable
+from dragoman.host.blocking import BlockingProject
+from tests.integration.conftest import Hosting, alive, descendants, marked, until
+
+SOURCES = Path(__file__).parent / "sources" / "node"
+PYTHON = """
+import time
+from dragoman import Context
+
+def twice(n: int) -> int: return 2 * n
+def slow() -> str:
+    time.sleep(60)
+    return "late"
+def ask(n: int, ctx: Context) -> int: return ctx.call("work.square", n=n)
+def through(n: int, ctx: Context) -> int: return ctx.call("work.ask", n=n)
+"""
+TOML = """
+[sources.work]
+path = "work.mjs"
+workers = 1
+{more}
+env = {{ MARK = "{mark}"{env} }}
+[sources.py]
+path = "py.py"
+"""
+ORDER = {
+    "id": 2**63 + 1,
+    "lines": [{"name": "größe 😀", "count": 255}],
+    "at": "2026-01-31T23:59:59.123456789Z",
+    "data": b"\0\xff",
+}
+
+pytestmark = pytest.mark.needs("node")
+
+
+def project_in(folder: Path, *, more: str = "", mark: str = "471", env: str = "") -> Path:
+    """A project with the Node source `work` and the Python source `py`."""
+    shutil.copy(SOURCES / "work.mjs", folder / "work.mjs")
+    (folder / "py.py").write_text(PYTHON)
+    (folder / "dragoman.toml").write_text(TOML.format(more=more, mark=mark, env=env))
+    return folder
+
+
+@pytest.fixture(scope="module")
+def shop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[BlockingProject]:
+    """One project for what leaves its worker whole, or replaced."""
+    with dragoman.open(project_in(tmp_path_factory.mktemp("node"))) as project:
+        yield project
+
+
+def raised(project: BlockingProject, function: str, value: dict[str, Any] | None = None, **options: float) -> Fault:
+    """The fault of a call."""
+    with pytest.raises(Fault) as caught:
+        project.call(function, value, **options)
+    return caught.value
+
+
+def test_a_record_comes_back_as_it_went(shop: BlockingProject) -> None:
+    assert shop.call("work.order", {**ORDER, "note": "soon"}) == {**ORDER, "note": "soon"}
+
+
+def test_every_breach_is_named(shop: BlockingProject) -> None:
+    fault = raised(shop, "work.order", {"id": 1.5, "lines": [{"name": 1, "count": 256}], "more": 1})
+    assert isinstance(fault, InvalidArgument)
+    assert fault.started is Started.NO
+    assert {"/id", "/lines/0/name", "/lines/0/count", "/at", "/more"} <= {breach.path for breach in fault.errors}
+
+
+def test_streams_both_ways(shop: BlockingProject) -> None:
+    assert list(shop.stream("work.count", {"n": 1000})) == list(range(1000))
+    assert shop.call("work.sum", {"numbers": list(range(100))}) == 4950
+
+
+@pytest.mark.parametrize("size", [0, 1, 100_000, 300_000, 3_000_000])
+def test_large_bytes_come_back_whole(shop: BlockingProject, size: int) -> None:
+    data = os.urandom(size)
+    assert shop.call("work.same", {"data": data}) == data
+
+
+def test_node_and_python_call_one_another(shop: BlockingProject) -> None:
+    assert shop.call("work.ask", {"n": 2**40}) == 2**41
+    assert shop.call("py.ask", {"n": 12}) == 144
+    assert shop.call("work.through", {"n": 3}) == 9
+    assert shop.call("py.through", {"n": 3}) == 6
+
+
+def test_a_deadline_goes_along_the_chain(shop: BlockingProject) -> None:
+    begun = time.monotonic()
+    assert isinstance(raised(shop, "work.ask_slow", timeout=0.5), DeadlineExceeded)
+    assert time.monotonic() - begun < 2.0
+
+
+def test_a_function_stops_when_its_time_is_up(shop: BlockingProject) -> None:
+    pid = shop.call("work.pid")
+    assert isinstance(raised(shop, "work.nap", {"s": 60.0}, timeout=0.3), DeadlineExceeded)
+    assert shop.call("work.pid") == pid
+
+
+def test_many_calls_run_side_by_side(shop: BlockingProject) -> None:
+    begun = time.monotonic()
+    threads = [threading.Thread(target=shop.call, args=("work.nap", {"s": 0.5})) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert time.monotonic() - begun < 2.0
+
+
+@pytest.mark.parametrize(
+    ("function", "code", "detail"),
+    [
+        ("fail", Code.NOT_FOUND, "no order 7"),
+        ("error", Code.UNKNOWN, "RangeError: plain"),
+        ("rejects", Code.UNKNOWN, "SyntaxError: later"),
+        ("text", Code.UNKNOWN, "only text"),
+        ("stray", Code.UNKNOWN, "nobody waits for this"),
+        ("timer", Code.UNKNOWN, "thrown in a timer"),
+        ("overflows", Code.UNKNOWN, "Maximum call stack"),
+        ("unserialisable", Code.OUT_OF_RANGE, "/a/1"),
+    ],
+)
+def test_a_call_that_fails_leaves_its_worker(shop: BlockingProject, function: str, code: Code, detail: str) -> None:
+    pid = shop.call("work.pid")
+    fault = raised(shop, f"work.{function}")
+    assert (fault.code, fault.started) == (code, Started.YES)
+    assert detail in fault.detail
+    assert shop.call("work.pid") == pid
+
+
+def test_an_error_that_no_call_is_at_fault_for_has_the_worker_replaced(shop: BlockingProject) -> None:
+    first = shop.call("work.late")
+    until(lambda: shop.call("work.pid") != first)
+
+
+@pytest.mark.parametrize(("function", "why"), [("exits", "exit code 3"), ("aborts", "died"), ("nonsense", "protocol")])
+def test_a_worker_that_dies_is_that_calls_loss_alone(shop: BlockingProject, function: str, why: str) -> None:
+    pid = shop.call("work.pid")
+    fault = raised(shop, f"work.{function}")
+    assert isinstance(fault, Unavailable)
+    assert fault.started is Started.YES
+    assert why in fault.detail
+    assert shop.call("work.square", {"n": 7}) == 49
+    assert shop.call("work.pid") != pid
+
+
+def test_a_heap_that_is_full_ends_one_worker(tmp_path: Path) -> None:
+    with dragoman.open(project_in(tmp_path, env=', NODE_OPTIONS = "--max-old-space-size=64"')) as project:
+        assert isinstance(raised(project, "work.exhausts"), Unavailable)
+        assert project.call("work.square", {"n": 7}) == 49
+
+
+def test_a_worker_killed_in_mid_call(shop: BlockingProject) -> None:
+    victim = shop.call("work.pid")
+    threading.Timer(0.2, os.kill, (victim, signal.SIGKILL)).start()
+    fault = raised(shop, "work.nap", {"s": 60.0})
+    assert isinstance(fault, Unavailable)
+    assert fault.started is Started.YES
+    assert shop.call("work.square", {"n": 7}) == 49
+
+
+@pytest.mark.parametrize("function", ["stubborn", "stops_itself", "spins"])
+def test_work_that_does_not_end_is_ended(tmp_path: Path, mark: str, function: str) -> None:
+    with dragoman.open(project_in(tmp_path, mark=mark)) as project:
+        victim = project.call("work.pid")
+        begun = time.monotonic()
+        assert isinstance(raised(project, f"work.{function}", timeout=1.0), DeadlineExceeded)
+        assert time.monotonic() - begun < 1.3
+        until(lambda: not alive(victim) and not marked(mark))
+        until(lambda: _squares(project))
+
+
+def _squares(project: BlockingProject) -> bool:
+    with contextlib.suppress(Unavailable):  # said of a call that was sent to the worker that was just being ended
+        return project.call("work.square", {"n": 7}) == 49
+    return False
+
+
+def test_what_a_function_prints_breaks_nothing(shop: BlockingProject) -> None:
+    begun = time.monotonic()
+    assert shop.call("work.prints", {"n": 64 * 1024}) == "printed"  # 64 MB
+    assert time.monotonic() - begun < 15.0
+    assert shop.call("work.logs") is None
+
+
+def test_a_worker_that_leaks_is_replaced(tmp_path: Path) -> None:
+    with dragoman.open(project_in(tmp_path, more='recycle = { memory = "300MB" }')) as project:
+        first = project.call("work.pid")
+
+        def replaced() -> bool:
+            with contextlib.suppress(Unavailable):
+                return project.call("work.leaks") != first
+            return True
+
+        until(replaced)
+        assert project.call("work.square", {"n": 7}) == 49
+
+
+@pytest.mark.parametrize(
+    ("text", "why"),
+    [
+        ("export const f = () => 1; export default function f2() {}; export { f2 as f3 }; export const a_1 = 1", ""),
+        ("export { a as f }; function a() {}; export default Object.assign(() => 2, {}); ", ""),
+        ("const one = { f() {} }.f; export const f = () => 1; export default one;", "two functions are called f"),
+        ("export const answer = 42;", "exports no function"),
+        ("export const f = () => 1; f.input = { type: 'string' };", "an input is an object"),
+        ("export const f = () => 1; f.input = 7;", "a JSON Schema or a validator"),
+        ("export const f = () => 1; f.inputStream = 'x'; f.input = { properties: {} };", "no array called that"),
+        ("export const f = () => 1; export const schemas = { g: {} };", "exports no function of that name"),
+        ("const f = () => 1; export { f as 'two words' };", "a name is a letter"),
+        ("export const f = () => 1; f.version = 'one';", "semantic version"),
+        ("throw new RangeError('at start');", "RangeError: at start"),
+        ("export const f = (", "SyntaxError"),
+        ("import './missing.js';", "missing.js"),
+    ],
+)
+def test_a_source_that_cannot_be_offered_says_why(tmp_path: Path, text: str, why: str) -> None:
+    (tmp_path / "bad.mjs").write_text(text)
+    if not why:
+        with dragoman.open(tmp_path / "bad.mjs") as project:
+            assert project.call("bad.f") in {1, None}
+        return
+    with pytest.raises(StartFailed) as caught, dragoman.open(tmp_path / "bad.mjs"):
+        pass
+    assert why in caught.value.detail
+
+
+def test_a_worker_that_is_never_ready_is_given_up(tmp_path: Path) -> None:
+    folder = project_in(tmp_path, more='start_timeout = "1s"')
+    with (folder / "work.mjs").open("a") as file:
+        file.write("\nawait new Promise(() => {});\n")
+    begun = time.monotonic()
+    with dragoman.open(folder) as project:
+        assert raised(project, "work.square", {"n": 1}).code is Code.UNAVAILABLE
+    assert time.monotonic() - begun < 20.0
+
+
+def test_node_workers_die_with_their_host(tmp_path: Path, hosting: Callable[..., Hosting]) -> None:
+    host = hosting(project_in(tmp_path), "work.pid")
+    worker = int(host.line())
+    family = descendants(host.process.pid)
+    assert worker in family
+    host.process.kill()
+    host.process.wait()
+    until(lambda: not any(alive(pid) for pid in family))
+
+
+async def test_a_stream_that_is_left_stops_its_function(tmp_path: Path) -> None:
+    async with dragoman.open(project_in(tmp_path)) as project:
+        async for item in project.stream("work.count", {"n": 2**40}):
+            assert item == 0
+            break
+        async with asyncio.timeout(10.0):
+            assert await project.call("work.square", {"n": 7}) == 49
+
+
+def test_a_common_js_module_is_served_as_it_stands(tmp_path: Path) -> None:
+    (tmp_path / "old.cjs").write_text(
+        'const { Fault } = require("dragoman");\n'
+        "module.exports = {\n"
+        "  add: (a, b = 2) => a + b,\n"
+        '  fail: () => { throw Fault.aborted("again"); },\n'
+        "};\n"
+    )
+    with dragoman.open(tmp_path / "old.cjs") as project:
+        assert project.call("old.add", {"a": 1}) == 3
+        assert raised(project, "old.fail").code is Code.ABORTED

@@ -22,8 +22,10 @@ import java.util.concurrent.locks.LockSupport;
  * lets another thread of the crew read, and the first one becomes an ordinary member when its function returns.
  */
 final class Guest extends Line {
-    /** A function that has run so long no longer keeps its thread as the one that reads. */
+    /** A function that waits for something after so long no longer keeps its thread as the one that reads. */
     private static final long TICK_NANOS = 2_000_000;
+    /** Nor does one that still computes after this; on a busy machine its thread may just not have had its turn. */
+    private static final long COMPUTING_NANOS = 10_000_000;
     /** The watcher sleeps deeply after so many ticks without any call. */
     private static final int QUIET_TICKS = 50;
     /** Functions that take longer on average are given to another thread at once, where several may run. */
@@ -206,7 +208,7 @@ final class Guest extends Line {
                 if (leader == null && call == null) {
                     leader = Thread.currentThread();
                 }
-                if (call != null && runnable()) {
+                if (call != null && isSlow(queue.peek()) && runnable()) {
                     wake();
                 }
             }
@@ -287,8 +289,11 @@ final class Guest extends Line {
         if (!flushAsLeader()) {
             return;
         }
-        Thread me = Thread.currentThread();
         while (true) {
+            runInline(desk);
+            if (!flushAsLeader()) {
+                return;
+            }
             int count;
             try {
                 count = transport.read(input);
@@ -299,28 +304,26 @@ final class Guest extends Line {
                 halt();
             }
             receive(count);
-            while (true) {
-                Incoming call;
-                synchronized (this) {
-                    if (leader != me) {
-                        break;
-                    }
-                    call = nextInline();
-                }
-                if (call == null) {
-                    break;
-                }
-                if (call.function != null && call.function.average > FLUSH_NANOS) {
-                    flush();
-                }
-                if (watcherAsleep) {
-                    LockSupport.unpark(watcher);
-                }
-                desk.run(call);
+        }
+    }
+
+    /** Runs what waits, for as long as this thread is the one that reads. */
+    private void runInline(Desk desk) {
+        while (true) {
+            Incoming call;
+            synchronized (this) {
+                call = leader == Thread.currentThread() ? nextInline() : null;
             }
-            if (!flushAsLeader()) {
+            if (call == null) {
                 return;
             }
+            if (call.function != null && call.function.average > FLUSH_NANOS) {
+                flush();
+            }
+            if (watcherAsleep) {
+                LockSupport.unpark(watcher);
+            }
+            desk.run(call);
         }
     }
 
@@ -349,7 +352,7 @@ final class Guest extends Line {
 
     private Incoming nextInline() {
         Incoming head = queue.peek();
-        if (head != null && concurrency > 1 && head.function != null && head.function.average > SLOW_NANOS && runnable()) {
+        if (concurrency > 1 && isSlow(head) && runnable()) {
             wake();
             return null;
         }
@@ -358,6 +361,10 @@ final class Guest extends Line {
             inlineSince = System.nanoTime();
         }
         return call;
+    }
+
+    private static boolean isSlow(Incoming call) {
+        return call != null && call.function != null && call.function.average > SLOW_NANOS;
     }
 
     /** Lets another thread read, if this one does. Under the lock. */
@@ -415,9 +422,9 @@ final class Guest extends Line {
         synchronized (this) {
             long since = inlineSince;
             if (since != 0 && leader != null && now - since > TICK_NANOS) {
-                handOver();
-                if (runnable()) {
-                    wake();
+                boolean computes = leader.getState() == Thread.State.RUNNABLE;
+                if (!computes || now - since > COMPUTING_NANOS) {
+                    handOver();
                 }
             }
             for (Incoming call : active) {

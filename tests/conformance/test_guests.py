@@ -30,6 +30,13 @@ def test_the_guest_in_perl_passes_the_basic_cases() -> None:
     assert passed == len(list(cases("basic")))
 
 
+def test_the_guest_in_python_passes_every_case(tmp_path: Path) -> None:
+    subject = Subject.load(REPOSITORY / "conformance" / "guests" / "python", tmp_path)
+    passed, wrong = failures(subject)
+    assert not wrong
+    assert passed == len(list(cases("full")))
+
+
 @pytest.mark.needs("go")
 @pytest.mark.parametrize("transport", ["fd", "path"])
 def test_the_guest_in_go_passes_every_case(tmp_path: Path, transport: str) -> None:

@@ -17,7 +17,7 @@ from dragoman.guest.inline import InlineFunctions, load_inline
 from dragoman.guest.loader import LoadFailed
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import AsyncIterator, Iterator
     from pathlib import Path
 
     from dragoman.guest.context import Context
@@ -137,12 +137,18 @@ async def test_other_functions_are_called_along_the_route(functions: InlineFunct
     with pytest.raises(Unimplemented):
         await functions(call_of(functions, "calls"))
 
-    async def route(call: Call, context: Context, function: str, arguments: dict[str, Any]) -> Any:
-        assert (call.target.function, function) == ("calls", "other.double")
-        assert context.deadline == call.deadline
-        return arguments["x"] * 2
+    class Along:
+        async def __call__(self, caller: Call, context: Context, function: str, arguments: dict[str, Any], /) -> Any:
+            assert (caller.target.function, function) == ("calls", "other.double")
+            assert context.deadline == caller.deadline
+            return arguments["x"] * 2
 
-    functions.route = route
+        async def stream(
+            self, caller: Call, context: Context, function: str, arguments: dict[str, Any], /
+        ) -> AsyncIterator[Any]:
+            yield await self(caller, context, function, arguments)
+
+    functions.route = Along()
     assert (await functions(call_of(functions, "calls"))).body == b"42"
 
 

@@ -1,3 +1,7 @@
+import asyncio
+
+import pytest
+
 from dragoman.core.call import Codec, Reply
 from dragoman.core.fault import Cancelled, NotFound, OutOfRange
 from dragoman.wire import meta
@@ -7,10 +11,11 @@ from tests.workers.conftest import Open
 from tests.workers.peer import Peer, Shop, until
 
 
-def ask(peer: Peer, call: int = 1, function: str = "t.g", ms: int = 0) -> int:
-    head = meta.encode(function=function, depth=2)
+def ask(peer: Peer, call: int = 1, ms: int = 0, *, stream: bool = True) -> int:
+    head = meta.encode(function="t.g", depth=2)
     call |= GUEST_BIT
-    peer.send(peer.connection.stream_header(call, 0, Codec.JSON | Codec.MSGPACK << 4, 2, ms, head) + b"[]")
+    header = peer.connection.stream_header if stream else peer.connection.call_header
+    peer.send(header(call, 0, Codec.JSON | Codec.MSGPACK << 4, 2, ms, head) + b"[]")
     return call
 
 
@@ -42,8 +47,47 @@ async def test_a_fault_comes_back_as_it_is(shop: Open) -> None:
     assert fault.detail == "nowhere"
 
 
-async def test_a_stream_comes_back_as_one_array(shop: Open) -> None:
-    here, peer, _ = await asking(shop)
+async def test_a_stream_comes_back_as_one(shop: Open) -> None:
+    here, peer, call = await asking(shop)
+    here.answers[0].resolve(Reply(b"", Codec.MSGPACK, stream_of(b"\x01", b"\x02")))
+    for body in (b"\x01", b"\x02"):
+        item = await peer.next(Kind.ITEM)
+        assert (item.call, item.body, item.body_codec) == (call, body, Codec.MSGPACK)
+    end = await peer.next(Kind.END)
+    assert (end.call, end.body) == (call, b"")
+    await until(lambda: peer.worker.lendable)
+
+
+async def test_a_stream_goes_no_faster_than_the_guest_grants(shop: Open) -> None:
+    here, peer, call = await asking(shop)
+    item = bytes(60_000)
+    here.answers[0].resolve(Reply(b"", Codec.MSGPACK, stream_of(*[item] * 20)))
+    fits = -(-peer.connection.limits.credit_bytes // (len(item) + 32))
+    for _ in range(fits):
+        assert (await peer.next(Kind.ITEM)).body == item
+    with pytest.raises(TimeoutError):
+        await asyncio.wait_for(peer.next(Kind.ITEM), 0.05)
+    for _ in range(fits):
+        peer.send(peer.connection.consumed(call, len(item)))
+    assert (await peer.next(Kind.ITEM)).body == item
+
+
+async def test_a_stream_that_the_guest_cancels_is_closed(shop: Open) -> None:
+    here, peer, call = await asking(shop)
+    stream = ReplyStream(lambda _: None, lambda: None)
+    stream.push(b"\x01")
+    here.answers[0].resolve(Reply(b"", Codec.MSGPACK, stream))
+    await peer.next(Kind.ITEM)
+    peer.send(peer.connection.cancel(call))
+    assert isinstance(peer.fault_of(await peer.next(Kind.FAULT)), Cancelled)
+    await until(lambda: peer.worker.lendable)
+
+
+async def test_a_stream_comes_back_as_one_array_where_none_was_asked_for(shop: Open) -> None:
+    here = shop()
+    peer = await here.hire()
+    ask(peer, stream=False)
+    await until(lambda: here.asked)
     here.answers[0].resolve(Reply(b"", Codec.MSGPACK, stream_of(b"\x01", b"\x02")))
     end = await peer.next(Kind.END)
     assert end.body == b"\xdd\x00\x00\x00\x02\x01\x02"

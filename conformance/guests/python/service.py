@@ -144,7 +144,7 @@ async def call(function: str, input: dict[str, Any], ctx: Context) -> Any:
     return await ctx.call(function, **input)
 
 
-async def _relay(function: str, input: dict[str, Any], ctx: Context) -> AsyncIterator[Any]:
+async def relay(function: str, input: dict[str, Any], ctx: Context) -> AsyncIterator[Any]:
     async for item in ctx.stream(function, **input):
         yield item
 

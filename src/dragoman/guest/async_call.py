@@ -13,11 +13,13 @@ from dragoman.guest.async_inflow import AsyncItems
 from dragoman.guest.context import Context
 from dragoman.guest.forks import leave
 from dragoman.guest.line import SEND_BYTES
+from dragoman.guest.nested import Nested, NestedStream
 from dragoman.guest.runner import (
     CODECS,
     cancelled_unstarted,
     encode_reply,
     failure,
+    out_of_time,
     refuse_late,
     refuse_unservable,
     reply_codec,
@@ -32,7 +34,7 @@ if TYPE_CHECKING:
     from dragoman.core.call import Codec
     from dragoman.guest.forks import ForkGuard
     from dragoman.guest.line import Line
-    from dragoman.guest.nested import Nested, Outbound
+    from dragoman.guest.nested import Outbound
     from dragoman.guest.output import Output
     from dragoman.wire.frame import Frame
 
@@ -75,12 +77,17 @@ class AsyncCalls:
         self._cancelled: set[int] = set()
         self._credit: dict[int, asyncio.Future[None]] = {}
         self._sent_at = 0.0
+        self._due: dict[int, float] = {}
+        self._late: set[int] = set()
+        self._alarm: asyncio.TimerHandle | None = None
 
     def __len__(self) -> int:
         return len(self._tasks)
 
     def begin(self, binding: Binding, frame: Frame, arrived_at: float) -> None:
         """Start a call."""
+        if frame.amount:
+            self._watch(frame.call, arrived_at + frame.amount * 0.001)
         self._tasks[frame.call] = self._server.loop.create_task(self._run(binding, frame, arrived_at))
 
     def cancel(self, call: int) -> None:
@@ -91,6 +98,27 @@ class AsyncCalls:
             # A task that is cancelled before its first step never takes one, and then nobody would answer.
             if call in self._begun:
                 task.cancel()
+
+    def _watch(self, call: int, deadline: float) -> None:
+        """Have a call stopped at its deadline. One alarm serves all: nearly every call ends long before its own."""
+        self._due[call] = deadline
+        alarm = self._alarm
+        if alarm is None or deadline < alarm.when():
+            if alarm is not None:
+                alarm.cancel()
+            # The loop's clock is the one that deadlines are on.
+            self._alarm = self._server.loop.call_at(deadline, self._look)
+
+    def _look(self) -> None:
+        """Stop the calls whose time is up, and look again when that of the next is."""
+        now = monotonic()
+        for call in [call for call, deadline in self._due.items() if deadline <= now]:
+            del self._due[call]
+            self._late.add(call)
+            self.cancel(call)
+        self._alarm = None
+        if self._due:
+            self._alarm = self._server.loop.call_at(min(self._due.values()), self._look)
 
     def ring(self, call: int) -> None:
         """Credit has come for a call."""
@@ -119,13 +147,16 @@ class AsyncCalls:
             self._output.settle(call)
             fault = failure(error)
             if isinstance(error, asyncio.CancelledError) and call in self._cancelled:
-                fault = Cancelled("the call was cancelled", started=Started.YES)
+                late = call in self._late
+                fault = out_of_time() if late else Cancelled("the call was cancelled", started=Started.YES)
             error.__traceback__ = None
             with line.lock:
                 line.put(line.connection.fault(call, fault, int((monotonic() - began_at) * 1e6)))
         del self._tasks[call]
         self._begun.discard(call)
         self._cancelled.discard(call)
+        self._late.discard(call)
+        self._due.pop(call, None)
         with line.lock:
             line.inflows.close(call)
             line.flush()
@@ -209,7 +240,7 @@ class AsyncCalls:
                 done.set_result(None)
 
         with line.lock:
-            nested = outbound.start(context, function, arguments, lambda: loop.call_soon_threadsafe(ring))
+            nested = outbound.start(context, function, arguments, lambda: loop.call_soon_threadsafe(ring), Nested)
             line.flush()
         feeding = None if nested.items is None else loop.create_task(self._feed(outbound, nested))
         try:
@@ -227,6 +258,44 @@ class AsyncCalls:
             if feeding is not None:
                 feeding.cancel()
         return nested.result()
+
+    async def request_stream(self, context: Context, function: str, arguments: dict[str, Any]) -> AsyncIterator[Any]:
+        """Call another function for its items."""
+        if self._guard.is_child:
+            raise Unavailable("a forked child cannot call: only the worker is connected", started=Started.NO)
+        line, outbound = self._line, self._server.outbound
+        loop = asyncio.get_running_loop()
+        came = asyncio.Event()
+        with line.lock:
+            nested = outbound.start(
+                context, function, arguments, lambda: loop.call_soon_threadsafe(came.set), NestedStream
+            )
+            line.flush()
+        feeding = None if nested.items is None else loop.create_task(self._feed(outbound, nested))
+        if feeding is not None:
+            feeding.add_done_callback(lambda _: came.set())
+        try:
+            while True:
+                came.clear()
+                with line.lock:
+                    frame = outbound.pop(nested)
+                    over = frame is None and nested.done
+                    line.flush()
+                if frame is not None:
+                    yield nested.value(frame)
+                elif over:
+                    nested.finish()
+                    return
+                else:
+                    await came.wait()
+                    if feeding is not None and feeding.done():
+                        feeding.result()
+        finally:
+            if feeding is not None:
+                feeding.cancel()
+            with line.lock:
+                outbound.drop(nested)
+                line.flush()
 
     async def _feed(self, outbound: Outbound, nested: Nested) -> None:
         """Send the input of a call as fast as it is taken."""

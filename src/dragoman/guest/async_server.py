@@ -209,6 +209,8 @@ class AsyncServer:
 
     def _main_done(self) -> None:
         self._in_main -= 1
+        if self.line.freed:
+            self._give_regions_back()
         self._flush()
         self.next()
 

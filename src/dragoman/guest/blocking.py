@@ -12,14 +12,16 @@ from typing import TYPE_CHECKING, Any, Protocol
 from dragoman.core.fault import InvalidArgument, Started, Unavailable
 from dragoman.guest.interrupt import CallCancelled
 from dragoman.guest.line import SEND_BYTES
+from dragoman.guest.nested import Nested, NestedStream, take_items
 
 if TYPE_CHECKING:
     from _thread import LockType
+    from collections.abc import Iterator
 
     from dragoman.guest.context import Context
     from dragoman.guest.inflow import Inflow
     from dragoman.guest.line import Line
-    from dragoman.guest.nested import Nested, Outbound
+    from dragoman.guest.nested import Outbound
     from dragoman.guest.output import Output
     from dragoman.guest.runner import Runner
     from dragoman.wire.frame import Frame
@@ -109,7 +111,7 @@ class Blocking:
             self.ring()
 
         with self._line.lock:
-            nested = outbound.start(context, function, arguments, finished)
+            nested = outbound.start(context, function, arguments, finished, Nested)
             self._line.flush()
             self._server.wake()
         try:
@@ -121,6 +123,50 @@ class Blocking:
                 outbound.drop(nested)
             raise
         return nested.result()
+
+    def request_stream(self, context: Context, function: str, arguments: dict[str, Any]) -> Iterator[Any]:
+        """Call another function and wait for its items, one after the other."""
+        if self._guard.is_child:
+            raise Unavailable("a forked child cannot call: only the worker is connected", started=Started.NO)
+        if take_items(arguments)[1] is not None:
+            message = (
+                f"{function} cannot be fed and read at once by an ordinary function: make it async, or pass a list"
+            )
+            raise InvalidArgument(message, started=Started.NO)
+        line, outbound, bell = self._line, self._server.outbound, allocate_lock()
+
+        def came() -> None:
+            if bell.locked():
+                bell.release()
+            self.ring()
+
+        with line.lock:
+            nested = outbound.start(context, function, arguments, came, NestedStream)
+            line.flush()
+            self._server.wake()
+        return self._items(outbound, nested, bell)
+
+    def _items(self, outbound: Outbound, nested: NestedStream, bell: LockType) -> Iterator[Any]:
+        line = self._line
+        try:
+            while True:
+                with line.lock:
+                    bell.acquire(blocking=False)
+                    frame = outbound.pop(nested)
+                    over = frame is None and nested.done
+                    line.flush()
+                    self._server.wake()
+                if frame is not None:
+                    yield nested.value(frame)
+                elif over:
+                    nested.finish()
+                    return
+                else:
+                    bell.acquire()
+        finally:
+            with line.lock:
+                outbound.drop(nested)
+                line.flush()
 
     def _feed(self, outbound: Outbound, nested: Nested) -> None:
         """Send the input of a call as fast as it is taken, until its end or the call's."""

@@ -39,6 +39,10 @@ class Link(Protocol):
         """Call another function: the result, or an awaitable of it."""
         ...
 
+    def request_stream(self, context: Context, function: str, arguments: dict[str, Any]) -> Any:
+        """Call another function: an iterator over the items, ordinary or asynchronous."""
+        ...
+
 
 class Context:
     """A running call, as its function sees it.
@@ -128,3 +132,21 @@ class Context:
             Fault: whatever the callee's call ended with, by its class.
         """
         return self._link.request(self, function, arguments)
+
+    def stream(self, function: str, /, **arguments: Any) -> Any:
+        """Call any function of the project for its items, one by one: `for line in ctx.stream("logs.tail", path=p)`.
+
+        In an `async` function this is an asynchronous iterator, elsewhere an ordinary one. Leaving it early cancels the
+        call. A function that does not stream gives one item.
+
+        Args:
+            function: the full name, `source.function`.
+            **arguments: the input; one of them may be an iterator, in an `async` function.
+
+        Returns:
+            An iterator over the decoded items.
+
+        Raises:
+            Fault: whatever the callee's call ended with, by its class.
+        """
+        return self._link.request_stream(self, function, arguments)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 from time import monotonic
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from dragoman.core.call import Codec, Reply
 from dragoman.core.deadline import NEVER
@@ -19,14 +19,24 @@ from dragoman.wire.meta import Entries
 from dragoman.wire.report import load_event
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable, Callable
+    from collections.abc import AsyncIterator, Awaitable
 
     from dragoman.contract.function import Contract
     from dragoman.contract.intake import Intake
     from dragoman.contract.signature import Binding
     from dragoman.core.call import Call, Input
 
-    Route = Callable[[Call, Context, str, dict[str, Any]], Awaitable[Any]]
+
+class Route(Protocol):
+    """Serves the calls that inline functions make."""
+
+    def __call__(self, caller: Call, context: Context, function: str, arguments: dict[str, Any], /) -> Awaitable[Any]:
+        """One value."""
+        ...
+
+    def stream(self, caller: Call, context: Context, function: str, arguments: dict[str, Any], /) -> AsyncIterator[Any]:
+        """The items, one by one."""
+        ...
 
 
 def load_inline(source: str, name: str = "") -> InlineFunctions:
@@ -147,6 +157,13 @@ class InlineLink:
         if self._route is None:
             raise Unimplemented(f"{function} cannot be called from an inline function here", started=Started.NO)
         return await self._route(self.call, context, function, arguments)
+
+    async def request_stream(self, context: Context, function: str, arguments: dict[str, Any]) -> AsyncIterator[Any]:
+        """Call another function for its items."""
+        if self._route is None:
+            raise Unimplemented(f"{function} cannot be called from an inline function here", started=Started.NO)
+        async for item in self._route.stream(self.call, context, function, arguments):
+            yield item
 
 
 def _context(binding: Binding, call: Call, link: InlineLink) -> Context | None:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import AsyncIterator, Iterator
 from time import monotonic
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from dragoman.contract.codec import Malformed, decode, encode
 from dragoman.core.call import Codec
@@ -57,6 +58,12 @@ class Nested:
         self._on_done()
         return True
 
+    def fault_of(self, frame: Frame) -> Fault:
+        """The fault that a call ended with."""
+        fault = load_fault(frame.body)
+        fault.function = fault.function or self.function
+        return fault
+
     @property
     def count(self) -> int:
         """How many items have come."""
@@ -68,9 +75,7 @@ class Nested:
         if len(self._items) > ITEMS_MAX:
             raise Fault.resource_exhausted(f"{self.function} streamed more than {ITEMS_MAX} items: too many for a list")
         if self._end.kind != _END:
-            fault = load_fault(self._end.body)
-            fault.function = fault.function or self.function
-            raise fault
+            raise self.fault_of(self._end)
         try:
             if self._items:
                 return [decode(item, self._codec) for item in self._items]
@@ -79,6 +84,45 @@ class Nested:
             return decode(self._end.body, self._end.body_codec)
         except Malformed as error:
             raise DataLoss(f"the reply of {self.function} cannot be read: {error}") from None
+
+
+class NestedStream(Nested):
+    """One call whose items are taken one by one. `on_done` is also called for each item that comes."""
+
+    def __init__(self, call: int, function: str, on_done: Callable[[], Any]) -> None:
+        super().__init__(call, function, on_done)
+        self._waiting: deque[Frame] = deque()
+
+    def take(self, frame: Frame) -> bool:
+        """Take a frame of the reply; true for the last."""
+        if frame.kind != _ITEM:
+            return super().take(frame)
+        self._waiting.append(frame)
+        self._on_done()
+        return False
+
+    def pop(self) -> Frame | None:
+        """The next item that is here, or the reply of a function that does not stream; `None` where there is none."""
+        if self._waiting:
+            return self._waiting.popleft()
+        end = self._end
+        if end is not None and end.kind == _END and end.body:
+            self._end = end._replace(body=b"")
+            return end
+        return None
+
+    def value(self, frame: Frame) -> Any:
+        """What an item says. Raises `DataLoss` where it cannot be read."""
+        try:
+            return decode(frame.body, frame.body_codec)
+        except Malformed as error:
+            raise DataLoss(f"an item of {self.function} cannot be read: {error}") from None
+
+    def finish(self) -> None:
+        """After the last item. Raises the callee's `Fault`."""
+        assert self._end is not None, "finish() before the last frame"
+        if self._end.kind != _END:
+            raise self.fault_of(self._end)
 
 
 def take_items(arguments: dict[str, Any]) -> tuple[dict[str, Any], Any]:
@@ -90,6 +134,9 @@ def take_items(arguments: dict[str, Any]) -> tuple[dict[str, Any], Any]:
         if isinstance(value, Iterator | AsyncIterator):
             return {key: each for key, each in arguments.items() if key != name}, value  # pyright: ignore[reportUnknownVariableType] - any iterator
     return arguments, None
+
+
+Kept = TypeVar("Kept", bound=Nested)
 
 
 def _encoded(value: Any) -> tuple[bytes, Codec]:
@@ -107,7 +154,14 @@ class Outbound:
         self._live: dict[int, Nested] = {}
         self._last = GUEST_BIT
 
-    def start(self, context: Context, function: str, arguments: dict[str, Any], on_done: Callable[[], Any]) -> Nested:
+    def start(
+        self,
+        context: Context,
+        function: str,
+        arguments: dict[str, Any],
+        on_done: Callable[[], Any],
+        kind: type[Kept],
+    ) -> Kept:
         """Send a CALL with what is left of the caller's time. Raises `InvalidArgument` for what cannot be sent.
 
         Where one argument is an iterator, its items are to follow: `items` of what is given back.
@@ -132,7 +186,7 @@ class Outbound:
             raise InvalidArgument(f"{shown} cannot be called: {error}", started=Started.NO) from None
         self._last = call
         self._line.put(data)
-        nested = self._live[call] = Nested(call, function, on_done)
+        nested = self._live[call] = kind(call, function, on_done)
         nested.items = items
         return nested
 
@@ -166,10 +220,19 @@ class Outbound:
             return
         if nested.take(frame):
             del self._live[frame.call]
+        elif isinstance(nested, NestedStream):
+            pass  # credit is given when an item is taken
         elif nested.count <= ITEMS_MAX:
             self._line.put(connection.consumed(frame.call, len(frame.body)))
         elif nested.count == ITEMS_MAX + 1:
             self._line.put(connection.cancel(frame.call))
+
+    def pop(self, nested: NestedStream) -> Frame | None:
+        """The next item of a stream that is here; taking it lets the callee send more."""
+        frame = nested.pop()
+        if frame is not None and nested.call in self._live:
+            self._line.put(self._line.connection.consumed(nested.call, len(frame.body)))
+        return frame
 
     def drop(self, nested: Nested) -> None:
         """Stop waiting: the call is cancelled, if it has not ended."""

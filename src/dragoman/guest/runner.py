@@ -26,6 +26,7 @@ from dragoman.guest.context import Context, Link
 from dragoman.guest.failure import fault_of
 from dragoman.guest.forks import leave
 from dragoman.guest.inflow import Items
+from dragoman.guest.interrupt import CallCancelled
 from dragoman.wire.fault import Oversized
 from dragoman.wire.frame import Flag
 
@@ -76,6 +77,8 @@ class Runner:
         self.call = 0
         self.began_at = 0.0
         self.ended_at = 0.0
+        self.deadline = NEVER
+        self.late = False
         self.cancelled = False
         self.exposed = False
         self.struck = False
@@ -85,14 +88,15 @@ class Runner:
         """Make a call the running one. It must have been taken where nobody could revoke it at the same time."""
         self.call = call
         self.began_at = now
-        self.cancelled = self.struck = self.interrupted = False
+        self.cancelled = self.struck = self.interrupted = self.late = False
+        self.deadline = NEVER
 
     def serve(self, frame: Frame, arrived_at: float) -> tuple[bytes, bytes]:
         """Run the call that has begun; return its answer as a frame's header and body. Sets `ended_at`."""
         _, flags, codecs, function, call, amount, _, body = frame
         try:
             direct = self._direct.get((function, codecs))
-            deadline = arrived_at + amount * 0.001 if amount else NEVER
+            self.deadline = deadline = arrived_at + amount * 0.001 if amount else NEVER
             if direct is not None and deadline > self.began_at and flags < _INPUT:
                 self.exposed = True
                 value = direct.invoke(body)
@@ -157,7 +161,7 @@ class Runner:
     def _fault(self, frame: Frame, error: BaseException) -> Fault:
         if isinstance(error, IndexError) and frame.function >= len(self._bindings):
             return unknown_function(frame.function)
-        return failure(error)
+        return out_of_time() if self.late and isinstance(error, CallCancelled) else failure(error)
 
     def _stream(self, binding: Binding, items: Any, call: int, codec: Codec) -> bytes:
         """Send what a generator yields; the END that follows has no body."""
@@ -228,6 +232,11 @@ def refuse_late(deadline: float, now: float) -> None:
     """Refuse a call that nobody waits for any more. Raises `DeadlineExceeded`."""
     if deadline <= now:
         raise DeadlineExceeded("the deadline passed before the function began", started=Started.NO)
+
+
+def out_of_time() -> Fault:
+    """The fault of a call that ran past its deadline."""
+    return DeadlineExceeded("the function ran past its deadline", started=Started.YES)
 
 
 def failure(error: BaseException) -> Fault:

@@ -205,8 +205,12 @@ class SyncServer:
         with line.lock:
             if runner.call != call or self._reading:
                 return False
-            self.look(monotonic())
+            now = monotonic()
+            self.look(now)
             line.flush()
+            if now > runner.deadline and not runner.cancelled:
+                runner.cancelled = runner.late = True
+                self.port.ring()
             if self.port.may_strike():
                 # Under the lock: what is asked for this call must never hit the next.
                 self._interrupter.strike()

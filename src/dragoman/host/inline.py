@@ -20,7 +20,7 @@ from dragoman.guest.nested import take_items
 from dragoman.workers.outbound import GuestCall
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import AsyncIterator, Callable
 
     from dragoman.config.project import Source
     from dragoman.contract.function import Contract
@@ -63,7 +63,7 @@ class InlineSource:
             detail = f"{self.source.name} was not imported within its start_timeout of {timeout_s:g}s"
             self.fault = StartFailed(detail)
             raise self.fault from None
-        functions.route = self._call
+        functions.route = InlineRoute(self._route)
         self.service = functions
         self.contracts = functions.contracts
         return self.contracts
@@ -77,21 +77,54 @@ class InlineSource:
     async def stop(self, timeout_s: float | None = None) -> None:
         """There is nothing to end: calls in flight are bound by their deadlines."""
 
-    async def _call(self, caller: Call, context: Context, function: str, arguments: dict[str, Any]) -> Any:
-        """Serve `ctx.call`, as for a function in a worker."""
-        arguments, items = take_items(arguments)
-        body, codec = encode_input(arguments)
-        entries = context.entries
-        remaining_s = 0.0 if context.deadline == NEVER else max(context.remaining, 0.001)
-        call = GuestCall(function, body, codec, codec, remaining_s, entries.trace, entries.depth + 1, caller)
-        outflow = None if items is None else Outflow(items)
-        call.input = outflow
+
+class InlineRoute:
+    """Serves the calls that inline functions make, as for functions in workers."""
+
+    def __init__(self, route: Router) -> None:
+        self._route = route
+
+    async def __call__(self, caller: Call, context: Context, function: str, arguments: dict[str, Any], /) -> Any:
+        """Serve `ctx.call`."""
+        call, outflow = _prepared(caller, context, function, arguments)
         try:
             with outflow or contextlib.nullcontext():
                 reply = await self._route(call)
                 return await gathered(reply) if reply.items is not None else decode_reply(reply)
         finally:
             call.untie()
+
+    async def stream(
+        self, caller: Call, context: Context, function: str, arguments: dict[str, Any], /
+    ) -> AsyncIterator[Any]:
+        """Serve `ctx.stream`."""
+        call, outflow = _prepared(caller, context, function, arguments)
+        try:
+            with outflow or contextlib.nullcontext():
+                reply = await self._route(call)
+                if reply.items is None:
+                    yield decode_reply(reply)
+                    return
+                try:
+                    async for item in reply.items:
+                        yield decode_reply(reply, item)
+                finally:
+                    await reply.items.aclose()
+        finally:
+            call.untie()
+
+
+def _prepared(
+    caller: Call, context: Context, function: str, arguments: dict[str, Any]
+) -> tuple[GuestCall, Outflow | None]:
+    arguments, items = take_items(arguments)
+    body, codec = encode_input(arguments)
+    entries = context.entries
+    remaining_s = 0.0 if context.deadline == NEVER else max(context.remaining, 0.001)
+    call = GuestCall(function, body, codec, codec, remaining_s, entries.trace, entries.depth + 1, caller)
+    outflow = None if items is None else Outflow(items)
+    call.input = outflow
+    return call, outflow
 
 
 async def imported(path: str, name: str) -> InlineFunctions:

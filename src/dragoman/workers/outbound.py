@@ -1,7 +1,7 @@
 """Calls that a function makes through its host: `ctx.call`, in any language.
 
-They go through the called function's whole stack, as a call from outside would. A streamed reply is gathered into an
-array, since the caller asked for one value.
+They go through the called function's whole stack, as a call from outside would. A streamed reply goes on as one where
+the caller takes streams; else it is gathered into an array.
 
 A function that calls another of its own source, with all workers busy, waits for one of them and may be what keeps it
 busy. So it is kept which call waits for which; `workers.knot` looks at that when nothing moves.
@@ -17,6 +17,7 @@ from dragoman.core.call import Ties
 from dragoman.core.fault import Cancelled, OutOfRange, Started
 from dragoman.core.inflow import InputStream
 from dragoman.core.items import gather
+from dragoman.core.relay import Relay
 from dragoman.core.service import Pending, settle
 from dragoman.wire import meta
 from dragoman.wire.fault import Oversized
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from dragoman.core.call import Call, Codec, Input, Reply, Trace
+    from dragoman.core.fault import Fault
     from dragoman.wire.connection import Connection
     from dragoman.wire.frame import Frame
 
@@ -89,15 +91,21 @@ class Outbound:
         caller: Callable[[int, str], Call | None],
     ) -> None:
         """`caller` finds the call that makes one, by the depth and the CALL_ID that come with that one."""
-        self._connection = connection
-        self._send = send
+        self.connection = connection
+        self.send = send
+        self._relays: dict[int, Relay] = {}
         self._route = route
         self._caller = caller
         self._pending: dict[int, Pending] = {}
         self._inputs: dict[int, InputStream] = {}
 
     def __len__(self) -> int:
-        return len(self._pending)
+        return len(self._pending) + len(self._relays)
+
+    @property
+    def writable(self) -> bool:
+        """Always: what the guest does not read is bounded by what it has granted."""
+        return True
 
     def begin(self, frame: Frame) -> None:
         """Take a CALL of the guest's. Raises `ProtocolFault`."""
@@ -135,8 +143,8 @@ class Outbound:
         def grant(size: int) -> None:
             # Illegal once the guest has left, or has given up this call.
             with contextlib.suppress(IllegalTransition):
-                if credit := self._connection.consumed(frame.call, size):
-                    self._send(credit)
+                if credit := self.connection.consumed(frame.call, size):
+                    self.send(credit)
 
         stream = self._inputs[frame.call] = InputStream(grant)
         return stream
@@ -146,6 +154,14 @@ class Outbound:
         pending = self._pending.get(call_id)
         if pending is not None:
             pending.cancel()
+        elif (relay := self._relays.get(call_id)) is not None:
+            relay.cancel()
+
+    def ring(self, call_id: int) -> None:
+        """Credit has come for a stream to the guest."""
+        relay = self._relays.get(call_id)
+        if relay is not None:
+            relay.wake()
 
     def close(self) -> None:
         """The guest is gone: stop everything that it asked for, which nobody waits for any more."""
@@ -155,12 +171,18 @@ class Outbound:
         pending, self._pending = self._pending, {}
         for each in pending.values():
             each.cancel()
+        relays, self._relays = self._relays, {}
+        for relay in relays.values():
+            relay.cancel()
 
     def _answer(self, frame: Frame, request: GuestCall, settled: Pending) -> None:
         if frame.call not in self._pending:
             request.untie()
             return
         if settled.reply is not None and settled.reply.items is not None:
+            if frame.flags & Flag.STREAM:
+                self._pass_on(frame.call, request, settled.reply)
+                return
             gathered = settle(gather(settled.reply, frame.reply_codec))
             self._pending[frame.call] = gathered
             gathered.then(lambda done: self._answer(frame, request, done))
@@ -172,14 +194,29 @@ class Outbound:
         with contextlib.suppress(IllegalTransition):
             if settled.reply is None:
                 assert settled.fault is not None
-                self._send(self._connection.fault(frame.call, settled.fault))
+                self.send(self.connection.fault(frame.call, settled.fault))
             else:
                 self._send_reply(frame.call, settled.reply)
 
+    def _pass_on(self, call_id: int, request: GuestCall, reply: Reply) -> None:
+        def done(fault: Fault | None, codec: int) -> None:
+            request.untie()
+            self._inputs.pop(call_id, None)
+            if self._relays.pop(call_id, None) is None:
+                return
+            with contextlib.suppress(IllegalTransition):
+                self.send(
+                    self.connection.end(call_id, codec, b"") if fault is None else self.connection.fault(call_id, fault)
+                )
+
+        del self._pending[call_id]
+        relay = self._relays[call_id] = Relay(self, call_id, reply, done)
+        relay.start()
+
     def _send_reply(self, call_id: int, reply: Reply) -> None:
         try:
-            header = self._connection.end_header(call_id, reply.codec, len(reply.body), int(reply.run_s * 1e6))
+            header = self.connection.end_header(call_id, reply.codec, len(reply.body), int(reply.run_s * 1e6))
         except Oversized as error:
-            self._send(self._connection.fault(call_id, OutOfRange(str(error), started=Started.YES)))
+            self.send(self.connection.fault(call_id, OutOfRange(str(error), started=Started.YES)))
         else:
-            self._send(header, reply.body)
+            self.send(header, reply.body)

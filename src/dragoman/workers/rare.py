@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Protocol
 from dragoman.core.event import Log
 from dragoman.core.fault import StartFailed
 from dragoman.wire import meta
-from dragoman.wire.frame import Kind
+from dragoman.wire.frame import GUEST_BIT, Kind
 from dragoman.wire.report import load_event, load_fault
 from dragoman.workers.outbound import Outbound
 
@@ -77,7 +77,7 @@ class RareFrames:
             Kind.PONG: self._on_pong,
             Kind.CALL: self._outbound.begin,
             Kind.CANCEL: lambda frame: self._outbound.cancel(frame.call),
-            Kind.CREDIT: lambda frame: subject.credited(frame.call),
+            Kind.CREDIT: self._on_credit,
             Kind.ITEM: self._outbound.feed,
             Kind.END: self._outbound.feed,
             Kind.DRAIN: lambda _: subject.leaving(),
@@ -144,6 +144,12 @@ class RareFrames:
             self._subject.condemn(f"it sent {self._pongs} pings and read none of the answers")
         else:
             self._subject.channel.send(self._connection.pong(frame.body))
+
+    def _on_credit(self, frame: Frame) -> None:
+        if frame.call >= GUEST_BIT:
+            self._outbound.ring(frame.call)
+        else:
+            self._subject.credited(frame.call)
 
     def _on_pong(self, _: Frame) -> None:
         self._waits_for_pong = False

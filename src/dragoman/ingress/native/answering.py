@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Protocol
 from dragoman.core.fault import Cancelled, Fault, InvalidArgument, ResourceExhausted, Started
 from dragoman.core.inflow import InputStream
 from dragoman.core.items import gather
+from dragoman.core.relay import Relay
 from dragoman.core.service import Pending, settle
 from dragoman.ingress.native.lane import HELD_BYTES_LEAST
-from dragoman.ingress.native.streaming import Outflow
 from dragoman.wire.fault import Oversized
 from dragoman.wire.frame import Flag, Kind
 from dragoman.wire.state import IllegalTransition
@@ -45,7 +45,7 @@ class Client(Protocol):
 class Answer:
     """What a client is owed for one CALL."""
 
-    __slots__ = ("_client", "_door", "_id", "_inflow", "_outflow", "_pending", "_public_id", "_streams", "call")
+    __slots__ = ("_client", "_door", "_id", "_inflow", "_pending", "_public_id", "_relay", "_streams", "call")
 
     def __init__(self, client: Client, frame: Frame, door: Door, call: Call, public_id: str) -> None:
         self._client = client
@@ -55,7 +55,7 @@ class Answer:
         self._public_id = public_id
         self._streams = bool(frame.flags & _STREAM)
         self._pending: Pending | None = None
-        self._outflow: Outflow | None = None
+        self._relay: Relay | None = None
         self._inflow: InputStream | None = None
         if frame.flags & _INPUT:
             self._inflow = call.input = InputStream(self._grant)
@@ -81,8 +81,8 @@ class Answer:
         """The client wants no answer any more; it gets CANCELLED, if it still hears."""
         if self._inflow is not None:
             self._inflow.end(Cancelled("the client gave the call up"))
-        if self._outflow is not None:
-            self._outflow.cancel()
+        if self._relay is not None:
+            self._relay.cancel()
         elif self._pending is not None:
             self._pending.cancel()
 
@@ -103,8 +103,8 @@ class Answer:
 
     def credit(self) -> None:
         """The client has taken items, or reads again: more may go."""
-        if self._outflow is not None:
-            self._outflow.wake()
+        if self._relay is not None:
+            self._relay.wake()
 
     def _settled(self, pending: Pending) -> None:
         reply = pending.reply
@@ -114,10 +114,10 @@ class Answer:
         elif reply.items is None:
             self._resolve(reply)
         elif self._streams:
-            self._outflow = Outflow(self._client, self._id, reply, self._end)
-            self._outflow.start()
+            self._relay = Relay(self._client, self._id, reply, self._end)
+            self._relay.start()
             if self._id not in self._client.answers:  # it has gone meanwhile
-                self._outflow.cancel()
+                self._relay.cancel()
         else:
             gathered = self._pending = settle(gather(reply, self.call.reply_codec))
             gathered.then(self._settled)

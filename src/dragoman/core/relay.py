@@ -1,4 +1,4 @@
-"""A streamed reply on its way to a client: items go as they come, as fast as the client grants and reads."""
+"""A streamed reply on its way to whoever asked over the wire: items go as they come, as fast as the reader grants."""
 
 from __future__ import annotations
 
@@ -7,23 +7,36 @@ from typing import TYPE_CHECKING, Protocol
 
 from dragoman.core.fault import Cancelled, Fault, ResourceExhausted, Started
 from dragoman.core.items import batches
-from dragoman.wire.fault import Oversized
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from dragoman.core.call import Reply
-    from dragoman.wire.connection import Connection
+
+
+class Wire(Protocol):
+    """The connection, as far as a stream over it needs to know."""
+
+    def credit_of(self, call: int, /) -> int:
+        """Bytes that the reader of a call's stream still takes."""
+        ...
+
+    def item_header(self, call: int, codec: int, size: int, /) -> bytes:
+        """The header of an item that is sent right after it. Raises `ValueError` for one that cannot travel."""
+        ...
 
 
 class Reader(Protocol):
-    """The client, as far as a stream to it needs to know."""
+    """Whoever reads, as far as a stream to it needs to know."""
 
-    connection: Connection
+    @property
+    def connection(self) -> Wire:
+        """The connection to it."""
+        ...
 
     @property
     def writable(self) -> bool:
-        """Whether the client reads as fast as is written to it."""
+        """Whether it reads as fast as is written to it."""
         ...
 
     def send(self, *parts: bytes) -> None:
@@ -31,7 +44,7 @@ class Reader(Protocol):
         ...
 
 
-class Outflow:
+class Relay:
     """Sends one reply's items."""
 
     def __init__(self, reader: Reader, call_id: int, reply: Reply, done: Callable[[Fault | None, int], None]) -> None:
@@ -41,6 +54,7 @@ class Outflow:
         self._reply = reply
         self._done = done
         self._task: asyncio.Task[None] | None = None
+        self._entered = self._unwanted = False
         self._waiter: asyncio.Future[None] | None = None
 
     def start(self) -> None:
@@ -49,9 +63,10 @@ class Outflow:
 
     def cancel(self) -> None:
         """Nobody wants the rest."""
-        if self._task is not None:
-            # Not before its first step: a task that has not begun would end without closing the stream.
-            self._task.get_loop().call_soon(self._task.cancel)
+        self._unwanted = True
+        # A task that is cancelled before its first step never takes one, and then nobody would end the stream.
+        if self._task is not None and self._entered:
+            self._task.cancel()
 
     def wake(self) -> None:
         """Look again whether there is credit."""
@@ -62,10 +77,13 @@ class Outflow:
         stream = self._reply.items
         assert stream is not None, "a streamed reply has items"
         fault: Fault | None = None
+        self._entered = True
         try:
+            if self._unwanted:
+                raise asyncio.CancelledError  # noqa: TRY301 - the same end as any time later
             async for batch in batches(stream):
                 await self._send(batch)
-        except Oversized as error:
+        except ValueError as error:
             fault = ResourceExhausted(f"an item cannot travel: {error}", started=Started.YES)
         except Fault as raised:
             fault = raised
@@ -78,7 +96,7 @@ class Outflow:
         self._done(fault, self._reply.codec)
 
     async def _send(self, batch: list[bytes]) -> None:
-        """Send items, as many at a time as the client has granted."""
+        """Send items, as many at a time as the reader has granted."""
         reader, call_id, codec = self._reader, self._id, self._reply.codec
         connection = reader.connection
         parts: list[bytes] = []

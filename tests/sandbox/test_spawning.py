@@ -8,6 +8,7 @@ import gc
 import json
 import os
 import resource
+import select
 import signal
 import socket
 import statistics
@@ -55,6 +56,8 @@ async def said(child: Any) -> str:
     """Wait for the child's end, and return what it printed."""
     await asyncio.wait_for(child.wait(), 20)
     try:
+        # The spawner may close its own end of the pipe a moment after a silent child has ended.
+        await asyncio.to_thread(select.select, [child.stdout_fd], [], [], 20)
         return os.read(child.stdout_fd, MB).decode()
     finally:
         close(child)

@@ -275,27 +275,32 @@ class AsyncCalls:
         if feeding is not None:
             feeding.add_done_callback(lambda _: came.set())
         try:
-            while True:
-                came.clear()
-                with line.lock:
-                    frame = outbound.pop(nested)
-                    over = frame is None and nested.done
-                    line.flush()
-                if frame is not None:
-                    yield nested.value(frame)
-                elif over:
-                    nested.finish()
-                    return
-                else:
-                    await came.wait()
-                    if feeding is not None and feeding.done():
-                        feeding.result()
+            while (frame := await self._next_frame(outbound, nested, came, feeding)) is not None:
+                yield nested.value(frame)
+            nested.finish()
         finally:
             if feeding is not None:
                 feeding.cancel()
             with line.lock:
                 outbound.drop(nested)
                 line.flush()
+
+    async def _next_frame(
+        self, outbound: Outbound, nested: NestedStream, came: asyncio.Event, feeding: asyncio.Task[None] | None
+    ) -> Frame | None:
+        """The next item of a stream, `None` after the last; waits for it. Raises what feeding it raised."""
+        line = self._line
+        while True:
+            came.clear()
+            with line.lock:
+                frame = outbound.pop(nested)
+                over = frame is None and nested.done
+                line.flush()
+            if frame is not None or over:
+                return frame
+            await came.wait()
+            if feeding is not None and feeding.done():
+                feeding.result()
 
     async def _feed(self, outbound: Outbound, nested: Nested) -> None:
         """Send the input of a call as fast as it is taken."""

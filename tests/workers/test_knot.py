@@ -91,6 +91,7 @@ async def test_a_pool_with_a_place_left_is_not_stuck(shop: Open) -> None:
     outer, _ = await start(here, peer, "outer")
     assert held_by(here.pool) is None
     asked, waiting = nest(here, outer)
+    peer.begin(await peer.call())
     assert held_by(here.pool) == [outer, asked.call]
     _, behind = nest(here, outer)
     untangle(here.pool)

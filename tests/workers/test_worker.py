@@ -5,6 +5,7 @@ import pytest
 
 from dragoman.core.fault import (
     Cancelled,
+    Code,
     DeadlineExceeded,
     Fault,
     InvalidArgument,
@@ -415,3 +416,54 @@ async def test_the_grace_is_the_pools(shop: Open, grace_s: float) -> None:
     peer.begin(await peer.call())
     await answer_of(pending)
     await until(lambda: peer.child.killed)
+
+
+async def test_several_run_at_once_and_more_are_sent_ahead(shop: Open) -> None:
+    here, peer = await quick(shop, concurrency=4)
+    pending = [here.pool(make_call()) for _ in range(20)]
+    for _ in pending:
+        peer.answer(await peer.call())
+    assert [await answer_of(each) for each in pending] == [b"1"] * 20
+    assert not here.crew.wants
+
+
+async def test_a_call_that_overtook_others_tells_that_they_have_begun(shop: Open) -> None:
+    here, peer = await quick(shop, concurrency=4)
+    calls = [make_call() for _ in range(8)]
+    peer.begin(calls[2])
+    pending = [here.pool(call) for call in calls]
+    frames = [await peer.call() for _ in calls]
+    peer.answer(frames[2])
+    assert await answer_of(pending[2]) == b"1"
+    assert list(peer.worker.begun()) == [calls[0].id, calls[1].id]
+    other = await here.hire()
+    peer.child.exit(-9)
+    peer.worker.exited(Exit(-9))
+    for each in pending[:2]:
+        fault = await answer_of(each)
+        assert (fault.code, fault.started) == (Code.UNAVAILABLE, Started.YES)
+    for each in pending[3:]:
+        other.answer(await other.call(), b"2")
+        assert await answer_of(each) == b"2"
+
+
+async def test_a_call_that_was_refused_tells_that_those_before_it_have_begun(shop: Open) -> None:
+    here, peer = await quick(shop, concurrency=4)
+    calls = [make_call() for _ in range(3)]
+    peer.begin(calls[1])
+    pending = [here.pool(call) for call in calls]
+    frames = [await peer.call() for _ in calls]
+    peer.fail(frames[1], InvalidArgument("no", started=Started.NO))
+    assert isinstance(await answer_of(pending[1]), InvalidArgument)
+    assert list(peer.worker.begun()) == [calls[0].id]
+
+
+async def test_a_long_call_beside_others_that_end_is_no_stall(shop: Open) -> None:
+    here, peer = await quick(shop, concurrency=2)
+    calls = [make_call() for _ in range(4)]
+    pending = [here.pool(call) for call in calls]
+    frames = [await peer.call() for _ in calls]
+    assert peer.worker.running() == (calls[0].id, calls[1].id)
+    peer.answer(frames[1])
+    await answer_of(pending[1])
+    assert peer.worker.running() == (calls[0].id, calls[2].id)

@@ -42,10 +42,11 @@ class Holder(Protocol):
 class Exchange(Pending):
     """A pending reply that knows its call, and the worker that has it (`None` while it waits in line).
 
-    `deaths` counts the workers that died with the call in flight and not begun.
+    `deaths` counts the workers that died with the call in flight and not begun; `number` says the how manieth call of
+    its worker it is, in the order of sending.
     """
 
-    __slots__ = ("call", "deaths", "stopper", "stream", "worker")
+    __slots__ = ("call", "deaths", "number", "stopper", "stream", "worker")
 
     def __init__(self, call: Call, stopper: Stopper) -> None:
         super().__init__()
@@ -54,6 +55,7 @@ class Exchange(Pending):
         self.worker: Holder | None = None
         self.stream: ReplyStream | None = None
         self.deaths = 0
+        self.number = 0
 
     @property
     def over(self) -> bool:

@@ -133,7 +133,7 @@ class Pool:
         worker.idle_since = lease.used_at
         if exchange is not None:
             exchange.worker = worker
-            worker.in_flight[exchange.call.id] = exchange
+            worker.keep(exchange)
             self._expiry.watch(exchange.call)
         worker.channel.resume()
         worker.give_back()
@@ -386,15 +386,15 @@ class Pool:
 
     def _watch_stalls(self, workers: Iterable[Worker]) -> None:
         self._watching_stalls = True
-        heads = {worker: next(iter(worker.in_flight), 0) for worker in workers}
-        self.loop.call_later(STALL_S, self._check_stalls, heads)
+        at_work = {worker: worker.running() for worker in workers}
+        self.loop.call_later(STALL_S, self._check_stalls, at_work)
 
-    def _check_stalls(self, before: dict[Worker, int]) -> None:
-        """Have workers that are still at the call that they were at give back what was sent ahead."""
+    def _check_stalls(self, before: dict[Worker, tuple[int, ...]]) -> None:
+        """Have workers that are still at the calls that they were at give back what was sent ahead."""
         self._watching_stalls = False
         ahead = [worker for worker in self.workers if len(worker.in_flight) > self.options.concurrency]
         for worker in ahead:
-            if next(iter(worker.in_flight)) == before.get(worker):
+            if worker.running() == before.get(worker):
                 worker.slow_down()
         if ahead:
             self._watch_stalls(ahead)

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import contextlib
 import math
+from itertools import islice
 from typing import TYPE_CHECKING, Any, Protocol
 
 from dragoman.core.call import Codec, Reply
@@ -116,6 +117,7 @@ class Worker:
         self.rare = RareFrames(self, owner.route)
         self._run_us = AHEAD_US
         self._goes_ahead = False
+        self._reached = 0
         self._indexes: dict[str, int] | None = None
 
     @property
@@ -131,7 +133,7 @@ class Worker:
     def become_ready(self, ready: Ready, indexes: dict[str, int] | None) -> None:
         """Take calls from now on. `indexes` maps names where this worker's manifest differs from the pool's."""
         self.state = step(self.state, State.READY)
-        self._goes_ahead = self.owner.options.concurrency == 1 and {"progress", "revoke"} <= set(ready.features)
+        self._goes_ahead = {"progress", "revoke"} <= set(ready.features)
         self._indexes = indexes
         if self.connection.segments:
             self.segment_from = self.connection.limits.segment_from_bytes
@@ -156,12 +158,17 @@ class Worker:
         call.dispatched_at = now
         exchange.worker = self
         idle = not self.in_flight
-        self.in_flight[call.id] = exchange
+        self.keep(exchange)
         self.channel.send(header, body)
         if call.input is not None:
             self.feeders[call.id] = Feeder(self, exchange, call.input, self.owner.loop)
         if idle:
             self.channel.flush()
+
+    def keep(self, exchange: Exchange) -> None:
+        """Have the call in flight that was begun on the wire last."""
+        exchange.number = self.calls
+        self.in_flight[exchange.call.id] = exchange
 
     def begin_call(self, call: Call, now: float) -> tuple[bytes, bytes | memoryview]:
         """The header of a CALL, which is thereby begun on the wire, and the body that must follow it.
@@ -261,7 +268,7 @@ class Worker:
     def _take(self, frames: list[Frame]) -> None:
         # A frame of a call that is not in flight: the worker was given up over one that came before it.
         in_flight = self.in_flight
-        run_us = self._run_us
+        run_us, reached = self._run_us, self._reached
         for frame in frames:
             kind = frame.kind
             if kind == _END:
@@ -270,6 +277,7 @@ class Worker:
                     self.rare.take(frame)
                     continue
                 run_us += (frame.amount - run_us) * SMOOTHING
+                reached = max(reached, exchange.number)
                 call = exchange.call
                 if call.target.streaming:
                     self._end_stream(exchange, frame)
@@ -285,11 +293,11 @@ class Worker:
                 self._faulted(frame)
             else:
                 self.rare.take(frame)
-        self._run_us = run_us
+        self._run_us, self._reached = run_us, max(reached, self._reached)
         if self.feeders:
             self._stop_feeding()
         if self._goes_ahead:
-            self.window = 1 + min(int(AHEAD_US / (run_us + 1.0)), AHEAD_MAX - 1)
+            self.window = max(self.owner.options.concurrency, min(1 + int(AHEAD_US / (run_us + 1.0)), AHEAD_MAX))
 
     def credited(self, call_id: int) -> None:
         """The worker takes more of a call's input."""
@@ -332,11 +340,14 @@ class Worker:
         """Ids of the calls in flight whose functions have been entered: all, where the worker cannot tell."""
         if not self._goes_ahead or self.state is State.GONE:
             return self.in_flight
-        last = self.progress.last_started()
-        if last not in self.in_flight:
-            return ()
-        flying = list(self.in_flight)
-        return flying[: flying.index(last) + 1]
+        # Calls begin in the order of sending. The newest that has begun may have ended before older ones.
+        last = self.in_flight.get(self.progress.last_started())
+        reached = self._reached if last is None else max(self._reached, last.number)
+        return [call_id for call_id, exchange in self.in_flight.items() if exchange.number <= reached]
+
+    def running(self) -> tuple[int, ...]:
+        """Ids of the calls that it may be running now: the oldest, as many as may run at once."""
+        return tuple(islice(self.in_flight, self.owner.options.concurrency))
 
     def revoke_unstarted(self) -> None:
         """Ask for every call back that has not begun."""
@@ -387,9 +398,9 @@ class Worker:
         begun = self.begun()
         if exchange.call.id in begun:
             self._cancel(exchange)
-        elif not begun:
+        elif len(begun) < self.owner.options.concurrency:
             self.condemn("it did nothing, and did not answer")
-        else:  # it is behind a call that runs, whose own deadline is watched
+        else:  # it is behind calls that run, whose own deadlines are watched
             self.owner.loop.call_later(self.owner.options.cancel_grace_s, self._check_return, exchange)
 
     def slow_down(self) -> None:
@@ -463,6 +474,8 @@ class Worker:
             if not exchange.done:
                 self.owner.returned(exchange)
             return
+        if self._goes_ahead and self.progress.last_started() == frame.call:
+            self._reached = max(self._reached, exchange.number)
         fault.function = exchange.call.target.name
         fault.remote = False
         exchange.conclude(fault)

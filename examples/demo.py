@@ -1,7 +1,8 @@
 """The examples, hosted and called: `make demo`.
 
-Starts a server of its own, calls every function once to show its answer, then again and again to show how fast it
-answers. On a terminal it goes on serving until Ctrl-C, elsewhere it ends.
+Starts a server of its own, which builds what has to be built, calls every function once to show its answer, then again
+and again to show how fast it answers. A language that this machine has no tools for is named, and left out. On a
+terminal it goes on serving until Ctrl-C, elsewhere it ends.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ import subprocess
 import sys
 import tempfile
 import time
+import urllib.error
 import urllib.request
 from dataclasses import dataclass
 from pathlib import Path
@@ -30,12 +32,17 @@ if TYPE_CHECKING:
 
 ROOT = Path(__file__).parents[1]
 PROJECT = "examples/market"
-READY_S_MAX = 60.0
+READY_S_MAX = 900.0
+"""The first start builds the Rust functions with all that they depend on: minutes on a small machine."""
+ANSWER_S_MAX = 60.0
 END_S_MAX = 10.0
 ALONE_S = 0.4
 TOGETHER_S = 1.0
 CONNECTIONS = 16
 ANSWER_CHARACTERS_MAX = 60
+STARTING = "it is still starting"
+TOOL_MISSING = "to install it: "
+"""In the reason of a source that this machine has no tools for; any other reason is a defect."""
 
 CALLS: dict[str, dict[str, Any]] = {
     "stats.correlation": {"columns": ["realgdp", "realcons", "unemp"]},
@@ -44,7 +51,17 @@ CALLS: dict[str, dict[str, Any]] = {
     "stats.report": {"column": "unemp", "first_year": 2005},
     "summary": {"column": "tbilrate"},
     "rows": {"column": "unemp", "since": 2008},
+    "series.between": {"column": "cpi", "since": 2005},
+    "series.each": {"column": "unemp", "since": 2009},
+    "risk.interval": {"values": [2.1, 3.4, -0.2, 1.8, 2.6, 4.0, 0.3, 2.2]},
+    "prices.adjusted": {"amount": "99.95", "then": "127.5", "now": "216.4"},
+    "prices.total": {"amounts": ["99.95", "0.05"], "then": "127.5", "now": "216.4"},
+    "chart.line": {
+        "title": "cpi",
+        "points": [{"quarter": "2009Q1", "value": 212.7}, {"quarter": "2009Q2", "value": 214}],
+    },
     "desk.briefing": {"columns": ["realgdp", "cpi", "unemp"]},
+    "desk.outlook": {"column": "realgdp", "since": 2000, "locale": "de"},
 }
 """What each function is asked."""
 
@@ -55,6 +72,10 @@ class Speed:
 
     p50_s: float
     rate_s: float
+
+
+class CallFailedError(OSError):
+    """A call that failed, with the fault's own words."""
 
 
 class Connection(asyncio.Protocol):
@@ -130,26 +151,27 @@ async def _drive(port: int, request: bytes, connections: int, seconds: float) ->
         (await loop.create_connection(lambda: Connection(request, until), "127.0.0.1", port))[1]
         for _ in range(connections)
     ]
-    await asyncio.wait_for(asyncio.gather(*(each.ended for each in made)), seconds + READY_S_MAX)
+    await asyncio.wait_for(asyncio.gather(*(each.ended for each in made)), seconds + ANSWER_S_MAX)
     return [took for each in made for took in each.took]
 
 
 @contextlib.contextmanager
-def serving(port: int) -> Generator[None]:
-    """Host the project in a process of its own, which ends with the block.
+def serving(port: int, console: Console) -> Generator[dict[str, str]]:
+    """Host the project in a process of its own, which ends with the block. Gives why, for sources that cannot start.
 
     Raises:
         SystemExit: it did not become ready; its own words come first.
     """
     command = [sys.executable, "-m", "dragoman", "serve", PROJECT, "--port", str(port)]
-    with tempfile.TemporaryFile() as output:
+    with tempfile.NamedTemporaryFile() as output:
         server = subprocess.Popen(command, cwd=ROOT, stdin=subprocess.DEVNULL, stdout=output, stderr=output)
         try:
-            if not _becomes_ready(server, port):
+            missing = _becomes_ready(server, port, Told(Path(output.name), console))
+            if missing is None:
                 output.seek(0)
                 sys.stderr.write(output.read().decode(errors="replace"))
                 raise SystemExit("demo: the server did not become ready")
-            yield
+            yield missing
         finally:
             server.terminate()
             try:
@@ -159,19 +181,46 @@ def serving(port: int) -> Generator[None]:
                 server.wait()
 
 
-def _becomes_ready(server: subprocess.Popen[bytes], port: int) -> bool:
+class Told:
+    """What a server says about its builds, repeated on the console as it comes."""
+
+    def __init__(self, output: Path, console: Console) -> None:
+        self._lines = output.open(encoding="utf-8", errors="replace")
+        self._console = console
+
+    def repeat(self) -> None:
+        """Repeat what was written since the last time."""
+        for line in self._lines:
+            with contextlib.suppress(ValueError, KeyError, TypeError):  # not a line of the log
+                said = json.loads(line)
+                if said["level"] == "info" and str(said["event"]).startswith(("building", "built")):
+                    self._console.print(f"{said['source']}: {said['event']}", markup=False)
+
+
+def _becomes_ready(server: subprocess.Popen[bytes], port: int, told: Told) -> dict[str, str] | None:
     give_up_at = time.monotonic() + READY_S_MAX
     while server.poll() is None and time.monotonic() < give_up_at:
-        with contextlib.suppress(OSError):  # not listening yet, or 503: not ready yet
-            get(port, "/health/ready")
-            return True
+        told.repeat()
+        with contextlib.suppress(OSError):  # not listening yet
+            reasons = unready(port)
+            if STARTING not in reasons.values():
+                return reasons
         time.sleep(0.02)
-    return False
+    return None
+
+
+def unready(port: int) -> dict[str, str]:
+    """Why sources cannot be called, by name. Raises `OSError`."""
+    try:
+        get(port, "/health/ready")
+    except urllib.error.HTTPError as error:
+        return dict(json.loads(error.read())["reasons"])
+    return {}
 
 
 def get(port: int, path: str) -> bytes:
     """Read one page. Raises `OSError`."""
-    with urllib.request.urlopen(f"http://127.0.0.1:{port}{path}", timeout=READY_S_MAX) as answer:
+    with urllib.request.urlopen(f"http://127.0.0.1:{port}{path}", timeout=ANSWER_S_MAX) as answer:
         return answer.read()
 
 
@@ -180,8 +229,11 @@ def call(port: int, function: str, *, streaming: bool) -> str:
     headers = {"Content-Type": "application/json", "Accept": "application/jsonl" if streaming else "application/json"}
     url = f"http://127.0.0.1:{port}/v1/call/{function}"
     post = urllib.request.Request(url, json.dumps(CALLS[function]).encode(), headers)
-    with urllib.request.urlopen(post, timeout=READY_S_MAX) as answer:
-        return short(answer.read().decode())
+    try:
+        with urllib.request.urlopen(post, timeout=ANSWER_S_MAX) as answer:
+            return short(answer.read().decode())
+    except urllib.error.HTTPError as error:
+        raise CallFailedError(json.loads(error.read())["detail"]) from None
 
 
 def short(answer: str) -> str:
@@ -191,8 +243,8 @@ def short(answer: str) -> str:
     return line if len(line) <= ANSWER_CHARACTERS_MAX else line[: ANSWER_CHARACTERS_MAX - 1] + "…"
 
 
-def show(port: int, console: Console) -> bool:
-    """Call everything and print the table; False where anything failed."""
+def show(port: int, console: Console, missing: dict[str, str]) -> bool:
+    """Call everything and print the table; False where anything failed that this machine has the tools for."""
     table = Table("function", "language", "mode", "answer", title="Dragoman, examples/market")
     table.add_column("p50", justify="right")
     table.add_column("calls/s", justify="right")
@@ -207,13 +259,17 @@ def show(port: int, console: Console) -> bool:
                 answer = call(port, name, streaming=streaming)
                 speed = asyncio.run(measure(port, name, streaming=streaming))
             except (OSError, RuntimeError, TimeoutError) as error:
-                table.add_row(name, contract["language"], contract["mode"], f"failed: {error}", "", "")
-                well = False
+                lacking = [each for each, reason in missing.items() if reason in str(error)]
+                said = f"needs {', '.join(lacking)}" if lacking else f"failed: {error}"
+                table.add_row(name, contract["language"], contract["mode"], said, "", "")
+                well = well and bool(lacking)
                 continue
         figures = (f"{speed.p50_s * 1e3:.2f} ms", f"{speed.rate_s:,.0f}")
         table.add_row(name, contract["language"], contract["mode"], answer, *figures)
     console.print(table)
-    return well
+    for name, reason in missing.items():
+        console.print(f"{name} is left out: {reason}", markup=False)
+    return well and all(TOOL_MISSING in reason for reason in missing.values())
 
 
 def _stop(number: int, _frame: object) -> None:
@@ -228,8 +284,8 @@ def main() -> int:
     console = Console(width=None if watched else 160)
     with socket.create_server(("127.0.0.1", 0)) as probe:
         port = probe.getsockname()[1]
-    with serving(port):
-        well = show(port, console)
+    with serving(port, console) as missing:
+        well = show(port, console, missing)
         if watched:
             console.print(f"Serving on http://127.0.0.1:{port} (documentation: /docs). Ctrl-C ends it.")
             with contextlib.suppress(KeyboardInterrupt):

@@ -1,10 +1,12 @@
-"""What a desk asks for in the morning: one briefing, put together from functions in two languages.
+"""What a desk asks for in the morning: a briefing and an outlook, put together from functions in six languages.
 
-Asynchronous, so one worker has many briefings in flight while the functions that it calls do the work.
+Asynchronous, so one worker has many calls in flight while the functions that it calls do the work.
 """
 
 import asyncio
 from dataclasses import dataclass
+from decimal import Decimal
+from itertools import pairwise
 from typing import Annotated, Any
 
 from msgspec import Meta
@@ -22,6 +24,20 @@ class Brief:
     low: float
     high: float
     unusual_quarters: list[str]
+
+
+@dataclass(frozen=True)
+class Outlook:
+    """One series since a year: its yearly growth with the interval that holds it, in percent, and a chart."""
+
+    column: str
+    quarters: int
+    growth: float
+    low: float
+    high: float
+    unusual_quarters: list[str]
+    dollar_worth: Decimal
+    chart: str
 
 
 @function(idempotent=True, version="1.0.0")
@@ -53,4 +69,39 @@ def _brief(column: str, figures: dict[str, Any], unusual: list[dict[str, Any]]) 
         low=figures["min"],
         high=figures["max"],
         unusual_quarters=[each["quarter"] for each in unusual],
+    )
+
+
+@function(idempotent=True, version="1.0.0")
+async def outlook(
+    column: str, ctx: Context, since: Annotated[int, Meta(ge=1959, le=2008)] = 1990, locale: str = "en"
+) -> Outlook:
+    """One series since a year, through five languages.
+
+    The quarters come from `series.between` (Go), what is unusual in them from `stats.anomalies` (Python, pandas), how
+    sure their growth is from `risk.interval` (Rust), what a dollar of that year has become from `prices.adjusted`
+    (Java), and the chart from `chart.line` (Node).
+    """
+    points, levels = await asyncio.gather(
+        ctx.call("series.between", column=column, since=since), ctx.call("series.between", column="cpi", since=since)
+    )
+    ctx.progress(0.3, "read")
+    growth = [400 * (after["value"] / before["value"] - 1) for before, after in pairwise(points)]
+    unusual, interval, dollar = await asyncio.gather(
+        ctx.call("stats.anomalies", column=column),
+        ctx.call("risk.interval", values=growth, seed=since),
+        ctx.call("prices.adjusted", amount="1.00", then=str(levels[0]["value"]), now=str(levels[-1]["value"])),
+    )
+    ctx.progress(0.8, "weighed")
+    marked = [each["quarter"] for each in unusual if each["quarter"] >= points[0]["quarter"]]
+    chart = await ctx.call("chart.line", title=column, points=points, marked=marked, locale=locale)
+    return Outlook(
+        column=column,
+        quarters=len(points),
+        growth=interval["mean"],
+        low=interval["low"],
+        high=interval["high"],
+        unusual_quarters=marked,
+        dollar_worth=Decimal(dollar["worth"]),
+        chart=chart,
     )

@@ -8,6 +8,15 @@ from dragoman.core.event import Log, Progress
 from dragoman.core.fault import Fault, NotFound
 from tests.cli.commandline import SHOP
 
+JAVA = """
+public final class Work {
+    public static void main(String[] arguments) {
+        dev.dragoman.Dragoman.function("one", Void.class, Integer.class, (none, context) -> 1);
+        dev.dragoman.Dragoman.run();
+    }
+}
+"""
+
 
 async def test_a_function_is_there_before_a_slower_source(tmp_path: Path) -> None:
     (tmp_path / "slow.py").write_text("import time\ntime.sleep(60)\n")
@@ -15,6 +24,15 @@ async def test_a_function_is_there_before_a_slower_source(tmp_path: Path) -> Non
         entry = await local.entry("shop.double")
         assert entry.target.name == "shop.double"
         assert local.host.registry.sources["slow"].contracts == ()
+
+
+@pytest.mark.needs("javac")
+async def test_a_call_waits_for_builds_as_its_function_may_need_them(tmp_path: Path) -> None:
+    (tmp_path / "Work.java").write_text(JAVA)
+    async with hosted(load([SHOP, tmp_path / "Work.java"]), StderrJournal(quiet=True)) as local:
+        assert local.host.registry.sources["Work"].building
+        await local.entry("shop.double")
+        assert not local.host.registry.sources["Work"].building
 
 
 async def test_names_that_are_wrong_are_told_from_sources_that_are(tmp_path: Path) -> None:

@@ -1,6 +1,7 @@
 """A project hosted for one command: started beside the command's own work, and ended with it.
 
-A call waits for the source that it needs and for no other; those go on starting, since one function may call another.
+A call waits for the source that it needs, and for builds, which may take longer than the time that a call has: one
+function may call another. For nothing else: the other sources go on starting beside it.
 """
 
 from __future__ import annotations
@@ -64,6 +65,8 @@ class LocalHost:
                 self._starting.result()
             if self._starting.done() or (hosted is not None and registry.serves(hosted)):
                 raise unknown(name, registry.entries)
+            await asyncio.wait((self._starting,), timeout=POLL_S)
+        while not self._starting.done() and any(each.building for each in registry.sources.values()):
             await asyncio.wait((self._starting,), timeout=POLL_S)
         return registry.entries[name]
 

@@ -45,6 +45,11 @@ class Hosted(Protocol):
         ...
 
     @property
+    def building(self) -> bool:
+        """Whether its first worker waits for a build, or for knowing whether there is one to do."""
+        ...
+
+    @property
     def checks(self) -> bool:
         """Whether it checks its input against the contracts by itself."""
         ...
@@ -98,6 +103,11 @@ class PooledSource:
         self.supervisor = Supervisor(self.pool, SourceLaunch(source.name, launch, hello), self._confinement)
         self.service = self.pool
         return self
+
+    @property
+    def building(self) -> bool:
+        """Whether what its workers run is not there yet."""
+        return self._launching is not None and not self._launching.prepared
 
     @property
     def checks(self) -> bool:

@@ -42,6 +42,11 @@ class InlineSource:
         self._route = route
 
     @property
+    def building(self) -> bool:
+        """Python is not built."""
+        return False
+
+    @property
     def checks(self) -> bool:
         """Its input is decoded into the annotated types, as in a worker."""
         return True

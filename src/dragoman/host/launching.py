@@ -71,6 +71,7 @@ class Launching:
         self._turn = asyncio.Lock()
         self._launch: Launch | None = None
         self._built: Built | None = None
+        self.prepared = False
 
     async def __call__(self) -> Launch:
         """How a worker is started. Raises `StartFailed` where something is missing, or cannot be built."""
@@ -98,6 +99,8 @@ class Launching:
             raise
         except Exception as error:  # a runtime reads the user's files: whatever is wrong there is that source's failure
             raise StartFailed(f"{self._source.name} cannot be prepared: {type(error).__name__}: {error}") from error
+        finally:
+            self.prepared = True
 
     async def _prepare(self) -> Launch:
         source, code = self._source, code_of(self._source)

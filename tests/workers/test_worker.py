@@ -1,3 +1,4 @@
+import os
 from dataclasses import replace
 from typing import Any
 
@@ -467,3 +468,12 @@ async def test_a_long_call_beside_others_that_end_is_no_stall(shop: Open) -> Non
     peer.answer(frames[1])
     await answer_of(pending[1])
     assert peer.worker.running() == (calls[0].id, calls[2].id)
+
+
+async def test_where_a_page_says_nonsense_everything_may_have_begun(shop: Open) -> None:
+    here, peer = await quick(shop)
+    calls = [make_call() for _ in range(3)]
+    for call in calls:
+        here.pool(call)
+    os.pwrite(peer.page, b"nonsense", 0)
+    assert list(peer.worker.begun()) == [call.id for call in calls]

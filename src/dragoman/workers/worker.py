@@ -118,6 +118,7 @@ class Worker:
         self._run_us = AHEAD_US
         self._goes_ahead = False
         self._reached = 0
+        self._newest = 0
         self._indexes: dict[str, int] | None = None
 
     @property
@@ -165,6 +166,10 @@ class Worker:
         if idle:
             self.channel.flush()
 
+    def _count(self, call: Call) -> None:
+        self.calls += 1
+        self._newest = max(self._newest, call.id)
+
     def keep(self, exchange: Exchange) -> None:
         """Have the call in flight that was begun on the wire last."""
         exchange.number = self.calls
@@ -192,7 +197,7 @@ class Worker:
                 header = head(call.id, index, codecs, len(body), amount, entries)
         except Oversized as error:
             raise _too_large(target, error) from None
-        self.calls += 1
+        self._count(call)
         return header, body
 
     def _input_header(self, call: Call, index: int, now: float) -> bytes:
@@ -208,7 +213,7 @@ class Worker:
             header = self.connection.flagged_header(frame)
         except Oversized as error:
             raise _too_large(target, error) from None
-        self.calls += 1
+        self._count(call)
         return header
 
     def mapped(self, frames: list[Frame]) -> list[Frame]:
@@ -340,9 +345,12 @@ class Worker:
         """Ids of the calls in flight whose functions have been entered: all, where the worker cannot tell."""
         if not self._goes_ahead or self.state is State.GONE:
             return self.in_flight
+        last = self.progress.last_started()
+        if last > self._newest:
+            return self.in_flight  # somebody else has written into the page
         # Calls begin in the order of sending. The newest that has begun may have ended before older ones.
-        last = self.in_flight.get(self.progress.last_started())
-        reached = self._reached if last is None else max(self._reached, last.number)
+        newest = self.in_flight.get(last)
+        reached = self._reached if newest is None else max(self._reached, newest.number)
         return [call_id for call_id, exchange in self.in_flight.items() if exchange.number <= reached]
 
     def running(self) -> tuple[int, ...]:

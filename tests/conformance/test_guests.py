@@ -46,6 +46,15 @@ def test_the_guest_in_go_passes_every_case(tmp_path: Path, transport: str) -> No
     assert passed == len(list(cases("full")))
 
 
+@pytest.mark.needs("node")
+@pytest.mark.parametrize("transport", ["fd", "path"])
+def test_the_guest_in_javascript_passes_every_case(tmp_path: Path, transport: str) -> None:
+    subject = replace(Subject.load(REPOSITORY / "sdk" / "node" / "conformance", tmp_path), transport=transport)
+    passed, wrong = failures(subject)
+    assert not wrong
+    assert passed == len(list(cases("full")))
+
+
 @pytest.mark.needs("cargo")
 @pytest.mark.timeout(600)  # the first build of a checkout compiles the crate and its dependencies
 @pytest.mark.parametrize("transport", ["fd", "path"])

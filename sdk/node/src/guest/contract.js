@@ -5,6 +5,7 @@
  * and the second is no context, it takes its parameters from the input by their names.
  */
 
+import { CONTEXT, WHOLE, parametersOf } from "./parameters.js";
 import { reader } from "./reading.js";
 import { isValidator, schemaOf, validatorOf } from "./standard.js";
 
@@ -49,7 +50,6 @@ export class BadContract extends Error {
 
 const NAME = /^[A-Za-z][A-Za-z0-9_]*$/;
 const NAME_CHARACTERS_MAX = 100;
-const CONTEXTS = new Set(["ctx", "context", "_ctx", "_context", "_"]);
 const GENERATORS = new Set(["AsyncGeneratorFunction", "GeneratorFunction"]);
 
 /**
@@ -108,7 +108,7 @@ export async function bind(name, func, beside, importer) {
   }
   const rawInput = typeof told.rawInput === "string" ? told.rawInput : told.rawInput ? "body" : "";
   const input = inputSchema(name, await schemaOf(told.input, importer, "input"), rawInput);
-  const output = (await schemaOf(told.output, importer, "output")) ?? {};
+  const output = told.output === undefined ? {} : await schemaOf(told.output, importer, "output");
   if (!isSchema(output)) throw new BadContract(`function ${name}: its output is no JSON Schema and no validator`);
   const inputStream = told.inputStream ?? "";
   checkStream(name, inputStream, input);
@@ -221,23 +221,11 @@ function strip(schema) {
 }
 
 /**
- * The names of a function's parameters, where they are plain and are not `(input, ctx)`.
- *
- * @param {Function} func
- * @returns {string[] | null}
+ * @param {any} func
+ * @param {string[]} parameters names of properties, `*` for the whole input, `@ctx` for the context
  */
-export function parametersOf(func) {
-  const source = Function.prototype.toString.call(func);
-  const match = /^(?:async\s+)?(?:function\s*\*?\s*[\w$]*\s*)?\*?\s*[\w$]*\s*\(([^(){}[\]"'`/]*)\)/.exec(source);
-  if (!match) return null;
-  const names = match[1].split(",").map((each) => each.replace(/=.*/s, "").trim());
-  if (names.at(-1) === "") names.pop();
-  if (names.length < 2 || !names.every((each) => /^[A-Za-z_$][\w$]*$/.test(each))) return null;
-  return names.length === 2 && CONTEXTS.has(names[1]) ? null : names;
-}
-
-/** @param {any} func @param {string[]} parameters */
 function spread(func, parameters) {
   /** @param {any} input @param {any} ctx */
-  return (input, ctx) => func(...parameters.map((each) => (CONTEXTS.has(each) ? ctx : input?.[each])));
+  return (input, ctx) =>
+    func(...parameters.map((each) => (each === CONTEXT ? ctx : each === WHOLE ? input : input?.[each])));
 }

@@ -19,7 +19,7 @@ const TRIES = [".ts", ".mts", ".cts", ".js", ".mjs", ".cjs", "/index.ts", "/inde
  * @property {string} built
  */
 
-/** What was compiled, by the path of its source. @type {Map<string, {file: string, format: string}>} */
+/** What was compiled, by the path of its source. @type {Map<string, import("../typescript/emit.js").Compiled>} */
 let compiled = new Map();
 /** @type {Place} */
 let place = { root: "", built: "" };
@@ -34,6 +34,18 @@ export function initialize(told) {
       compiled.set(join(told.root, name), /** @type {any} */ (entry));
     }
   }
+}
+
+/** The file that the compiler took an import for; null if it saw none. @param {string} specifier @param {string | undefined} parent */
+function known(specifier, parent) {
+  if (!compiled.size || !parent?.startsWith("file:")) return null;
+  const path = compiled.get(fileURLToPath(parent))?.imports[specifier];
+  if (path === undefined) return null;
+  const url = pathToFileURL(join(place.root, path)).href;
+  // The compiler takes JSON as it stands; Node wants to be told.
+  if (path.endsWith(".json")) return { url, format: "json", importAttributes: { type: "json" }, shortCircuit: true };
+  const format = formatOf(url);
+  return format ? { url, format, shortCircuit: true } : url;
 }
 
 /** Where else a specifier may lie; null where there is nothing. @param {string} specifier @param {string | undefined} parent @returns {string | null} */
@@ -69,8 +81,10 @@ function formatOf(url) {
 
 /** @param {string} specifier @param {any} context @param {any} next */
 export async function resolve(specifier, context, next) {
+  const found = known(specifier, context.parentURL);
+  if (found && typeof found !== "string") return found;
   try {
-    return mark(await next(specifier, context));
+    return mark(await next(found ?? specifier, context));
   } catch (error) {
     return otherwise(error, specifier, context, next);
   }
@@ -78,8 +92,10 @@ export async function resolve(specifier, context, next) {
 
 /** @param {string} specifier @param {any} context @param {any} next */
 export function resolveSync(specifier, context, next) {
+  const found = known(specifier, context.parentURL);
+  if (found && typeof found !== "string") return found;
   try {
-    return mark(next(specifier, context));
+    return mark(next(found ?? specifier, context));
   } catch (error) {
     return otherwise(error, specifier, context, next);
   }

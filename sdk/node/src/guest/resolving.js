@@ -17,6 +17,7 @@ const IMPORTS = /\bfrom\s*["']([^"'\n]+)["']|\bimport\s*\(?\s*["']([^"'\n]+)["']
  * @param {string} built the folder of what was built for it, or ""
  */
 export function prepare(path, built) {
+  if (built && existsSync(join(built, "compiled.json"))) process.setSourceMapsEnabled(true);
   const place = { root: dirname(path), built };
   if (!built && !needsLibrary(path)) return;
   const { registerHooks } = /** @type {any} */ (nodeModule);

@@ -9,6 +9,7 @@ from dragoman.workers.runtimes.java import JavaRuntime
 from dragoman.workers.runtimes.node import NodeRuntime
 from dragoman.workers.runtimes.python import PythonRuntime
 from dragoman.workers.runtimes.rust import RustRuntime
+from dragoman.workers.runtimes.typescript import TypeScriptRuntime
 from dragoman.workers.runtimes.wire import WireRuntime
 
 if TYPE_CHECKING:
@@ -20,6 +21,7 @@ RUNTIMES: Mapping[str, Runtime] = {
     "python": PythonRuntime(),
     "go": GoRuntime(),
     "node": NodeRuntime(),
+    "typescript": TypeScriptRuntime(),
     "rust": RustRuntime(),
     "wire": WireRuntime(),
     "java": JavaRuntime(),

@@ -20,7 +20,7 @@ from dragoman.sandbox.confinement import Launch
 from dragoman.workers.runtimes.runtime import GUEST_CONCURRENCY, Site
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from dragoman.building.code import Code
 
@@ -105,12 +105,24 @@ def package_of(code: Code) -> Path | None:
     return None
 
 
-def installed(package: Path) -> bool:
-    """Whether the package has no dependencies, or has them: beside it, or above it, as a workspace does."""
-    wanted = cast("Mapping[str, Any]", manifest_of(package).get("dependencies") or {})
-    if all(name == "dragoman" for name in wanted):
+def installed(package: Path, more: Callable[[str], bool] = lambda _: False) -> bool:
+    """Whether the package has no dependencies, or has them: beside it, or above it, as a workspace does.
+
+    Of those for development, the ones that `more` says are dependencies.
+    """
+    manifest = manifest_of(package)
+    if all(name == "dragoman" for name in needed(manifest, more)):
         return True
     return any((folder / MODULES).is_dir() for folder in (package, *package.parents))
+
+
+def needed(manifest: Mapping[str, Any], more: Callable[[str], bool]) -> dict[str, str]:
+    """A package's dependencies, by what its `package.json` says; of those for development, some."""
+    wanted: dict[str, str] = {}
+    for key in ("devDependencies", "dependencies"):
+        told = cast("Mapping[str, str]", manifest.get(key) or {})
+        wanted |= {name: version for name, version in told.items() if key == "dependencies" or more(name)}
+    return wanted
 
 
 def manifest_of(package: Path) -> Mapping[str, Any]:
@@ -126,13 +138,14 @@ def manifest_of(package: Path) -> Mapping[str, Any]:
     return cast("Mapping[str, Any]", manifest)
 
 
-def install(package: Path, bench: Bench) -> Step:
+def install(package: Path, bench: Bench, more: Callable[[str], bool] | None = None) -> Step:
     """Have npm install a package's dependencies into the bench: as locked, where there is a lock file.
 
-    The guest library is left out: the shipped one is used, and no registry is asked for it.
+    The guest library is left out: the shipped one is used, and no registry is asked for it. With `more` those for
+    development too, of which an installation without a lock file takes the ones that it names.
     """
     manifest = dict(manifest_of(package))
-    wanted = cast("Mapping[str, str]", manifest.get("dependencies") or {})
+    wanted = needed(manifest, more or (lambda _: False))
     locks = [package / name for name in LOCKS if (package / name).is_file()] if "dragoman" not in wanted else []
     manifest["dependencies"] = {
         name: f"file:{(package / version.removeprefix('file:')).resolve()}" if version.startswith("file:") else version
@@ -145,5 +158,5 @@ def install(package: Path, bench: Bench) -> Step:
     for lock in locks:
         (bench.folder / lock.name).write_bytes(lock.read_bytes())
     verb = "ci" if locks else "install"
-    argv = (bench.tools["npm"].path, verb, "--omit=dev", *QUIET)
+    argv = (bench.tools["npm"].path, verb, *(("--omit=dev",) if more is None else ()), *QUIET)
     return Step(argv, bench.folder, f"npm {verb}", {} if bench.env.get("HOME") else {"HOME": str(bench.keep)})

@@ -14,12 +14,13 @@ from pathlib import Path
 
 import dragoman
 from bench import report
-from bench.comparisons import executables, flatness, http_calls, large_bodies, local_calls, startup
+from bench.comparisons import executables, flatness, http_calls, large_bodies, local_calls, native_calls, startup
 from bench.outcome import Comparison, Plan
 from bench.servers import ROOT
 
 COMPARISONS = {
-    module.NAME: module for module in (http_calls, local_calls, large_bodies, executables, startup, flatness)
+    module.NAME: module
+    for module in (http_calls, local_calls, native_calls, large_bodies, executables, startup, flatness)
 }
 THOROUGH = Plan(turns=5, seconds=2, calls=5000, quick=False)
 QUICK = Plan(turns=2, seconds=1, calls=1000, quick=True)

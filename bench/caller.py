@@ -16,6 +16,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from bench.peers import standard
+from bench.peers.http_body import JSON_HEADERS, JSON_PATH
 from bench.servers import ROOT, dragoman, fastapi, gateway, raw_asgi
 from bench.system import Usage
 from bench.workload import BLOB, SMALL, TEXT
@@ -37,6 +38,11 @@ def _late(module: str, name: str, *given: Any, **named: Any) -> Any:
 
 CONTESTANTS: dict[str, tuple[Any, Any]] = {
     "small.open": (partial(_late, "bench.opened", "opened", "functions.mirror", {"text": TEXT}), TEXT),
+    "small.native": (partial(_late, "bench.native", "connected", "functions.mirror", {"text": TEXT}), TEXT),
+    "small.http": (
+        partial(_late, "bench.peers.http_body", "http_body", dragoman, SMALL, JSON_PATH, JSON_HEADERS),
+        json.dumps(TEXT).encode(),
+    ),
     "small.ping": (partial(_late, "bench.peers.ping_pong", "ping_pong", SMALL), SMALL),
     "small.ping_json": (partial(_late, "bench.peers.ping_pong", "ping_pong_json", TEXT), TEXT),
     "small.grpc": (partial(_late, "bench.peers.grpc_unix", "grpc_unix", SMALL), SMALL),

@@ -13,7 +13,7 @@ import grpc
 from bench.system import READY_S_MAX, running
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator
+    from collections.abc import AsyncGenerator, Awaitable, Callable, Generator
 
 METHOD = "/bench.Functions/Mirror"
 OPTIONS = [("grpc.max_receive_message_length", 8 << 20), ("grpc.max_send_message_length", 8 << 20)]
@@ -31,6 +31,18 @@ def grpc_unix(body: bytes) -> Generator[Callable[[], bytes]]:
             call = cast("Callable[..., bytes]", channel.unary_unary(METHOD))
             call(body, wait_for_ready=True, timeout=READY_S_MAX)
             yield lambda: call(body)
+
+
+@contextlib.asynccontextmanager
+async def grpc_aio(body: bytes) -> AsyncGenerator[Callable[[], Awaitable[bytes]]]:
+    """The same, from an asyncio program."""
+    with tempfile.TemporaryDirectory(prefix="dragoman-bench-") as folder:
+        address = f"unix:{folder}/grpc.sock"
+        with running([sys.executable, "-m", "bench.peers.grpc_unix", address]):
+            async with grpc.aio.insecure_channel(address, options=OPTIONS) as channel:
+                call = cast("Callable[..., Awaitable[bytes]]", channel.unary_unary(METHOD))
+                await call(body, wait_for_ready=True, timeout=READY_S_MAX)
+                yield lambda: call(body)
 
 
 def _mirror(request: bytes, _: Any) -> bytes:

@@ -10,11 +10,21 @@ from pathlib import Path
 import pytest
 
 from bench.caller import CONTESTANTS, measure
-from bench.comparisons import large_bodies, local_calls
+from bench.comparisons import large_bodies, local_calls, native_calls
 from bench.workload import SMALL
 
 ROOT = Path(__file__).parents[2]
-PEERS = ["small.ping", "small.ping_json", "small.pool", "small.python", "blob.ping", "true.run", "awk.posix"]
+PEERS = [
+    "small.native",
+    "small.http",
+    "small.ping",
+    "small.ping_json",
+    "small.pool",
+    "small.python",
+    "blob.ping",
+    "true.run",
+    "awk.posix",
+]
 
 
 @pytest.mark.parametrize("name", PEERS)
@@ -36,4 +46,4 @@ def test_small_body_is_a_hundred_bytes() -> None:
 
 
 def test_every_contestant_of_a_comparison_exists() -> None:
-    assert {*local_calls.NAMES.values(), *large_bodies.NAMES.values()} <= set(CONTESTANTS)
+    assert {*local_calls.NAMES.values(), *large_bodies.NAMES.values(), *native_calls.NAMES.values()} <= set(CONTESTANTS)

@@ -40,6 +40,39 @@ def nap(seconds: float, began: str = "") -> float:
     time.sleep(seconds)
     return seconds
 
+def total(numbers: Iterator[int], start: int = 0) -> int:
+    return start + sum(numbers)
+
+def doubled(numbers: Iterator[int]) -> Iterator[int]:
+    for number in numbers:
+        yield 2 * number
+
+def first(numbers: Iterator[int]) -> int:
+    return next(iter(numbers))
+
+def fed(numbers: Iterator[int]) -> Iterator[int]:
+    yield 0
+    for number in numbers:
+        yield number
+
+def breaks_at(numbers: Iterator[int], n: int) -> Iterator[int]:
+    for number in numbers:
+        if number == n:
+            raise ValueError("that one")
+        yield number
+
+def never_reads(numbers: Iterator[int], seconds: float) -> None:
+    time.sleep(seconds)
+
+def exits_at(numbers: Iterator[int], n: int) -> int:
+    for number in numbers:
+        if number == n:
+            os._exit(3)
+    return 0
+
+def whole(numbers: list[int]) -> int:
+    return sum(numbers)
+
 def boom() -> None:
     raise ValueError("no")
 """

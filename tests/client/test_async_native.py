@@ -3,14 +3,23 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
+import gc
+from collections.abc import AsyncIterator, Iterator
 from contextlib import aclosing
 from typing import Any
 
 import pytest
 
 from dragoman.client.connecting import connect
-from dragoman.core.fault import DeadlineExceeded, Draining, InvalidArgument, NotFound, Unimplemented, Unknown
+from dragoman.core.fault import (
+    DeadlineExceeded,
+    Draining,
+    InvalidArgument,
+    NotFound,
+    Unavailable,
+    Unimplemented,
+    Unknown,
+)
 
 from .native_host import native_host
 
@@ -53,6 +62,100 @@ async def test_streams_are_iterated_and_given_up(url: str) -> None:
         assert await remote.fn.add(a=1, b=2) == 3
         with pytest.raises(Unimplemented):
             await anext(remote.stream("fn.add", {"a": 1, "b": 2}))
+
+
+async def test_iterators_of_both_kinds_are_sent_item_by_item(url: str) -> None:
+    async def numbers() -> AsyncIterator[int]:
+        for number in range(3000):
+            yield number
+
+    async with connect(url) as remote:
+        assert await remote.fn.total(numbers=numbers()) == sum(range(3000))
+        assert await remote.fn.total(numbers=iter(range(3000))) == sum(range(3000))
+        assert [each async for each in remote.stream("fn.doubled", {"numbers": numbers()})] == list(range(0, 6000, 2))
+        assert await remote.fn.first(numbers=numbers()) == 0
+
+        async def breaks() -> AsyncIterator[int]:
+            yield 1
+            raise KeyError("mine")
+
+        with pytest.raises(KeyError, match="mine"):
+            await remote.fn.total(numbers=breaks())
+        assert await remote.fn.add(a=1, b=2) == 3
+
+
+class Endless:
+    """Numbers to await, without an end. `closed` is set when nobody asks for more."""
+
+    def __init__(self) -> None:
+        self.closed = asyncio.Event()
+
+    async def numbers(self, until: int = 10**9) -> AsyncIterator[int]:
+        try:
+            for number in range(until):
+                yield number
+            await asyncio.Event().wait()
+        finally:
+            self.closed.set()
+
+
+async def test_a_stream_in_the_middle_is_given_up_or_fails_or_runs_out_of_time(url: str) -> None:
+    async with connect(url) as remote, asyncio.timeout(60):
+        fed = [Endless() for _ in range(6)]
+        async with aclosing(remote.stream("fn.doubled", {"numbers": fed[0].numbers()})) as items:
+            assert [await anext(items) for _ in range(3)] == [0, 2, 4]
+        with pytest.raises(Unknown, match="that one"):
+            [_ async for _ in remote.stream("fn.breaks_at", {"numbers": fed[1].numbers(), "n": 1000})]
+        with pytest.raises(DeadlineExceeded):
+            await remote.call("fn.total", {"numbers": fed[2].numbers(10)}, timeout=0.3)
+        with pytest.raises(TimeoutError):
+            async with asyncio.timeout(0.3):
+                await remote.fn.total(numbers=fed[3].numbers(10))
+        assert await remote.fn.first(numbers=fed[4].numbers(10)) == 0
+        with pytest.raises(Unavailable):
+            await remote.fn.exits_at(numbers=fed[5].numbers(), n=5000)
+        for each in fed:
+            await each.closed.wait()
+        assert await remote.call("fn.add", {"a": 1, "b": 2}, timeout=20) == 3
+
+
+async def test_both_ways_flow_at_once_item_by_item(url: str) -> None:
+    turns: asyncio.Queue[int] = asyncio.Queue()
+
+    async def numbers() -> AsyncIterator[int]:
+        while (number := await turns.get()) >= 0:
+            yield number
+
+    async with connect(url) as remote, aclosing(remote.stream("fn.fed", {"numbers": numbers()})) as items:
+        assert await anext(items) == 0
+        for number in range(50):
+            turns.put_nowait(number)
+            assert await anext(items) == number
+        turns.put_nowait(-1)
+        assert [item async for item in items] == []
+
+
+async def test_an_iterator_that_ends_its_own_task_breaks_its_call_off(url: str) -> None:
+    async def numbers() -> AsyncIterator[int]:
+        yield 1
+        raise asyncio.CancelledError
+
+    async with connect(url) as remote:
+        with pytest.raises(InvalidArgument, match="broke off"):
+            await remote.call("fn.total", {"numbers": numbers()}, timeout=20)
+
+
+async def test_a_stream_that_is_dropped_is_given_up(url: str) -> None:
+    async with connect(url) as remote, asyncio.timeout(30):
+        fed = [Endless() for _ in range(20)]
+        for each in fed:
+            items = remote.stream("fn.doubled", {"numbers": each.numbers()})
+            assert await anext(items) == 0
+            del items
+        gc.collect()
+        for each in fed:
+            await each.closed.wait()
+        assert await remote.fn.add(a=1, b=2) == 3
 
 
 async def test_a_cancelled_wait_cancels_the_call(url: str) -> None:

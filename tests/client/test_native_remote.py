@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import gc
 import os
+import queue
 import threading
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -108,6 +110,138 @@ def test_streams_of_one_connection_do_not_hold_each_other_up(remote: Any) -> Non
     assert remote.call("fn.add", {"a": 1, "b": 2}, timeout=10) == 3
     assert [len(firsts[0]), *map(len, streams[0])] == [200_000] * 3
     streams[1].close()
+
+
+def test_an_iterator_is_sent_item_by_item(remote: Any) -> None:
+    assert remote.fn.total(numbers=iter(range(20_000)), start=1) == sum(range(20_000)) + 1
+    assert list(remote.stream("fn.doubled", {"numbers": iter(range(2000))})) == list(range(0, 4000, 2))
+
+
+class Endless:
+    """Numbers without an end. `closed` is set when nobody asks for more."""
+
+    def __init__(self) -> None:
+        self.closed = threading.Event()
+        self.given = 0
+
+    def __iter__(self) -> Iterator[int]:
+        return self
+
+    def __next__(self) -> int:
+        self.given += 1
+        return self.given - 1
+
+    def close(self) -> None:
+        self.closed.set()
+
+
+def test_an_answer_ends_the_input(remote: Any) -> None:
+    numbers = Endless()
+    assert remote.fn.first(numbers=numbers) == 0
+    assert numbers.closed.wait(10), "nobody asks for more"
+    assert remote.fn.add(a=1, b=2) == 3
+
+
+def test_an_input_that_breaks_off_is_the_callers_own_error(remote: Any) -> None:
+    def breaks() -> Iterator[int]:
+        yield 1
+        raise KeyError("mine")
+
+    with pytest.raises(KeyError, match="mine"):
+        remote.fn.total(numbers=breaks())
+    items = remote.stream("fn.doubled", {"numbers": breaks()})
+    with pytest.raises(KeyError, match="mine"):
+        list(items)
+    with pytest.raises(InvalidArgument, match="cannot be sent"):
+        remote.fn.total(numbers=iter([object()]))
+    with pytest.raises(KeyError, match="mine"):
+        remote.fn.never_reads(numbers=breaks(), seconds=30)
+    assert remote.fn.add(a=1, b=2) == 3
+
+
+def test_both_ways_flow_at_once_item_by_item(remote: Any) -> None:
+    turns: queue.SimpleQueue[int | None] = queue.SimpleQueue()
+    items = remote.stream("fn.fed", {"numbers": iter(turns.get, None)}, timeout=30)
+    assert next(items) == 0
+    for number in range(50):
+        turns.put(number)
+        assert next(items) == number
+    turns.put(None)
+    assert list(items) == []
+
+
+def test_a_stream_in_the_middle_is_given_up_or_fails_or_runs_out_of_time(remote: Any) -> None:
+    given_up, failed, late, slow = Endless(), Endless(), Endless(), Endless()
+    items = remote.stream("fn.doubled", {"numbers": given_up})
+    assert [next(items) for _ in range(3)] == [0, 2, 4]
+    items.close()
+    items = remote.stream("fn.breaks_at", {"numbers": failed, "n": 1000})
+    with pytest.raises(Unknown, match="that one"):
+        list(items)
+    with pytest.raises(DeadlineExceeded):
+        remote.call("fn.total", {"numbers": late}, timeout=0.3)
+    with pytest.raises(DeadlineExceeded):
+        remote.call("fn.never_reads", {"numbers": slow, "seconds": 30}, timeout=0.3)
+    assert all(each.closed.wait(10) for each in (given_up, failed, late, slow))
+    assert slow.given < 300_000, "no more than was granted is sent"
+    assert remote.fn.add(a=1, b=2) == 3
+
+
+def test_a_worker_that_dies_in_the_middle_ends_the_input(remote: Any) -> None:
+    numbers = Endless()
+    with pytest.raises(Unavailable):
+        remote.fn.exits_at(numbers=numbers, n=5000)
+    assert numbers.closed.wait(10)
+    assert remote.call("fn.add", {"a": 1, "b": 2}, timeout=20) == 3
+
+
+def test_an_iterator_for_a_function_that_takes_a_list_is_refused(remote: Any) -> None:
+    assert remote.fn.total(numbers=[1, 2, 3]) == 6
+    with pytest.raises(Unimplemented, match="send its whole input"):
+        remote.fn.whole(numbers=iter([1, 2, 3]))
+
+
+def test_an_iterator_that_must_be_awaited_is_refused_before_anything_is_sent(remote: Any) -> None:
+    async def never() -> AsyncIterator[int]:
+        yield 1
+
+    with pytest.raises(InvalidArgument, match="ordinary iterator") as told:
+        remote.fn.total(numbers=never())
+    assert told.value.started is Started.NO
+
+
+def test_a_stream_that_is_dropped_is_given_up_wherever_it_is_collected(remote: Any) -> None:
+    """A generator in a cycle ends in the collector: in any thread, with any lock held."""
+    fed: list[Endless] = []
+    before = gc.get_threshold()
+    try:
+        for number in range(60):
+            numbers = Endless()
+            fed.append(numbers)
+            items = remote.stream("fn.doubled", {"numbers": numbers}, timeout=30)
+            assert next(items) == 0
+            cycle: list[Any] = [items]
+            cycle.append(cycle)
+            del items, cycle
+            gc.set_threshold(1 + number % 7, 1, 1)
+            assert remote.call("fn.add", {"a": number, "b": 1}, timeout=30) == number + 1
+            gc.set_threshold(*before)
+    finally:
+        gc.set_threshold(*before)
+    gc.collect()
+    assert all(numbers.closed.wait(10) for numbers in fed)
+
+
+def test_many_threads_feed_streams_over_one_connection(remote: Any) -> None:
+    def work(thread: int) -> None:
+        for _ in range(5):
+            numbers = range(thread, thread + 500)
+            assert remote.fn.total(numbers=iter(numbers)) == sum(numbers)
+            doubled = list(remote.stream("fn.doubled", {"numbers": iter(numbers)}))
+            assert doubled == [2 * number for number in numbers]
+
+    with ThreadPoolExecutor(6) as pool:
+        list(pool.map(work, range(6)))
 
 
 def test_what_a_host_offers_is_asked_for(remote: Any) -> None:

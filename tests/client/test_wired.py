@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Iterator
+from typing import Any, cast
 
 import pytest
 
@@ -59,9 +60,17 @@ def test_a_fault_keeps_its_code_and_learns_its_function() -> None:
     sent = Unavailable("gone", started=Started.NO)
     fault = fault_of(Frame(Kind.FAULT, codec=1, call=1, body=dump_fault(sent)), "fn.f")
     assert (fault.code, fault.detail, fault.function, fault.remote) == (Code.UNAVAILABLE, "gone", "fn.f", True)
-    assert may_go_again(fault)
-    assert not may_go_again(lost("fn.f", "unix:///x", "it died"))
+    assert may_go_again(fault, ask("fn.f", {}))
+    assert not may_go_again(lost("fn.f", "unix:///x", "it died"), ask("fn.f", {}))
     assert isinstance(fault_of(Frame(Kind.FAULT, codec=1, call=1, body=b"["), "f"), DataLoss)
+
+
+def test_what_an_iterator_gave_goes_nowhere_else() -> None:
+    asked, fault = ask("fn.f", {"numbers": iter([1]), "start": 2}), Unavailable("gone", started=Started.NO)
+    assert may_go_again(fault, asked)
+    assert asked.given is not None
+    assert list(cast("Iterator[int]", asked.given.begin())) == [1]
+    assert not may_go_again(fault, asked)
 
 
 def test_a_reply_past_the_bound_is_refused() -> None:

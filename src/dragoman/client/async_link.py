@@ -7,8 +7,9 @@ from collections import deque
 from itertools import count
 from typing import TYPE_CHECKING, cast
 
-from dragoman.client.wired import check_streamed, fault_of, lost, milliseconds, turned_away
-from dragoman.core.fault import Fault, InvalidArgument, ResourceExhausted, Started
+from dragoman.client.outflow import Outflow
+from dragoman.client.wired import Left, check_streamed, fault_of, header_of, lost, milliseconds, turned_away
+from dragoman.core.fault import Fault, InvalidArgument, Started
 from dragoman.wire.connection import Connection
 from dragoman.wire.fault import Oversized, ProtocolFault
 from dragoman.wire.frame import GUEST_BIT, Kind
@@ -26,7 +27,7 @@ _END, _FAULT, _ITEM = int(Kind.END), int(Kind.FAULT), int(Kind.ITEM)
 class AsyncSlot:
     """What has come for one call. `changed` is replaced by a new future each time somebody waits."""
 
-    __slots__ = ("changed", "fault", "frame", "function", "items")
+    __slots__ = ("changed", "fault", "feed", "frame", "function", "items", "room")
 
     def __init__(self, function: str) -> None:
         self.function = function
@@ -34,6 +35,8 @@ class AsyncSlot:
         self.fault: Fault | None = None
         self.items: deque[tuple[int, bytes]] = deque()
         self.changed: asyncio.Future[None] | None = None
+        self.feed: Outflow | None = None
+        self.room: asyncio.Event | None = None
 
     @property
     def ready(self) -> bool:
@@ -41,7 +44,9 @@ class AsyncSlot:
         return self.frame is not None or self.fault is not None or bool(self.items)
 
     def wake(self) -> None:
-        """Let whoever waits look again."""
+        """Let whoever waits look again: the caller, and what feeds its input."""
+        if self.room is not None:
+            self.room.set()
         if self.changed is not None and not self.changed.done():
             self.changed.set_result(None)
 
@@ -61,6 +66,7 @@ class AsyncLink(asyncio.Protocol):
         self._loop = loop
         self._connection = Connection(Role.CLIENT)
         self._slots: dict[int, AsyncSlot] = {}
+        self._feeding: dict[int, asyncio.Task[None]] = {}
         self._ids = count(GUEST_BIT + 1)
         self._writable = asyncio.Event()
         self._writable.set()
@@ -78,7 +84,14 @@ class AsyncLink(asyncio.Protocol):
             await self._wait(slot)
         finally:
             self.cancel(call_id)
-        return answer(slot)
+        return self.settle(slot)
+
+    def settle(self, slot: AsyncSlot) -> tuple[int, bytes]:
+        """The reply's codec and body, and the end of the input. Raises the call's `Fault`, or what the input raised."""
+        if slot.feed is None:
+            return answer(slot)
+        with slot.feed:
+            return answer(slot)
 
     async def begin(self, asked: Asked, left_s: float | None, *, stream: bool) -> tuple[int, AsyncSlot]:
         """Send a CALL, no faster than the host reads."""
@@ -87,20 +100,58 @@ class AsyncLink(asyncio.Protocol):
         if self.why:
             raise self._lost(asked.function, Started.NO)
         connection, body = self._connection, asked.body
-        head = connection.stream_header if stream else connection.call_header
         call_id = next(self._ids)
         try:
-            data = head(call_id, 0, asked.codec, len(body), milliseconds(left_s), asked.entries)
-        except Oversized as error:
-            raise InvalidArgument(f"the input is too large to send: {error}", started=Started.NO) from None
-        except IllegalTransition as error:
-            if connection.phase is not Phase.OPEN:
-                self.leaving = True
-                raise self._lost(asked.function, Started.NO) from None
-            raise ResourceExhausted(f"{asked.function} was not sent: {error}", function=asked.function) from None
+            data = header_of(connection, call_id, asked, milliseconds(left_s), stream=stream)
+        except Left:
+            self.leaving = True
+            raise self._lost(asked.function, Started.NO) from None
         slot = self._slots[call_id] = AsyncSlot(asked.function)
         self._transport.write(data + body)
+        if asked.given is not None:
+            slot.room = asyncio.Event()
+            slot.feed = Outflow(asked.given.begin())
+            feeding = self._loop.create_task(self._feed(call_id, slot, slot.feed, slot.room))
+            self._feeding[call_id] = feeding
+            feeding.add_done_callback(lambda _: self._feeding.pop(call_id, None))
         return call_id, slot
+
+    async def _feed(self, call_id: int, slot: AsyncSlot, items: Outflow, room: asyncio.Event) -> None:
+        """Send the input's items, as many as the host grants, for as long as there is no answer."""
+        connection = self._connection
+        try:
+            async for codec, body in items:
+                while call_id in self._slots and (connection.credit_of(call_id) <= 0 or not self._writable.is_set()):
+                    room.clear()
+                    await room.wait()
+                if call_id not in self._slots:
+                    return
+                self._transport.write(connection.item(call_id, codec, body))
+            if call_id in self._slots:
+                self._transport.write(connection.finish(call_id))
+        except Oversized as error:
+            self._give_up(call_id, slot, f"an item of the input is too large to send: {error}")
+        except Fault as fault:
+            self._give_up(call_id, slot, fault.detail)
+        except BaseException as error:
+            # The task of an answered call is cancelled; else the iterator itself gave up.
+            self._give_up(call_id, slot, f"the input broke off: {type(error).__name__}")
+            raise
+        finally:
+            items.close()
+
+    def _give_up(self, call_id: int, slot: AsyncSlot, detail: str) -> None:
+        if call_id in self._slots:
+            slot.fault = InvalidArgument(detail, started=Started.YES, function=slot.function)
+            del self._feeding[call_id]  # which ends by itself
+            self.cancel(call_id)
+            slot.wake()
+
+    def _stop_feeding(self, call_id: int) -> None:
+        """Ask an iterator for no more: its call is over."""
+        feeding = self._feeding.pop(call_id, None)
+        if feeding is not None:
+            feeding.cancel()
 
     async def next_items(self, call_id: int, slot: AsyncSlot) -> list[tuple[int, bytes]]:
         """The items that are there, as codec and body; none at the end. Raises the call's `Fault`."""
@@ -109,7 +160,7 @@ class AsyncLink(asyncio.Protocol):
         items = list(slot.items)
         slot.items.clear()
         if not items:
-            check_streamed(answer(slot)[1], slot.function)
+            check_streamed(self.settle(slot)[1], slot.function)
             return items
         credit = b"".join(self._connection.consumed(call_id, len(body)) for _, body in items)
         if credit and not self.why:
@@ -118,8 +169,14 @@ class AsyncLink(asyncio.Protocol):
 
     def cancel(self, call_id: int) -> None:
         """Nobody waits for a call any more. Harmless once it has its answer."""
+        if self._feeding:
+            self._stop_feeding(call_id)
         slot = self._slots.pop(call_id, None)
-        if slot is None or self.why:
+        if slot is None:
+            return
+        if slot.feed is not None:
+            slot.feed.close()
+        if self.why:
             return
         try:
             self._transport.write(self._connection.cancel(call_id))
@@ -180,6 +237,9 @@ class AsyncLink(asyncio.Protocol):
     def resume_writing(self) -> None:
         """The host has caught up."""
         self._writable.set()
+        for slot in self._slots.values():
+            if slot.room is not None:
+                slot.room.set()
 
     def _deal(self, frame: Frame) -> str:
         """Put a frame where it belongs; a text says why nothing more will come."""
@@ -206,6 +266,10 @@ class AsyncLink(asyncio.Protocol):
                 self.greeted.set_result(None)
         elif frame.kind == Kind.PING:
             self._transport.write(connection.pong(frame.body))
+        elif frame.kind == Kind.CREDIT:
+            slot = self._slots.get(frame.call)
+            if slot is not None and slot.room is not None:
+                slot.room.set()
         elif frame.kind == Kind.DRAIN:
             self.leaving = True
         elif frame.kind == Kind.BYE:

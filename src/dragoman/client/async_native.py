@@ -16,7 +16,7 @@ from dragoman.core.clock import SystemClock
 from dragoman.core.fault import Fault, Started
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Awaitable
+    from collections.abc import AsyncGenerator, Awaitable, Callable
 
     from dragoman.client.exchange import Patience
     from dragoman.client.native import NativeEndpoint
@@ -66,19 +66,25 @@ class AsyncNative:
         codec, body = await self.exchange(ask(function, input), timeout)
         return value_of(checked(body, self._endpoint.reply_bytes_max, function), codec, function)
 
-    async def stream(
+    def stream(
         self,
         function: str,
         /,
         input: Any = None,  # noqa: A002 - the public word
         *,
-        timeout: float | None = None,  # noqa: ASYNC109 - the host keeps the deadline too
+        timeout: float | None = None,
     ) -> AsyncGenerator[Any]:
         """Call a streaming function and iterate over its items as they come. Raises the call's `Fault`.
 
         Closing the generator before its end cancels the call.
         """
-        asked, patience = ask(function, input), patience_of(function, timeout, self._clock)
+        return self.iterate(ask, function, input, timeout)
+
+    async def iterate(
+        self, asking: Callable[[str, Any], Asked], function: str, value: Any, timeout_s: float | None
+    ) -> AsyncGenerator[Any]:
+        """As `stream`, where `asking` makes the call of a function and its input."""
+        asked, patience = asking(function, value), patience_of(function, timeout_s, self._clock)
         link = await self._reach(patience)
         call_id, slot = await link.begin(asked, patience.remaining_s(self._clock.monotonic()), stream=True)
         try:
@@ -103,7 +109,7 @@ class AsyncNative:
                     return await link.call(asked, patience.remaining_s(self._clock.monotonic()))
             except Fault as fault:
                 tries += 1
-                if link.usable or tries > RESENDS_MAX or not may_go_again(fault):
+                if link.usable or tries > RESENDS_MAX or not may_go_again(fault, asked):
                     raise
 
     async def _functions(self) -> dict[str, Contract]:

@@ -8,24 +8,30 @@ be waiting for just that.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import select
 import socket
 import struct
 import threading
 from collections import deque
+from functools import partial
 from itertools import count
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, cast
 
-from dragoman.client.wired import check_streamed, fault_of, lost, milliseconds, turned_away
-from dragoman.core.fault import Cancelled, Fault, InvalidArgument, ResourceExhausted, Started
+from dragoman.client.feed import Feed, Way
+from dragoman.client.slot import Slot, release, shut
+from dragoman.client.wired import Left, check_streamed, header_of, lost, milliseconds, turned_away
+from dragoman.core.fault import Fault, Started
 from dragoman.wire.connection import Connection
-from dragoman.wire.fault import Oversized, ProtocolFault
+from dragoman.wire.fault import ProtocolFault
 from dragoman.wire.frame import GUEST_BIT, Kind
 from dragoman.wire.report import load_fault
 from dragoman.wire.state import IllegalTransition, Phase, Role
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from dragoman.client.exchange import Patience
     from dragoman.client.wired import Asked
     from dragoman.core.clock import Clock
@@ -43,35 +49,6 @@ _TIMEVAL = struct.Struct("@ll")
 _END, _FAULT, _ITEM = int(Kind.END), int(Kind.FAULT), int(Kind.ITEM)
 
 
-class Slot:
-    """What has come for one call. While its thread is `waiting`, `gate` is released for news, or for it to read on."""
-
-    __slots__ = ("fault", "frame", "function", "gate", "items", "sent", "waiting")
-
-    def __init__(self, function: str) -> None:
-        self.function = function
-        self.frame: Frame | None = None
-        self.fault: Fault | None = None
-        self.items: deque[tuple[int, bytes]] = deque()
-        self.sent = False
-        self.waiting = False
-        self.gate = threading.Lock()
-        self.gate.acquire()
-
-    @property
-    def ready(self) -> bool:
-        """Whether there is anything to take."""
-        return self.frame is not None or self.fault is not None or bool(self.items)
-
-    def wake(self) -> None:
-        """Let the thread that waits look again."""
-        if self.gate.locked():
-            try:
-                self.gate.release()
-            except RuntimeError:  # another thread was quicker
-                return
-
-
 class Link:
     """A connection that is open. `leaving` once the host takes no more calls on it."""
 
@@ -87,6 +64,7 @@ class Link:
         self._reading = threading.Lock()
         self._sending = threading.Lock()
         self._outbox: deque[tuple[bytes | memoryview, Slot | None]] = deque()
+        self._forgotten: deque[int] = deque()
         self._slots: dict[int, Slot] = {}
         self._ids = count(GUEST_BIT + 1)
         self._blocked = False
@@ -124,14 +102,14 @@ class Link:
         """Make a call and wait: its reply's codec and body. Raises the call's `Fault`."""
         call_id, slot = self._begin(asked, patience, stream=False)
         try:
-            end = None if self._blocked else self._quick(call_id, slot, patience)
+            end = None if self._blocked or slot.feed is not None else self._quick(call_id, slot, patience)
             if end is not None:
                 return end[0], end[2]
             self._wait(slot, patience)
         except BaseException:
             self.cancel(call_id)
             raise
-        return self._answer(slot)
+        return slot.answer()
 
     def begin_stream(self, asked: Asked, patience: Patience) -> tuple[int, Slot]:
         """Make a call whose reply may stream. Its slot fills while somebody waits."""
@@ -147,24 +125,21 @@ class Link:
             credit = b"".join(self._connection.consumed(call_id, len(body)) for _, body in items)
             if credit:
                 self._outbox.append((credit, None))
-        if credit:
-            self._pump()
+        self._pump()
         if not items:
-            check_streamed(self._answer(slot)[1], slot.function)
+            check_streamed(slot.answer()[1], slot.function)
         return items
 
     def cancel(self, call_id: int) -> None:
-        """Nobody waits for a call any more. Harmless once it has its answer."""
-        with self._lock:
-            slot = self._slots.pop(call_id, None)
-            if slot is None or self.why:
-                return
-            try:
-                self._outbox.append((self._connection.cancel(call_id), None))
-            except IllegalTransition:
-                return
-        self._pump()
-        self._hand_on()
+        """Nobody waits for a call any more. Harmless once it has its answer.
+
+        A stream that was dropped is given up by the garbage collector, anywhere, also in a thread that holds the lock:
+        so it is only noted here, and done by whoever holds the lock or is the next to pump.
+        """
+        if call_id in self._slots:
+            self._forgotten.append(call_id)
+            self._pump()
+            self._hand_on()
 
     def close(self) -> None:
         """Say BYE and close; calls in other threads break off. Harmless when repeated."""
@@ -180,6 +155,10 @@ class Link:
     # Sending
 
     def _begin(self, asked: Asked, patience: Patience, *, stream: bool) -> tuple[int, Slot]:
+        if asked.given is not None:
+            self._catch_up()
+        if self._forgotten:
+            self._pump()
         slot = Slot(asked.function)
         ms = milliseconds(patience.remaining_s(self._now()))
         connection, body = self._connection, asked.body
@@ -187,26 +166,78 @@ class Link:
             if self.why:
                 raise self._lost(asked.function, Started.NO)
             call_id = next(self._ids)
-            head = connection.stream_header if stream else connection.call_header
             try:
-                data = head(call_id, 0, asked.codec, len(body), ms, asked.entries)
-            except Oversized as error:
-                raise InvalidArgument(f"the input is too large to send: {error}", started=Started.NO) from None
-            except IllegalTransition as error:
-                raise self._unmade(asked.function, error) from None
+                data = header_of(connection, call_id, asked, ms, stream=stream)
+            except Left:
+                self.leaving = True
+                raise self._lost(asked.function, Started.NO) from None
             self._slots[call_id] = slot
+            if asked.given is not None:
+                slot.room = shut()
             if len(body) <= READ_BYTES:
                 self._outbox.append((data + body, slot))
             else:
                 self._outbox.extend(((data, slot), (body, slot)))
         self._pump()
+        if asked.given is not None and slot.room is not None:
+            way = Way(
+                partial(self._offer, call_id, slot.room),
+                partial(self._finish, call_id, slot.room),
+                partial(self._give_up, call_id, slot),
+            )
+            slot.feed = Feed(way, asked.function, cast("Iterator[Any]", asked.given.begin()))
         return call_id, slot
 
-    def _unmade(self, function: str, error: IllegalTransition) -> Fault:
-        if self._connection.phase is not Phase.OPEN:
-            self.leaving = True
-            return self._lost(function, Started.NO)
-        return ResourceExhausted(f"{function} was not sent: {error}", function=function)
+    def _catch_up(self) -> None:
+        """Learn what the host said while nobody read: a call with an iterator cannot go to the next host."""
+        if self._reading.acquire(blocking=False):
+            try:
+                self._glance(0)
+            finally:
+                self._reading.release()
+                self._hand_on()
+
+    def _offer(self, call_id: int, room: threading.Lock, codec: int, body: bytes) -> bool:
+        """Send an item of a call's input once the host has granted it; false once there is an answer."""
+        while True:
+            with self._lock:
+                if call_id not in self._slots or self.why:
+                    return False
+                if self._connection.credit_of(call_id) > 0 and not self._blocked:
+                    self._outbox.append((self._connection.item(call_id, codec, body), None))
+                    break
+            self._await_room(room)
+        self._pump()
+        return True
+
+    def _await_room(self, room: threading.Lock) -> None:
+        """Wait a while for the host to grant more, or to read on. Where the caller does not read, read for it."""
+        if self._reading.acquire(blocking=False):
+            try:
+                self._glance(LOOK_S)
+            finally:
+                self._reading.release()
+                self._hand_on()
+        elif self._blocked:
+            self._poll(select.POLLOUT, LOOK_S)
+            self._pump()
+        else:
+            room.acquire(timeout=LOOK_S)
+
+    def _finish(self, call_id: int, room: threading.Lock) -> None:
+        """Say that a call's input has ended, and stay until that is sent: the caller may not be there to do it."""
+        with self._lock:
+            if call_id in self._slots and not self.why:
+                self._outbox.append((self._connection.finish(call_id), None))
+        self._pump()
+        while self._blocked and call_id in self._slots:
+            self._await_room(room)
+
+    def _give_up(self, call_id: int, slot: Slot, fault: Fault) -> None:
+        """End a call whose input broke off."""
+        slot.fault = slot.fault or fault
+        self.cancel(call_id)
+        slot.wake()
 
     def _post(self, data: bytes) -> None:
         with self._lock:
@@ -218,6 +249,11 @@ class Link:
 
         Where another thread is at it, that one sends this too: it looks again after it has let go.
         """
+        while self._forgotten and self._lock.acquire(blocking=False):
+            try:
+                self._give_back()
+            finally:
+                self._lock.release()
         while self._outbox and self._sending.acquire(blocking=False):
             try:
                 self._blocked = not self._flush()
@@ -225,6 +261,18 @@ class Link:
                 self._sending.release()
             if self._blocked:
                 return
+
+    def _give_back(self) -> None:
+        """Cancel what nobody waits for. Under the lock."""
+        while self._forgotten:
+            call_id = self._forgotten.popleft()
+            slot = self._slots.pop(call_id, None)
+            if slot is None or self.why:
+                continue
+            if slot.room is not None:
+                release(slot.room)
+            with contextlib.suppress(IllegalTransition):
+                self._outbox.append((self._connection.cancel(call_id), None))
 
     def _flush(self) -> bool:
         """Send; false where the kernel takes no more now."""
@@ -265,14 +313,16 @@ class Link:
         """Read for all until there is something in one's own slot."""
         try:
             while not slot.ready:
-                self._step(patience)
+                if slot.feed is None:
+                    self._step(patience)
+                else:  # whose input may break off, which nobody says on the wire
+                    self._glance(self._look_s(patience))
         finally:
             self._reading.release()
 
     def _follow(self, slot: Slot, patience: Patience) -> None:
         """Wait for whoever reads."""
-        left_s = patience.left_s(self._now())
-        wait_s = LOOK_S if left_s is None else min(left_s, LOOK_S)
+        wait_s = self._look_s(patience)
         if self._blocked:
             self._poll(select.POLLOUT, wait_s)
             self._pump()
@@ -307,22 +357,34 @@ class Link:
         if self._blocked:
             self._pump()
         if self._blocked:
-            left_s = patience.left_s(self._now())
-            self._poll(select.POLLIN | select.POLLOUT, LOOK_S if left_s is None else min(left_s, LOOK_S))
-            flags = socket.MSG_DONTWAIT
+            self._glance(self._look_s(patience))
         else:
             self._bound(patience)
-            flags = 0
+            if not self._read(0):
+                patience.left_s(self._now())
+
+    def _look_s(self, patience: Patience) -> float:
+        left_s = patience.left_s(self._now())
+        return LOOK_S if left_s is None else min(left_s, LOOK_S)
+
+    def _glance(self, wait_s: float) -> None:
+        """Take what comes within a while, and send meanwhile. Only for whoever reads."""
+        self._poll(select.POLLIN | select.POLLOUT if self._blocked else select.POLLIN, wait_s)
+        if self._blocked:
+            self._pump()
+        self._read(socket.MSG_DONTWAIT)
+
+    def _read(self, flags: int) -> bool:
         size = READ_BYTES if self._connection.missing_bytes < READ_BYTES else READ_BYTES_MAX
         try:
             data = self._sock.recv(size, flags)
         except BlockingIOError:
-            patience.left_s(self._now())
-            return
+            return False
         except OSError as error:
             self._break(error.strerror or str(error))
-            return
+            return True
         self._take(data)
+        return True
 
     def _read_alone(self, call_id: int, patience: Patience) -> tuple[int, int, bytes] | None:
         """Read once; the answer, where that is all that came."""
@@ -341,9 +403,11 @@ class Link:
         return end
 
     def _poll(self, events: int, wait_s: float) -> None:
-        poll = select.poll()
-        poll.register(self._sock.fileno(), events)
-        poll.poll(wait_s * 1000)
+        number = self._sock.fileno()
+        if number >= 0:
+            poll = select.poll()
+            poll.register(number, events)
+            poll.poll(wait_s * 1000)
 
     def _bound(self, patience: Patience) -> None:
         """Have the kernel end a read when the time is over; told only where that changes."""
@@ -388,8 +452,17 @@ class Link:
             if slot is not None:
                 slot.frame = frame
                 slot.wake()
-        elif kind == Kind.PING:
+        else:
+            return self._rarely(frame)
+        return ""
+
+    def _rarely(self, frame: Frame) -> str:
+        kind = frame.kind
+        if kind == Kind.PING:
             self._outbox.append((self._connection.pong(frame.body), None))
+        elif kind == Kind.CREDIT:
+            if (slot := self._slots.get(frame.call)) is not None and slot.room is not None:
+                release(slot.room)
         elif kind == Kind.DRAIN:
             self.leaving = True
         elif kind == Kind.BYE:
@@ -398,14 +471,6 @@ class Link:
             self._last = load_fault(frame.body)
             return f"the host cannot go on: {self._last.detail}"
         return ""
-
-    def _answer(self, slot: Slot) -> tuple[int, bytes]:
-        frame = slot.frame
-        if frame is None:
-            raise slot.fault or Cancelled("the call was given up", function=slot.function)
-        if frame.kind == _FAULT:
-            raise fault_of(frame, slot.function)
-        return frame.codec, frame.body
 
     def _lost(self, function: str, started: Started) -> Fault:
         if self._last is not None and (refused := turned_away(self._last, function)) is not None:
@@ -422,4 +487,6 @@ class Link:
             for slot in slots.values():
                 slot.fault = self._lost(slot.function, Started.UNKNOWN if slot.sent else Started.NO)
                 slot.wake()
+        with contextlib.suppress(OSError):
+            self._sock.shutdown(socket.SHUT_RDWR)  # a thread that is reading would not notice that it is closed
         self._sock.close()

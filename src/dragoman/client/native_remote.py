@@ -18,14 +18,14 @@ from dragoman.client.face import Name
 from dragoman.client.link import Link
 from dragoman.client.listing import read_function, read_functions
 from dragoman.client.native import RESENDS_MAX, Tries, closed, patience_of
-from dragoman.client.wired import FUNCTION, LISTING, ask, ask_json, checked, may_go_again, value_of
+from dragoman.client.wired import FUNCTION, LISTING, ask_blocking, ask_json, checked, may_go_again, value_of
 from dragoman.contract import codec as codecs
 from dragoman.core.call import Codec
 from dragoman.core.clock import SystemClock
 from dragoman.core.fault import Fault
 
 if TYPE_CHECKING:
-    from collections.abc import Coroutine, Generator
+    from collections.abc import AsyncGenerator, Coroutine, Generator
     from types import TracebackType
 
     from dragoman.client.exchange import Patience
@@ -95,7 +95,7 @@ class NativeRemote:
         A streaming function's items come as a list. Bytes as the whole input go as they are, to a function that takes
         raw bytes. Raises the call's `Fault`.
         """
-        codec, body = self._way.exchange(ask(function, input), timeout)
+        codec, body = self._way.exchange(ask_blocking(function, input), timeout)
         return value_of(checked(body, self._endpoint.reply_bytes_max, function), codec, function)
 
     def stream(self, function: str, /, input: Any = None, *, timeout: float | None = None) -> Generator[Any]:  # noqa: A002 - the public word
@@ -129,12 +129,12 @@ class Straight:
                 return link.call(asked, patience)
             except Fault as fault:
                 tries += 1
-                if link.usable or tries > RESENDS_MAX or not may_go_again(fault):
+                if link.usable or tries > RESENDS_MAX or not may_go_again(fault, asked):
                     raise
 
     def stream(self, function: str, value: Any, timeout_s: float | None) -> Generator[Any]:
         """Iterate over a stream."""
-        asked, patience = ask(function, value), patience_of(function, timeout_s, self._clock)
+        asked, patience = ask_blocking(function, value), patience_of(function, timeout_s, self._clock)
         link = self._reach(patience)
         call_id, slot = link.begin_stream(asked, patience)
         try:
@@ -192,6 +192,8 @@ class ThroughLoop:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._thread: threading.Thread | None = None
         self._client: AsyncNative | None = None
+        self._streams: set[AsyncGenerator[Any]] = set()
+        """Held, so that the collector does not end one in a thread of its choice."""
         self._closed = False
 
     def exchange(self, asked: Asked, timeout_s: float | None) -> tuple[int, bytes]:
@@ -200,16 +202,20 @@ class ThroughLoop:
 
     def stream(self, function: str, value: Any, timeout_s: float | None) -> Generator[Any]:
         """Iterate over a stream."""
-        items = self._open(function).stream(function, value, timeout=timeout_s)
+        items = self._open(function).iterate(ask_blocking, function, value, timeout_s)
+        self._streams.add(items)
         try:
             while True:
                 try:
-                    item = self._run(anext(items))
+                    item = self._run(_next(items))
                 except StopAsyncIteration:
                     return
                 yield item
         finally:
-            self._run(items.aclose())
+            # Not waited for: a generator that was dropped ends in any thread, also in that of the loop.
+            loop = self._loop
+            if loop is not None:
+                asyncio.run_coroutine_threadsafe(self._end(items), loop)
 
     def close(self) -> None:
         """Close the connection, and end the thread."""
@@ -220,7 +226,7 @@ class ThroughLoop:
         if loop is None or thread is None or client is None:
             return
         with contextlib.suppress(TimeoutError):
-            asyncio.run_coroutine_threadsafe(client.close(), loop).result(CONNECT_S_MAX)
+            asyncio.run_coroutine_threadsafe(self._leave(client), loop).result(CONNECT_S_MAX)
         loop.call_soon_threadsafe(loop.stop)
         thread.join()
         loop.close()
@@ -236,6 +242,16 @@ class ThroughLoop:
                 self._client = asyncio.run_coroutine_threadsafe(self._make(), loop).result()
             return self._client
 
+    async def _leave(self, client: AsyncNative) -> None:
+        await client.close()
+        for items in tuple(self._streams):
+            await self._end(items)
+
+    async def _end(self, items: AsyncGenerator[Any]) -> None:
+        self._streams.discard(items)
+        with contextlib.suppress(RuntimeError):  # it is being iterated, by what is just cancelled and ends it
+            await items.aclose()
+
     async def _make(self) -> AsyncNative:
         return AsyncNative(self._endpoint)
 
@@ -250,3 +266,8 @@ class ThroughLoop:
         except BaseException:
             future.cancel()
             raise
+
+
+async def _next(items: AsyncGenerator[Any]) -> Any:
+    # Begun on the loop, so that it is the loop that ends it where it is dropped.
+    return await anext(items)

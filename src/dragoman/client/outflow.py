@@ -37,6 +37,26 @@ def take_stream(value: Any, name: str) -> tuple[Any, Iterator[Any] | AsyncIterab
     return {key: each for key, each in given.items() if key != name}, cast("Iterator[Any]", items)
 
 
+class Given:
+    """The iterator of a call. Once it is `begun`, what it gave cannot be had again: the call goes to no other host."""
+
+    __slots__ = ("_items", "begun")
+
+    def __init__(self, items: Iterator[Any] | AsyncIterable[Any]) -> None:
+        self.begun = False
+        self._items = items
+
+    @property
+    def awaited(self) -> bool:
+        """Whether its items must be awaited."""
+        return isinstance(self._items, AsyncIterable)
+
+    def begin(self) -> Iterator[Any] | AsyncIterable[Any]:
+        """The iterator, to be iterated over now."""
+        self.begun = True
+        return self._items
+
+
 class Outflow:
     """The encoded items. `error` is what the caller's own iterator raised, which ended it."""
 

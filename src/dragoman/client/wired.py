@@ -7,9 +7,11 @@ needs to know nothing of its function: a stream that was not asked for as one co
 from __future__ import annotations
 
 import math
+from collections.abc import AsyncIterable, Iterator
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
+from dragoman.client.outflow import Given, take_stream
 from dragoman.client.value import encode_input
 from dragoman.contract import codec as codecs
 from dragoman.contract.codecs import msgpack
@@ -27,15 +29,19 @@ from dragoman.core.fault import (
     Unimplemented,
 )
 from dragoman.wire import meta
-from dragoman.wire.fault import ProtocolFault
+from dragoman.wire.fault import Oversized, ProtocolFault
+from dragoman.wire.frame import Flag, Frame, Kind
 from dragoman.wire.report import load_fault
+from dragoman.wire.state import IllegalTransition, Phase
 
 if TYPE_CHECKING:
-    from dragoman.wire.frame import Frame
+    from dragoman.wire.connection import Connection
 
 NAMES_MAX = 1024
 """Functions whose meta is remembered."""
 MS_MAX = 0xFFFF_FFFF
+PLAIN = frozenset({str, int, float, bool, type(None), list, dict, bytes})
+"""Types of which no value is an iterator: telling takes a tenth of what asking does."""
 AT_THE_DOOR = (PermissionDenied, Unauthenticated, ResourceExhausted)
 """Why a host does not let a client in (SPEC.md §19)."""
 LISTING, FUNCTION = "dragoman.functions", "dragoman.function"
@@ -44,24 +50,51 @@ _MSGPACK, _BYTES, _ARROW = int(Codec.MSGPACK), int(Codec.BYTES), int(Codec.ARROW
 _BOTH_MSGPACK = _MSGPACK | _MSGPACK << 4
 
 
+class Left(Exception):  # noqa: N818 - a condition, which a link makes a fault of
+    """The host takes no more calls on a connection."""
+
+
 class Asked(NamedTuple):
-    """What one CALL carries: its meta, its codec byte and its body."""
+    """What one CALL carries: its meta, its codec byte and its body; what is `given` by an iterator follows it."""
 
     function: str
     entries: bytes
     codec: int
     body: bytes
+    given: Given | None = None
 
 
 def ask(function: str, value: Any) -> Asked:
     """What to send for a call. Raises `InvalidArgument` for a name or an input that cannot be sent."""
     if type(value) is bytes or type(value) is bytearray:
         return Asked(function, entries_of(function), _BYTES | _MSGPACK << 4, bytes(value))
+    name = stream_of(cast("dict[str, Any]", value)) if type(value) is dict else ""
+    if name:
+        rest, items = take_stream(value, name)
+        body, kind = encode_input(rest)
+        return Asked(function, entries_of(function), kind | kind << 4, body, None if items is None else Given(items))
     try:
         return Asked(function, entries_of(function), _BOTH_MSGPACK, msgpack.encode({} if value is None else value))
     except ValueError:
         body, kind = encode_input(value)
         return Asked(function, entries_of(function), kind | kind << 4, body)
+
+
+def ask_blocking(function: str, value: Any) -> Asked:
+    """As `ask`, from code that blocks. Raises `InvalidArgument` also for an iterator that is to be awaited."""
+    asked = ask(function, value)
+    if asked.given is not None and asked.given.awaited:
+        detail = f"{function} is called from code that blocks: give an ordinary iterator, not an asynchronous one"
+        raise InvalidArgument(detail, started=Started.NO, function=function)
+    return asked
+
+
+def stream_of(value: dict[str, Any]) -> str:
+    """The name of the first property that is an iterator, whose values are to be sent one by one; empty for none."""
+    for name, each in value.items():
+        if type(each) not in PLAIN and isinstance(each, Iterator | AsyncIterable):
+            return name
+    return ""
 
 
 def ask_json(function: str, body: bytes) -> Asked:
@@ -80,6 +113,23 @@ def entries_of(function: str) -> bytes:
     if not function:
         raise InvalidArgument("a function needs a name", started=Started.NO)
     return data
+
+
+def header_of(connection: Connection, call_id: int, asked: Asked, ms: int, *, stream: bool) -> bytes:
+    """The header and meta of a CALL. Raises the `Fault` of what cannot be sent, `Left` where the host takes no more."""
+    try:
+        if asked.given is None:
+            head = connection.stream_header if stream else connection.call_header
+            return head(call_id, 0, asked.codec, len(asked.body), ms, asked.entries)
+        flags = int(Flag.INPUT | Flag.STREAM) if stream else int(Flag.INPUT)
+        call = Frame(Kind.CALL, flags, asked.codec, 0, call_id, ms, asked.entries, asked.body)
+        return connection.flagged_header(call)
+    except Oversized as error:
+        raise InvalidArgument(f"the input is too large to send: {error}", started=Started.NO) from None
+    except IllegalTransition as error:
+        if connection.phase is not Phase.OPEN:
+            raise Left from None
+        raise ResourceExhausted(f"{asked.function} was not sent: {error}", function=asked.function) from None
 
 
 def milliseconds(left_s: float | None) -> int:
@@ -141,8 +191,10 @@ def unreachable(function: str, address: str, why: str) -> Unavailable:
     return Unavailable(f"cannot connect to {address}: {why}", started=Started.NO, function=function)
 
 
-def may_go_again(fault: Fault) -> bool:
+def may_go_again(fault: Fault, asked: Asked) -> bool:
     """Whether a call that a leaving host refused, or that never left this side, may go to the next one."""
+    if asked.given is not None and asked.given.begun:
+        return False
     return fault.started is Started.NO and isinstance(fault, Unavailable)
 
 

@@ -23,6 +23,10 @@ FUNCTION_BYTES_MAX = 256
 DEPTH_MAX = 16
 """Calls from guests may nest this deep: enough for any design, and it stops a loop while it is small."""
 
+PLAIN_MAX = 1024
+"""Metas kept decoded: most name a function and nothing else, and come again and again."""
+PLAIN_BYTES_MAX = 300
+
 _NO_TRACE = bytes(16)
 _NO_SPAN = bytes(8)
 
@@ -89,6 +93,19 @@ def split(data: bytes) -> dict[int, bytes]:
 
 def decode(data: bytes) -> Entries:
     """The entries of a CALL's meta. Raises `ProtocolFault`."""
+    known = _plain.get(data)
+    if known is not None:
+        return known
+    entries = _decode(data)
+    if entries.trace is None and not entries.call_id and len(data) <= PLAIN_BYTES_MAX:
+        if len(_plain) >= PLAIN_MAX:
+            # What is in use is back at once; keeping an order of use would cost every call for it.
+            _plain.clear()
+        _plain[data] = entries
+    return entries
+
+
+def _decode(data: bytes) -> Entries:
     if not data:
         return Entries()
     found = split(data)
@@ -134,3 +151,4 @@ def _text(found: dict[int, bytes], tag: Meta, size_max: int, encoding: str = "as
 
 
 _KNOWN = frozenset(int(tag) for tag in Meta)
+_plain: dict[bytes, Entries] = {}

@@ -36,6 +36,7 @@ async def test_a_call_past_its_deadline_is_cancelled() -> None:
     cancelled = asyncio.Event()
 
     async def serve(call: Call) -> Reply:
+        call.dispatched_at = CLOCK.monotonic()
         try:
             await asyncio.Event().wait()
         finally:
@@ -46,6 +47,18 @@ async def test_a_call_past_its_deadline_is_cancelled() -> None:
         await deadline(CLOCK)(serve)(late())
     assert fault.value.started is Started.YES
     await asyncio.wait_for(cancelled.wait(), 5)
+    with pytest.raises(DeadlineExceeded) as fault:
+        await deadline(CLOCK, Started.UNKNOWN)(serve)(late())
+    assert fault.value.started is Started.UNKNOWN
+
+
+async def test_a_call_that_nobody_took_up_never_ran() -> None:
+    async def serve(call: Call) -> Reply:
+        return await asyncio.get_running_loop().create_future()
+
+    with pytest.raises(DeadlineExceeded) as fault:
+        await deadline(CLOCK)(serve)(late())
+    assert fault.value.started is Started.NO
 
 
 async def test_a_call_that_ignores_its_cancellation_is_answered_all_the_same() -> None:

@@ -67,7 +67,7 @@ class InlineFunctions:
     async def __call__(self, call: Call, /) -> Reply:
         """Run one call. Raises its `Fault`."""
         binding = self._bindings[call.target.index]
-        began_at = monotonic()
+        began_at = call.dispatched_at = monotonic()
         wanted = reply_codec(binding, call.codec, call.reply_codec)
         link = InlineLink(call, self.route)
         try:

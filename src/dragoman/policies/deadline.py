@@ -14,8 +14,11 @@ if TYPE_CHECKING:
     from dragoman.core.service import Layer, Service
 
 
-def deadline(clock: Clock) -> Layer:
-    """A layer that cancels a call at its deadline and answers `DEADLINE_EXCEEDED` then, heeded or not."""
+def deadline(clock: Clock, begun: Started = Started.YES) -> Layer:
+    """A layer that cancels a call at its deadline and answers `DEADLINE_EXCEEDED` then, heeded or not.
+
+    `begun` is what is known of the function once its service has dispatched the call; before that it never ran.
+    """
 
     def layer(service: Service) -> Service:
         stubborn: set[asyncio.Future[Reply]] = set()
@@ -37,7 +40,8 @@ def deadline(clock: Clock) -> Layer:
             work.cancel()
             name = call.target.name
             detail = f"{name} ran past its {call.deadline - call.arrived_at:g}s timeout"
-            raise DeadlineExceeded(detail, started=Started.YES, function=name)
+            started = begun if call.dispatched_at else Started.NO
+            raise DeadlineExceeded(detail, started=started, function=name)
 
         return bounded
 

@@ -8,7 +8,7 @@ import pytest
 
 import dragoman
 from dragoman.building import builder, cache, files
-from dragoman.client import endpoint, exchange
+from dragoman.client import endpoint, exchange, hop
 from dragoman.client.value import GATHERED_BYTES_MAX
 from dragoman.config import document, load, settings
 from dragoman.config.project import BUILD_TIMEOUT_S_DEFAULT, OUTPUT_BYTES_MAX_DEFAULT, TIMEOUT_S_DEFAULT
@@ -21,6 +21,9 @@ from dragoman.ingress.http import answering, head, lane
 from dragoman.ingress.http.options import HttpOptions
 from dragoman.sandbox.confinement import Limits
 from dragoman.telemetry import line, log, writer
+from dragoman.upstream import child, failure, http, intake, request, schema
+from dragoman.upstream import document as openapi_document
+from dragoman.upstream.options import CONCURRENCY_DEFAULT
 from dragoman.wire import handshake, meta
 from dragoman.workers import scaling, upkeep
 from dragoman.workers.options import PoolOptions
@@ -45,7 +48,9 @@ BOUNDS = {
     "time for calls in flight after SIGTERM": format_duration(HTTP.shutdown_grace_s),
     "a call's time, waiting included": format_duration(TIMEOUT_S_DEFAULT),
     "calls that wait for one source": f"{POOL.queue:,}",
-    "calls inside one worker": f"{POOL.concurrency} for Python, else {GUEST_CONCURRENCY}",
+    "calls inside one worker, or to one service": (
+        f"{POOL.concurrency} for Python, {CONCURRENCY_DEFAULT} for a service, else {GUEST_CONCURRENCY}"
+    ),
     "body of a call": format_size(POOL.body_bytes_max),
     "the largest body that any setting allows": format_size(settings.BODY_BYTES_MAX),
     "a stream's bytes ahead of its reader": format_size(handshake.CREDIT_BYTES),
@@ -82,6 +87,17 @@ BOUNDS = {
     "arguments of a call": f"{template.ARGUMENTS_MAX:,}",
     "standard error kept as log, a call": format_size(printed.LOG_BYTES_MAX),
     "standard error quoted in a fault": format_size(printed.TAIL_BYTES_MAX),
+    "a reply, or an item of a stream, of a service": format_size(OUTPUT_BYTES_MAX_DEFAULT),
+    "an OpenAPI document": format_size(openapi_document.DOCUMENT_BYTES_MAX),
+    "references that lead to references": f"{openapi_document.HOPS_MAX}",
+    "types that an operation leads to": f"{schema.DEFINITIONS_MAX:,}",
+    "levels of a type": f"{schema.DEPTH_MAX}",
+    "parameters of an operation": f"{intake.PARAMETERS_MAX}",
+    "the URL of a request to a service": f"{request.URL_CHARACTERS_MAX:,} characters",
+    "redirects in a row, on one host": f"{http.REDIRECTS_MAX}",
+    "a problem document of a service": format_size(failure.PROBLEM_BYTES_MAX),
+    "time that an idle connection to a service is kept": format_duration(hop.IDLE_S_MAX),
+    "time of one look at a service's health": format_duration(child.ASK_S_MAX),
     "what a Python call prints and logs": format_size(output.QUOTA_BYTES),
     "one line of it": format_size(output.LINE_BYTES_MAX),
     "lines that the workers of a source log, a second": f"{log.OUTPUT_RATE_PER_S:g}",

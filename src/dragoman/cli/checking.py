@@ -35,6 +35,9 @@ if TYPE_CHECKING:
     from dragoman.host.host import Host
     from dragoman.sandbox.spawning import SpawnerConfinement
 
+REACH_S_MAX = 5.0
+"""Longer than three tries of a connection whose packets are lost."""
+
 
 def run(paths: tuple[str, ...], *, as_json: bool) -> int:
     """Check and tell; the exit code."""
@@ -78,14 +81,16 @@ def _all(paths: tuple[str, ...]) -> Iterator[Finding]:
             yield finding
             missing |= set() if finding.well else {source.name}
     yield from run_loop(_checked(project, missing))
-    yield Finding("services", well=True, detail="this project needs none")
+    if all(source.upstream is None for source in project.sources.values()):
+        yield Finding("services", well=True, detail="this project needs none")
 
 
 def programs(source: Source) -> Iterator[Finding]:
     """Whether the program of an executable source is where its workers will look for it."""
-    if source.kind != "command":
+    command = source.command if source.upstream is None else source.upstream.command
+    if not command:
         return
-    program = source.command[0]
+    program = command[0]
     path = worker_environment(source.env)["PATH"]
     found = shutil.which(program, path=path)
     topic = f"program of {source.name}"
@@ -107,9 +112,25 @@ async def _checked(project: Project, missing: set[str]) -> list[Finding]:
         faults = await host.start()
         for name in (name for name in project.sources if name not in missing):
             findings += _source(host, name, faults.get(name))
+            if name not in faults:
+                findings += [finding async for finding in reachable(host, name)]
         return findings
     finally:
         await host.stop(0)
+
+
+async def reachable(host: Host, name: str) -> AsyncIterator[Finding]:
+    """Whether a service answers. One that the host starts has been waited for already."""
+    options = host.project.sources[name].upstream
+    if options is None or options.command:
+        return
+    from dragoman.host.upstream import UpstreamSource  # noqa: PLC0415 - the HTTP client, which few projects need
+
+    hosted = host.registry.sources[name]
+    assert isinstance(hosted, UpstreamSource)
+    why = await hosted.reach(REACH_S_MAX)
+    remedy = "start the service, or correct its address" if why else ""
+    yield Finding(f"service of {name}", well=not why, detail=why or f"{hosted.place} takes connections", remedy=remedy)
 
 
 async def toolchains(project: Project, made: Builder) -> AsyncIterator[Finding]:

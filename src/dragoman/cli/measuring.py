@@ -74,7 +74,7 @@ def _hosted(place: Place, asked: Asked, options: BenchOptions) -> list[dict[str,
     if source is None:
         raise unknown(asked.function, project.sources)
     for mode in options.modes:
-        modes = FITTING.get(source.language, ("warm",))
+        modes = FITTING.get(source.language, ("warm",)) if source.upstream is None else (source.mode,)
         if mode not in modes:
             fitting = " or ".join(modes)
             raise Stop(f"{name} cannot run in mode {mode}: this version runs it in {fitting}")

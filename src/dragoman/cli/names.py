@@ -27,6 +27,8 @@ def known_functions(project: str | None) -> list[str]:
 
 
 def _functions(source: Source) -> list[str]:
+    if source.upstream is not None and not source.alone:
+        return []
     if source.path is None:
         return [source.name]
     file = source.path / "__init__.py" if source.path.is_dir() else source.path

@@ -78,6 +78,28 @@ VARIABLES = (
 )
 
 
+NAMED = re.compile(r"\$(\$)?\{([A-Za-z_][A-Za-z0-9_]*)\}", re.ASCII)
+
+
+def with_secrets(text: str) -> str:
+    """A text with each `${NAME}` in it replaced by that variable; `$${NAME}` stands for `${NAME}`.
+
+    So that keys stay out of project files. Raises `Refused` for a variable that is not set; its value is never told.
+    """
+
+    def value(match: re.Match[str]) -> str:
+        escaped, name = match.groups()
+        if escaped:
+            return match[0][1:]
+        found = os.environ.get(name, "")
+        if not found:
+            message = f"needs the environment variable {name}, which is not set where this runs"
+            raise Refused(message)
+        return found
+
+    return NAMED.sub(value, text)
+
+
 @dataclass(frozen=True, slots=True)
 class Overrides:
     """What the environment sets; None where it says nothing. Command line options come before it, files after."""

@@ -149,9 +149,10 @@ def _function_refusal(name: str, sources: dict[str, Source | None]) -> str:
     built = sources[source]
     if dot and re.fullmatch(FUNCTION_NAME, function, re.ASCII) is None:
         return "a function's name is a letter or _, then letters, digits, _ or -"
-    if built and built.kind == "command" and dot:
-        return f"an executable is one function, called by its source's name: [functions.{source}]"
-    if built and built.kind == "guest" and not dot:
+    if built and built.alone and dot:
+        what = "an executable" if built.kind == "command" else "this service"
+        return f"{what} is one function, called by its source's name: [functions.{source}]"
+    if built and not built.alone and not dot:
         return f'name the function too: [functions."{source}.NAME"]; settings of all of them go to [sources.{source}]'
     return ""
 

@@ -14,6 +14,8 @@ from dragoman.workers.options import PoolOptions
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from dragoman.upstream.options import UpstreamOptions
+
 TIMEOUT_S_DEFAULT = 30.0
 BUILD_TIMEOUT_S_DEFAULT = 600.0
 OUTPUT_BYTES_MAX_DEFAULT = 16 * 1024 * 1024
@@ -33,18 +35,19 @@ class Source:
 
     A `guest` is code with a guest library for its `language`: `path` is its absolute file or folder. A `command` is any
     program: the argument list, where `{name}` stands for a property of the input; `input` and `output` are its JSON
-    Schemas (no output: anything). `folder` is the workers' current folder, `home` that of the project file if there is
+    Schemas (no output: anything). An `upstream` is a service that runs by itself, or
+    that the host starts. `folder` is the workers' current folder, `home` that of the project file if there is
     one. `requirements` and `python` are what a Python source's environment holds. `idempotent` None leaves it to the
     functions.
     """
 
     name: str
-    kind: Literal["guest", "command"]
+    kind: Literal["guest", "command", "upstream"]
     folder: Path
     path: Path | None = None
     command: tuple[str, ...] = ()
     language: str = "python"
-    mode: Literal["warm", "exec", "inline"] = "warm"
+    mode: Literal["warm", "exec", "inline", "upstream"] = "warm"
     home: Path | None = None
     env: Mapping[str, str] = field(default_factory=dict[str, str])
     requirements: tuple[str, ...] = ()
@@ -60,6 +63,12 @@ class Source:
     output_bytes_max: int = OUTPUT_BYTES_MAX_DEFAULT
     pool: PoolOptions = field(default_factory=PoolOptions)
     limits: Limits = field(default_factory=Limits)
+    upstream: UpstreamOptions | None = None
+
+    @property
+    def alone(self) -> bool:
+        """Whether it is one function, called by the source's name."""
+        return self.kind == "command" or (self.upstream is not None and self.upstream.alone)
 
 
 @dataclass(frozen=True, slots=True)

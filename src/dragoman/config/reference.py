@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from dragoman.config import settings
 from dragoman.config.environment import VARIABLES
 from dragoman.config.languages import MODES
-from dragoman.config.setting import ALL
+from dragoman.config.setting import ALL, UPSTREAM
 
 if TYPE_CHECKING:
     from dragoman.config.setting import Setting
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 PARTS = {
     "project": settings.PROJECT,
     "origin": settings.ORIGIN,
+    "service": settings.SERVICE,
     "build": settings.BUILD,
     "program": settings.PROGRAM,
     "functions": settings.FUNCTION,
@@ -39,7 +40,7 @@ def render(part: str) -> str:
 
 
 def _row(setting: Setting, *, moded: bool) -> tuple[str, ...]:
-    modes = "all" if setting.modes == ALL else ", ".join(mode for mode in MODES if mode in setting.modes)
+    modes = "all" if setting.modes == ALL else ", ".join(mode for mode in (*MODES, UPSTREAM) if mode in setting.modes)
     return (
         f"`{setting.key}`",
         setting.kind.words(),

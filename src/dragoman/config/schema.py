@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from dragoman.config import settings
 from dragoman.config.document import BOTH_ENDS
+from dragoman.config.upstreams import MARKS
 
 if TYPE_CHECKING:
     from dragoman.config.setting import Setting
@@ -22,7 +23,8 @@ DRAFT = "https://json-schema.org/draft/2020-12/schema"
 def project_schema() -> dict[str, Any]:
     """JSON Schema 2020-12 of `dragoman.toml`."""
     source = _table(settings.SOURCE)
-    source["oneOf"] = [{"required": ["path"]}, {"required": ["command"]}]
+    service = {"anyOf": [{"required": [mark]} for mark in MARKS]}
+    source["oneOf"] = [{"required": ["path"]}, {"required": ["command"], "not": service}, service]
     names = {"pattern": f"^(?:{settings.NAME})$"}
     return {
         "$schema": DRAFT,

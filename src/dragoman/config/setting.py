@@ -10,8 +10,10 @@ from dragoman.wire.frame import FRAME_BYTES_MAX
 if TYPE_CHECKING:
     from dragoman.config.kinds import Kind
 
-WARM, EXEC, INLINE = "warm", "exec", "inline"
-ALL = frozenset({WARM, EXEC, INLINE})
+WARM, EXEC, INLINE, UPSTREAM = "warm", "exec", "inline", "upstream"
+ALL = frozenset({WARM, EXEC, INLINE, UPSTREAM})
+HOSTED = frozenset({WARM, EXEC, INLINE})
+STARTED = frozenset({WARM, EXEC, UPSTREAM})
 POOLED = frozenset({WARM, EXEC})
 
 KB, MB, GB = 1024, 1024**2, 1024**3

@@ -10,7 +10,20 @@ from __future__ import annotations
 from dragoman.config.declared import Declared
 from dragoman.config.kinds import Arguments, Duration, Flag, Requirements, Size, Text, Variables, Whole
 from dragoman.config.languages import Language, Mode
-from dragoman.config.setting import BODY_BYTES_MAX, EXEC, GB, INLINE, MB, POOLED, WARM, Setting
+from dragoman.config.services import SERVICE
+from dragoman.config.setting import (
+    BODY_BYTES_MAX,
+    EXEC,
+    GB,
+    HOSTED,
+    INLINE,
+    MB,
+    POOLED,
+    STARTED,
+    UPSTREAM,
+    WARM,
+    Setting,
+)
 from dragoman.config.ways import HTTP, NATIVE
 
 NAME = r"[A-Za-z_][A-Za-z0-9_-]{0,63}"
@@ -53,15 +66,17 @@ ORIGIN = (
         Text("a path"),
         "none",
         "The code, in the project's folder: a file, a package or project in a folder of its own, or an executable. "
-        "Either it or `command` is set.",
+        "Either it, `command` or the address of a service is set.",
+        modes=HOSTED,
         inheritable=False,
     ),
     Setting(
         "command",
         Arguments(),
         "none",
-        "The program and its arguments; `{name}` stands for that property of the input, `{{` and `}}` for braces.",
-        modes=frozenset({EXEC}),
+        "The program and its arguments; `{name}` stands for that property of the input, `{{` and `}}` for braces. "
+        "Beside the address of a service: how that is started, with `{port}` for a free port.",
+        modes=frozenset({EXEC, UPSTREAM}),
         inheritable=False,
     ),
     Setting(
@@ -69,6 +84,7 @@ ORIGIN = (
         Language(),
         "by the file",
         'Says what `path` is where its name does not; `"exec"` is any executable.',
+        modes=HOSTED,
     ),
     Setting(
         "mode",
@@ -76,21 +92,22 @@ ORIGIN = (
         '"exec" for executables, else "warm"',
         '`"warm"`: workers live on. `"exec"`: one process per call. `"inline"`: async Python functions inside the '
         "host, for trusted code only.",
+        modes=HOSTED,
     ),
     Setting(
         "description",
         Text("a description", lines=True),
         "none",
-        "What the executable does, for people who list the functions.",
+        "What an executable, or a service of one function, does, for people who list the functions.",
         field="description",
-        modes=frozenset({EXEC}),
+        modes=frozenset({EXEC, UPSTREAM}),
     ),
     Setting(
         "env",
         Variables(),
         "{}",
         "Environment variables. The workers see these and a small safe base, never the host's environment.",
-        modes=POOLED,
+        modes=STARTED,
     ),
 )
 
@@ -145,22 +162,23 @@ PROGRAM = (
         Declared(output=False),
         "a required string for each `{name}` of the command; for a `path`, `args`: an array of strings",
         "The input's contract: JSON Schema properties, or a schema file.",
-        modes=frozenset({EXEC}),
+        modes=frozenset({EXEC, UPSTREAM}),
     ),
     Setting(
         "output",
         Declared(output=True),
         "anything",
         "The contract of the reply, or of each item of a stream: properties, a schema file, or the name of a type.",
-        modes=frozenset({EXEC}),
+        modes=frozenset({EXEC, UPSTREAM}),
     ),
     Setting(
         "output_max",
         Size(1, BODY_BYTES_MAX),
         "16MB",
-        "The most that one call of the program may print; it is stopped past that.",
+        "The most that one call of the program may print, or a service answer (of a stream: one item). Past it the "
+        "call is stopped.",
         field="output_bytes_max",
-        modes=frozenset({EXEC}),
+        modes=frozenset({EXEC, UPSTREAM}),
     ),
 )
 
@@ -185,10 +203,10 @@ POOL = (
     Setting(
         "concurrency",
         Whole(1, CONCURRENCY_MAX),
-        "1 for Python, else 16",
-        "Calls in flight inside one worker; for Python, more than 1 suits async functions.",
+        "1 for Python, 64 for a service, else 16",
+        "Calls in flight inside one worker, or to one service; for Python, more than 1 suits async functions.",
         "pool.concurrency",
-        frozenset({WARM, INLINE}),
+        frozenset({WARM, INLINE, UPSTREAM}),
     ),
     Setting(
         "queue",
@@ -201,9 +219,10 @@ POOL = (
         "start_timeout",
         Duration("100ms", "1h"),
         "30s",
-        "How long a worker may take to be ready, the source's own imports included.",
+        "How long a worker may take to be ready, the source's own imports included; or a service to be "
+        "healthy and to tell what it offers.",
         "pool.start_timeout_s",
-        POOLED,
+        STARTED,
     ),
     Setting(
         "cancel_grace",
@@ -260,7 +279,7 @@ LIMITS = (
         "0",
         "Data memory of each of a worker's processes; 0 leaves it as the system has it.",
         "limits.memory_bytes",
-        POOLED,
+        STARTED,
     ),
     Setting(
         "limits.files",
@@ -268,7 +287,7 @@ LIMITS = (
         "1024",
         "Open descriptors of each of a worker's processes.",
         "limits.files",
-        POOLED,
+        STARTED,
     ),
     Setting(
         "limits.processes",
@@ -276,7 +295,7 @@ LIMITS = (
         "0",
         "Processes and threads of the worker's user; 0 leaves it as the system has it.",
         "limits.processes",
-        POOLED,
+        STARTED,
     ),
     Setting(
         "limits.file_size",
@@ -284,11 +303,11 @@ LIMITS = (
         "0",
         "The largest file that a worker may write; 0 leaves it as the system has it.",
         "limits.file_bytes",
-        POOLED,
+        STARTED,
     ),
 )
 
-SOURCE = (*ORIGIN, *BUILD, *FUNCTION, *PROGRAM, *POOL, *LIMITS)
+SOURCE = (*ORIGIN, *SERVICE, *BUILD, *FUNCTION, *PROGRAM, *POOL, *LIMITS)
 DEFAULTS = tuple(setting for setting in SOURCE if setting.inheritable)
 
 TABLES = {

@@ -19,8 +19,10 @@ from dragoman.config.files import read_file
 from dragoman.config.languages import EXEC, NAMES, check_executable, recognise
 from dragoman.config.problem import Refused, did_you_mean
 from dragoman.config.project import Source
+from dragoman.config.upstreams import is_service, read_upstream
 from dragoman.contract.manifest import SCHEMA_BYTES_MAX
 from dragoman.sandbox.confinement import Limits
+from dragoman.upstream.options import CONCURRENCY_DEFAULT, UpstreamOptions
 from dragoman.workers.options import PoolOptions
 from dragoman.workers.runtimes.languages import RUNTIMES
 
@@ -29,7 +31,7 @@ if TYPE_CHECKING:
 
 PLACEHOLDER = re.compile(r"\{\{|\}\}|\{([A-Za-z_][A-Za-z0-9_]*)\}", re.ASCII)
 
-Mode: TypeAlias = Literal["warm", "exec", "inline"]
+Mode: TypeAlias = Literal["warm", "exec", "inline", "upstream"]
 
 MISFITS = {
     "exec": 'mode "{mode}" is for code that lives on; an executable is one process per call: leave mode out, or "exec"',
@@ -62,6 +64,7 @@ class Origin:
     path: Path | None = None
     command: tuple[str, ...] = ()
     bare: bool = False
+    upstream: UpstreamOptions | None = None
 
 
 def processors() -> int:
@@ -114,17 +117,19 @@ class SourceReader:
         fields = _filled("", values) | self._extras(values) | self._environment(values)
         fields["pool"] = self._pool(origin, values)
         fields["limits"] = Limits(**_filled("limits.", values))
-        if origin.command:
+        if origin.command or origin.upstream:
             fields |= self._contract(place, origin, values)
         if len(self._document.problems) > problems:
             return None
-        kind = "command" if origin.command else "guest"
+        kind = "upstream" if origin.upstream else "command" if origin.command else "guest"
         fields.setdefault("command", origin.command)
-        fields |= {"language": origin.language, "mode": origin.mode, "path": origin.path}
+        fields |= {"language": origin.language, "mode": origin.mode, "path": origin.path, "upstream": origin.upstream}
         fields["home"] = self._document.file.parent
         return Source(name, kind, self._folder, **fields)
 
     def _origin(self, place: tuple[str, str], own: Values) -> Origin | None:
+        if is_service(own):
+            return self._service(own)
         if "path" in own and "command" in own:
             other = self._document.place(own["command"].path)
             self._document.refuse(own["path"].path, f"cannot stand beside {other}: a source has one of the two")
@@ -134,8 +139,12 @@ class SourceReader:
             return self._command(own)
         elif not {"path", "command"} & self._document.table(place).keys():
             message = 'needs a path (path = "stats.py") or a command (command = ["./thumb.sh", "{width}"])'
-            self._document.refuse(place, message)
+            self._document.refuse(place, f"{message}, or the url of a service")
         return None
+
+    def _service(self, own: Values) -> Origin | None:
+        options = read_upstream(self._document, self._folder, own)
+        return None if options is None else Origin("http", "upstream", upstream=options)
 
     def _file(self, own: Values) -> Origin | None:
         path = self._folder / own["path"].value
@@ -206,7 +215,11 @@ class SourceReader:
         return values
 
     def _misplaced(self, origin: Origin, modes: frozenset[str], own: Values) -> str:
-        what = self._document.place((own.get("path") or own["command"]).path)
+        what = self._document.place((own.get("path") or own.get("command") or next(iter(own.values()))).path)
+        if origin.upstream:
+            return "is for functions that run here: this source is a service of its own"
+        if modes == frozenset({settings.UPSTREAM}):
+            return f"is for services, and {what} is none: add the url of one"
         if origin.mode == settings.EXEC:
             return f"means nothing to {what}, an executable: each call is a process of its own"
         if modes == frozenset({settings.EXEC}):
@@ -224,7 +237,9 @@ class SourceReader:
             relation = "less" if later is most else "more"
             other = f"{self._document.place(earlier.path)}, which is {earlier.value}"
             self._document.refuse(later.path, f"{later.value} is {relation} than {other}")
-        if not origin.command:
+        if origin.upstream:
+            fields.setdefault("concurrency", CONCURRENCY_DEFAULT)
+        elif not origin.command:
             fields.setdefault("concurrency", RUNTIMES[origin.language].concurrency)
         fields.setdefault("workers_max", max(workers_max(origin.mode), fields.get("workers_min", 1)))
         return PoolOptions(**fields)
@@ -256,10 +271,11 @@ class SourceReader:
             fields |= {key: values[key].value if key in values else BARE[key] for key in BARE}
         if "input" in values:
             fields["input"] = self._schema(values["input"], output=False)
-            self._check_placeholders((*place, "command"), command, fields["input"])
+            if command:
+                self._check_placeholders((*place, "command"), command, fields["input"])
         elif origin.bare:
             fields |= {"input": BARE_INPUT, "command": (*command, "{args}")}
-        else:
+        elif command:
             fields["input"] = object_schema({name: "string" for _, name in placeholders(command)})
         if "output" in values:
             fields["output"] = self._schema(values["output"], output=True)

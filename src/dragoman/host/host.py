@@ -218,6 +218,14 @@ class Host:
             from dragoman.host.inline import InlineSource  # noqa: PLC0415 - the guest's loader, which few hosts need
 
             return InlineSource(source, self.route)
+        if source.kind == "upstream":
+            from dragoman.host.upstream import UpstreamSource  # noqa: PLC0415 - the HTTP client, which few hosts need
+
+            outfit, prefix = self._outfit, self._outfit.hello(source).call_prefix
+            upstream = UpstreamSource(
+                source, self._clock, self._journal, lambda call: call.public_id or f"{prefix}{call.id:08x}"
+            )
+            return upstream.prepare(self._confinement, outfit.environment(source))
         pooled = PooledSource(source, self._confinement, self._clock, self._journal, self.route)
         outfit = self._outfit
         return pooled.prepare(outfit.hello(source), outfit.environment(source), outfit.builder)

@@ -109,7 +109,7 @@ class Registry:
 
     def _entry(self, hosted: Hosted, contract: Contract, index: int) -> Entry:
         source = hosted.source
-        name = source.name if source.kind == "command" else f"{source.name}.{contract.name}"
+        name = source.name if source.alone else f"{source.name}.{contract.name}"
         settings = self._project.settings(source.name, name)
         target = Target(
             name,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from dragoman.core.fault import Started
 from dragoman.policies.bulkhead import bulkhead
 from dragoman.policies.deadline import deadline
 from dragoman.policies.size import body_size
@@ -30,12 +31,13 @@ def stack(
         layers.append(body_size(source.pool.body_bytes_max))
     as_json = as_json or source.kind == "command"
     if as_json or not checks:
-        # The guest trusts its input: nothing wrong may get past here, nor wait in line for it.
+        # The guest trusts its input, and a service need not know of the call: nothing wrong may get past here, nor
+        # wait in line for it.
         layers.append(validate(contract.input, as_json=as_json, input_stream=contract.input_stream))
-    if source.mode == "inline":
+    if source.mode in ("inline", "upstream"):
         # A pool bounds calls and ends them at their deadline by itself; inside the host these layers do. The deadline
-        # comes first, since time spent waiting counts.
-        layers.append(deadline(clock))
+        # comes first, since time spent waiting counts. Nobody knows how far a service had come.
+        layers.append(deadline(clock, Started.YES if source.mode == "inline" else Started.UNKNOWN))
         layers.append(bulkhead(source.pool.concurrency, source.pool.queue))
     for layer in reversed(layers):
         service = layer(service)

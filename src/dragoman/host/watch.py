@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from watchfiles import awatch  # pyright: ignore[reportUnknownVariableType] - it names types of trio, which is not here
@@ -13,11 +14,11 @@ from dragoman.host.launching import files_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
-    from pathlib import Path
 
     from dragoman.config.project import Project
     from dragoman.core.fault import Fault
     from dragoman.host.host import Host
+    from dragoman.upstream.options import UpstreamOptions
 
 DEBOUNCE_MS = 200
 """Editors save in several steps; a checkout changes many files. One reload is enough for what belongs together."""
@@ -62,8 +63,15 @@ def watched(host: Host) -> Iterable[Path]:
     for source in host.project.sources.values():
         if source.kind == "command":
             yield source.folder
+        elif source.upstream is not None:
+            yield from (file.parent for file in described_by(source.upstream))
         else:
             yield from (folder for folder in files_of(source).folders() if folder.is_dir())
+
+
+def described_by(options: UpstreamOptions) -> list[Path]:
+    """The files that say what a service offers."""
+    return [file for file in (options.document, options.proto) if isinstance(file, Path)]
 
 
 def interesting(_: object, path: str) -> bool:
@@ -82,6 +90,8 @@ def touched(host: Host, paths: set[str]) -> list[str]:
         if source.kind == "command":
             named = {str((source.folder / part).resolve()) for part in source.command if "{" not in part}
             hit = bool(named & paths)
+        elif source.upstream is not None:
+            hit = any(str(file.resolve()) in paths or str(file) in paths for file in described_by(source.upstream))
         else:
             files = files_of(source)
             hit = any(files.hold(path) for path in paths)

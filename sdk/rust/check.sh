@@ -3,4 +3,4 @@
 set -eu
 cd "$(dirname "$0")"
 cargo fmt --all --check
-cargo clippy --locked --quiet -j2 --all-targets -- -D warnings
+cargo clippy --locked --quiet -j2 --all-targets --all-features -- -D warnings

@@ -162,6 +162,10 @@ fn count(_: Context, input: Count) -> Box<dyn Iterator<Item = Anything>> {
     Box::new((0..input.to).map(|number| Anything(Value::Int(number.into()))))
 }
 
+fn crash(_: Context, input: Message) {
+    panic!("{}", input.message);
+}
+
 async fn first(_: Context, mut input: Numbers) -> Result<i64, Fault> {
     input.numbers.next().await.unwrap_or_else(|| Err(Fault::invalid_argument("no numbers")))
 }
@@ -194,7 +198,7 @@ fn main() {
     dragoman::blocking("fail", |_, input: Fail| -> Result<(), Fault> {
         Err(Fault::new(dragoman::Code::of(&input.code), input.detail).with_breach("/code", "as asked"))
     });
-    dragoman::blocking("crash", |_, input: Message| -> () { panic!("{}", input.message) });
+    dragoman::blocking("crash", crash);
     dragoman::blocking("unserialisable", |_, _: Empty| Never);
     dragoman::iterate("count", count);
     dragoman::iterate("fail_after", |_, input: FailAfter| {

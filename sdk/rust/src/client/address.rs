@@ -23,6 +23,10 @@ pub trait Transport: Send + Sync {
     fn has_pending(&self) -> bool {
         false
     }
+    /// Whether something was taken by `write` and has not left yet; `write` of nothing sends it.
+    fn has_unsent(&self) -> bool {
+        false
+    }
     /// End it, both ways.
     fn shutdown(&self);
 }

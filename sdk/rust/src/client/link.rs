@@ -150,6 +150,10 @@ impl ClientLink {
             |error: io::Error| lost(format!("no host answers at {}: {error}", self.shown())).with_started(Started::No);
         let transport: Arc<dyn Transport> = match &self.address {
             Address::Unix(path) => Arc::new(Unix::connect(path).map_err(reach)?),
+            #[cfg(feature = "tls")]
+            Address::Tls { host, port } => {
+                Arc::new(super::tls::Tls::connect(host, *port, &self.options.authorities).map_err(reach)?)
+            }
             #[cfg(not(feature = "tls"))]
             Address::Tls { .. } => {
                 let detail = "tcp+tls needs the feature `tls` of the dragoman crate: add it in Cargo.toml";
@@ -459,13 +463,21 @@ impl ClientLink {
     // Writing
 
     fn flush(&self, state: &mut State) {
-        if state.wire.out.size == 0 || state.blocked {
+        if state.blocked {
             return;
         }
         let Some(transport) = state.transport.clone() else {
             return;
         };
-        match state.wire.out.flush(|pieces| transport.write(pieces)) {
+        if state.wire.out.size == 0 && !transport.has_unsent() {
+            return;
+        }
+        let written = match state.wire.out.flush(|pieces| transport.write(pieces)) {
+            // What the transport has taken must leave it too.
+            Ok(()) if transport.has_unsent() => transport.write(&[]).map(drop),
+            other => other,
+        };
+        match written {
             Ok(()) => {}
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
                 state.blocked = true;

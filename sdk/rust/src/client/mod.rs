@@ -3,6 +3,8 @@
 mod address;
 mod link;
 mod open;
+#[cfg(feature = "tls")]
+mod tls;
 
 pub use open::{open, Host, HostOptions};
 

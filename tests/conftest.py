@@ -12,6 +12,7 @@ import pytest
 PACKAGES = {
     "awk": "gawk",
     "cargo": "cargo",
+    "cargo-clippy": "rust-clippy",
     "gawk": "gawk",
     "curl": "curl",
     "git": "git",

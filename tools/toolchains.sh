@@ -22,5 +22,6 @@ need=
 least go 1.23 "$go_found" || need=yes
 least node 20.0 "$node_found" || need=yes
 [ -z "$need" ] || echo toolchains
-# PyPI has no Rust: where the system's is too old, its tests say so.
-[ -z "$cargo_found" ] || least cargo 1.87 "$cargo_found" || printf 'toolchains: to get it: https://rustup.rs\n' >&2
+# PyPI has no Rust: tools/system.sh installs the system's where there is none, and where it is too old, people must.
+[ -z "$cargo_found" ] || least cargo 1.85 "$cargo_found" ||
+    printf 'toolchains: to get it: apt-get install cargo (Debian 12: cargo-web), or https://rustup.rs\n' >&2

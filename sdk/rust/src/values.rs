@@ -445,7 +445,7 @@ fn number(text: &[u8], most: u32) -> Option<u32> {
 }
 
 fn is_leap(year: u32) -> bool {
-    year.is_multiple_of(4) && (!year.is_multiple_of(100) || year.is_multiple_of(400))
+    year % 4 == 0 && (year % 100 != 0 || year % 400 == 0)
 }
 
 fn date(text: &[u8]) -> Option<()> {

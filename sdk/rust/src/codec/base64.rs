@@ -19,10 +19,10 @@ static VALUES: [u8; 256] = values();
 pub fn encode(bytes: &[u8], out: &mut Vec<u8>) {
     out.reserve(bytes.len().div_ceil(3) * 4);
     for chunk in bytes.chunks(3) {
-        let word = u32::from(chunk[0]) << 16
-            | u32::from(*chunk.get(1).unwrap_or(&0)) << 8
+        let word = (u32::from(chunk[0]) << 16)
+            | (u32::from(*chunk.get(1).unwrap_or(&0)) << 8)
             | u32::from(*chunk.get(2).unwrap_or(&0));
-        let digit = |shift: u32| DIGITS[(word >> shift & 63) as usize];
+        let digit = |shift: u32| DIGITS[((word >> shift) & 63) as usize];
         let third = if chunk.len() > 1 { digit(6) } else { b'=' };
         let fourth = if chunk.len() > 2 { digit(0) } else { b'=' };
         out.extend_from_slice(&[digit(18), digit(12), third, fourth]);
@@ -31,7 +31,7 @@ pub fn encode(bytes: &[u8], out: &mut Vec<u8>) {
 
 /// The bytes of a text; `None` where it is not base64 with padding.
 pub fn decode(text: &[u8]) -> Option<Vec<u8>> {
-    if !text.len().is_multiple_of(4) {
+    if text.len() % 4 != 0 {
         return None;
     }
     let mut out = Vec::with_capacity(text.len() / 4 * 3);
@@ -47,7 +47,7 @@ pub fn decode(text: &[u8]) -> Option<Vec<u8>> {
             if value == BAD {
                 return None;
             }
-            word = word << 6 | u32::from(value);
+            word = (word << 6) | u32::from(value);
         }
         word <<= 6 * padding;
         let bytes = [(word >> 16) as u8, (word >> 8) as u8, word as u8];

@@ -267,7 +267,7 @@ impl Connection {
         let (offset, size) = (word as u64, (word >> 64) as u64);
         let most = u64::from(self.limits.frame_bytes_max);
         let inside = offset.checked_add(size).is_some_and(|end| end <= self.arenas.0);
-        if !offset.is_multiple_of(64) || size == 0 || size > most || !inside {
+        if offset % 64 != 0 || size == 0 || size > most || !inside {
             return fault("segment", format!("no region of the arena: {size} bytes from {offset}"));
         }
         if overlaps(&self.borrowed, offset, size) {

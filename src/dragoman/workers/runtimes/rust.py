@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
     from dragoman.building.code import Code
 
-CARGO = Tool("cargo", "curl -sSf https://sh.rustup.rs | sh, or apt-get install cargo", (1, 87))
+CARGO = Tool("cargo", "apt-get install cargo (Debian 12: cargo-web), or curl -sSf https://sh.rustup.rs | sh", (1, 85))
 PRODUCT = "worker"
 MANIFEST = "Cargo.toml"
 LOCK = "Cargo.lock"

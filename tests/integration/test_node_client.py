@@ -7,13 +7,17 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
 
+from tests.certificates import pair
+from tests.client.native_host import native_host
 from tests.integration.conftest import alive, descendants, until
 
 SDK = Path(__file__).parents[2] / "sdk" / "node" / "src" / "index.js"
+CALLER = Path(__file__).parent / "sources" / "node" / "caller.mjs"
 PYTHON = """
 from collections.abc import Iterator
 from dragoman import Fault
@@ -107,3 +111,67 @@ def test_a_host_of_its_own_ends_with_its_program(project: Path) -> None:
     process.wait()
     process.stdout.close()
     until(lambda: not any(alive(pid) for pid in family))
+
+
+def says(*arguments: str) -> str:
+    """What the caller prints."""
+    command = ["node", str(CALLER), SDK.as_uri(), *arguments]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    return done.stdout + done.stderr
+
+
+def test_a_host_on_a_unix_socket_is_called(tmp_path: Path) -> None:
+    with native_host(tmp_path) as host:
+        assert says(host.url) == "done\n"
+
+
+@pytest.mark.needs("openssl")
+def test_a_host_over_tls_is_called_and_must_be_who_it_says(tmp_path: Path) -> None:
+    cert, key = pair(tmp_path)
+    (tmp_path / "token").write_text("s3cret")
+    options = ("--tls-cert", str(cert), "--tls-key", str(key), "--token-file", str(tmp_path / "token"))
+    with native_host(tmp_path, *options, address="tcp+tls://127.0.0.1:0") as host:
+        assert says(host.url, str(cert), "s3cret") == "done\n"
+        assert says(host.url, str(cert), "wrong").startswith("UNAUTHENTICATED")
+        (tmp_path / "other").mkdir()
+        other = pair(tmp_path / "other").cert
+        begun = time.monotonic()
+        assert says(host.url, str(other), "s3cret").startswith("UNAVAILABLE")
+        assert time.monotonic() - begun < 10.0  # not tried for all of its connect timeout
+
+
+def test_a_client_outlives_its_host(tmp_path: Path) -> None:
+    command = ["node", str(CALLER), SDK.as_uri()]
+    with (
+        native_host(tmp_path) as host,
+        subprocess.Popen(
+            [*command, host.url, "again"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        ) as process,
+    ):
+        assert process.stdin is not None
+        assert process.stdout is not None
+        assert process.stdout.readline() == "ready\n"
+        host.stop(signal.SIGKILL)
+        assert process.stdout.readline() == "UNAVAILABLE\n"
+        host.start()
+        process.stdin.write("go on\n")
+        process.stdin.flush()
+        assert process.stdout.read() == "3\ndone\n"
+
+
+def test_a_host_of_its_own_that_is_killed_is_told_at_once(project: Path) -> None:
+    said = run(
+        project,
+        """
+        const told = (fault) => say([fault.code, fault.started]);
+        const pending = host.call("py.slow").catch(told);
+        process.kill(host.pid, "SIGKILL");
+        await pending;
+        await new Promise((resolve) => setTimeout(resolve, 100));
+        const begun = performance.now();
+        await host.call("py.fail").catch(told);
+        say(performance.now() - begun < 1000);
+        await host.close();
+        """,
+    )
+    assert said == [["UNAVAILABLE", "unknown"], ["UNAVAILABLE", "no"], True]

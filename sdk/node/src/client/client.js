@@ -24,6 +24,8 @@ const PAUSE_MS_MAX = 2000;
 const GRACE_MS = 5000;
 /** Another attempt would end the same way. */
 const FINAL = new Set(["PERMISSION_DENIED", "UNAUTHENTICATED", "FAILED_PRECONDITION", "INTERNAL"]);
+/** So would one with a host that is not who it should be: codes of errors in certificates and in TLS itself. */
+const UNTRUSTED = /CERT|VERIFY|^ERR_(?:TLS|SSL)/;
 const TIMER_MS_MAX = 2 ** 31 - 1;
 
 export class NativeClient {
@@ -142,7 +144,8 @@ export class NativeClient {
       } catch (error) {
         const fault = /** @type {Fault} */ (error);
         const left = ends - performance.now();
-        if (FINAL.has(fault.code) || left <= pause || this.closed) throw fault;
+        const untrusted = UNTRUSTED.test(String(/** @type {any} */ (fault.cause)?.code ?? ""));
+        if (FINAL.has(fault.code) || untrusted || left <= pause || this.closed) throw fault;
       }
       await wait(pause * (0.5 + Math.random() / 2));
     }

@@ -59,6 +59,7 @@ export class OwnHost extends NativeClient {
 
   /** @param {import("./client.js").Wish} wish */
   async linked(wish) {
+    if (this.failed && !this.closed) throw this.failed;
     try {
       return await super.linked(wish);
     } catch (error) {

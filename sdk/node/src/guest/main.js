@@ -59,10 +59,19 @@ function exitCode(error) {
   return error.message.startsWith("the peer closed") ? 0 : EXIT_WIRE;
 }
 
+/**
+ * Whoever prints faster than the host reads has to wait, as in any other language: Node would keep all of it in memory,
+ * and lose it at the end.
+ */
+function printInStep() {
+  for (const stream of /** @type {any[]} */ ([process.stdout, process.stderr])) stream._handle?.setBlocking?.(true);
+}
+
 /** Answer HELLO: READY, or why not. */
 async function start() {
   /** @type {import("./contract.js").Binding[]} */
   let bindings;
+  printInStep();
   try {
     bindings = await load(env.source, env.built);
     const features = ["revoke", ...(page >= 0 ? ["progress"] : []), ...(arenas ? ["segments"] : [])];

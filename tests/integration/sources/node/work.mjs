@@ -1,6 +1,6 @@
 /** Functions for the tests, well behaved and not. */
 
-import { writeSync } from "node:fs";
+import { writeFileSync, writeSync } from "node:fs";
 import { setTimeout as wait } from "node:timers/promises";
 import { Fault } from "dragoman";
 
@@ -27,6 +27,8 @@ export const schemas = {
   count: n,
   square: { ...n, output: integer, idempotent: true },
   sum: { input: object({ numbers: { type: "array", items: integer } }), inputStream: "numbers" },
+  double: { input: object({ numbers: { type: "array", items: integer } }), inputStream: "numbers" },
+  notices: { input: object({ marker: { type: "string" } }) },
   ask: n,
   through: n,
   same: { rawInput: "data", rawOutput: true },
@@ -50,6 +52,16 @@ export async function sum({ numbers }) {
   let total = 0;
   for await (const each of numbers) total += each;
   return total;
+}
+
+export async function* double({ numbers }) {
+  for await (const each of numbers) yield 2 * each;
+}
+
+/** Leaves word of why it was given up. */
+export async function notices({ marker }, { signal }) {
+  await new Promise((resolve) => signal.addEventListener("abort", resolve));
+  writeFileSync(marker, signal.reason.code);
 }
 
 export const same = ({ data }) => data;
@@ -125,8 +137,8 @@ export const spins = () => {
 export const stops_itself = () => process.kill(process.pid, "SIGSTOP");
 
 export function prints({ n }) {
-  const kilobyte = `${"x".repeat(1023)}\n`;
-  for (let at = 0; at < n; at++) process.stdout.write(kilobyte);
+  const megabyte = `${"x".repeat(1023)}\n`.repeat(1024);
+  for (let at = 0; at < n; at++) process.stdout.write(megabyte);
   return "printed";
 }
 

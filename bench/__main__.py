@@ -14,13 +14,23 @@ from pathlib import Path
 
 import dragoman
 from bench import report
-from bench.comparisons import executables, flatness, http_calls, large_bodies, local_calls, native_calls, startup
+from bench.comparisons import (
+    executables,
+    flatness,
+    guests,
+    http_calls,
+    large_bodies,
+    local_calls,
+    native_calls,
+    startup,
+    workers,
+)
 from bench.outcome import Comparison, Plan
 from bench.servers import ROOT
 
 COMPARISONS = {
     module.NAME: module
-    for module in (http_calls, local_calls, native_calls, large_bodies, executables, startup, flatness)
+    for module in (http_calls, guests, local_calls, native_calls, large_bodies, executables, startup, workers, flatness)
 }
 THOROUGH = Plan(turns=5, seconds=2, calls=5000, quick=False)
 QUICK = Plan(turns=2, seconds=1, calls=1000, quick=True)

@@ -37,6 +37,9 @@ NAMES = {
     "host_mb": "host MB",
     "worker_mb": "largest worker MB",
     "tree_mb": "whole tree MB",
+    "rss_mb": "resident MB",
+    "pss_mb": "proportional MB",
+    "uss_mb": "its own MB",
 }
 
 

@@ -25,6 +25,8 @@ Command: TypeAlias = Callable[[int], list[str]]
 
 ROOT = Path(__file__).parents[1]
 FUNCTIONS = "bench/functions.py"
+LANGUAGES = ("Python", "Go", "Rust", "Node", "Java")
+"""The languages that the bench's functions are written in, in `bench/guests`."""
 BUILD_S_MAX = 300
 """A first build compiles Go's standard library too."""
 
@@ -49,6 +51,24 @@ def serve(command: list[str], port: int, request: Request = ADD) -> Generator[Se
 def dragoman(port: int, source: str = FUNCTIONS) -> list[str]:
     """Dragoman as it comes."""
     return [sys.executable, "-m", "dragoman", "serve", source, "--port", str(port)]
+
+
+def guest(language: str) -> Command:
+    """Dragoman with the functions in one of `LANGUAGES`. Raises `Missing` where this machine cannot build them."""
+    source = prepare_guest(language)
+    return lambda port: dragoman(port, source)
+
+
+def prepare_guest(language: str) -> str:
+    """Build the functions in a language, which is skipped where nothing changed; the project to serve."""
+    if language == "Python":
+        return FUNCTIONS
+    project = f"bench/guests/{language.lower()}"
+    command = [sys.executable, "-m", "dragoman", "call", "--project", project, "functions.add", ADD.body.decode()]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, timeout=BUILD_S_MAX, check=False)
+    if done.returncode:
+        raise Missing((done.stderr.strip().splitlines() or ["it ended without a word"])[-1])
+    return project
 
 
 def fastapi(port: int) -> list[str]:
@@ -92,6 +112,37 @@ def build_gateway() -> str:
     folder = ROOT / "bench" / "peers" / "gateway"
     subprocess.run([go, "build", "-o", str(program), "."], cwd=folder, check=True, timeout=BUILD_S_MAX)
     return str(program)
+
+
+def build_empty(language: str) -> tuple[str, ...]:
+    """The command of a program that does nothing, in one of `LANGUAGES`. Raises `Missing` without its compiler."""
+    here, made = ROOT / "bench" / "peers" / "empty", ROOT / "bench" / ".build" / "empty"
+    made.mkdir(parents=True, exist_ok=True)
+    program = str(made / language.lower())
+    match language:
+        case "Go":
+            _make([find_go() or "go", "build", "-o", program, "."], here)
+        case "Rust":
+            _make(["rustc", "-O", "-o", program, "main.rs"], here)
+        case "Node":
+            return (_found("node"), str(here / "empty.mjs"))
+        case "Java":
+            _make(["javac", "-d", str(made), "Empty.java"], here)
+            return (_found("java"), "-XX:-UsePerfData", "-cp", str(made), "Empty")
+        case _:
+            return (sys.executable, "-c", "pass")
+    return (program,)
+
+
+def _make(command: list[str], folder: Path) -> None:
+    subprocess.run([_found(command[0]), *command[1:]], cwd=folder, check=True, timeout=BUILD_S_MAX, capture_output=True)
+
+
+def _found(program: str) -> str:
+    found = shutil.which(program)
+    if found is None:
+        raise Missing(f"{program} is not installed")
+    return found
 
 
 @contextlib.contextmanager

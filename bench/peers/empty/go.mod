@@ -1,0 +1,3 @@
+module bench/empty
+
+go 1.23

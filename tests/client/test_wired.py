@@ -7,6 +7,7 @@ from typing import Any, cast
 
 import pytest
 
+from dragoman.client import wired
 from dragoman.client.wired import MS_MAX, ask, checked, fault_of, lost, may_go_again, milliseconds, value_of
 from dragoman.core.call import Codec
 from dragoman.core.fault import Code, DataLoss, InvalidArgument, OutOfRange, Started, Unavailable
@@ -14,7 +15,7 @@ from dragoman.wire import meta
 from dragoman.wire.frame import Frame, Kind
 from dragoman.wire.report import dump_fault
 
-MSGPACK = Codec.MSGPACK | Codec.MSGPACK << 4
+MSGPACK = Codec.MSGPACK | Codec.ARROW << 4
 
 
 @pytest.mark.parametrize(
@@ -22,13 +23,20 @@ MSGPACK = Codec.MSGPACK | Codec.MSGPACK << 4
     [
         (None, MSGPACK, b"\x80"),
         ({"a": b"\xff"}, MSGPACK, b"\x81\xa1a\xc4\x01\xff"),
-        (b"raw", Codec.BYTES | Codec.MSGPACK << 4, b"raw"),
-        ({"a": 2**70}, Codec.JSON | Codec.JSON << 4, b'{"a":1180591620717411303424}'),
+        (b"raw", Codec.BYTES | Codec.ARROW << 4, b"raw"),
+        ({"a": 2**70}, Codec.JSON | Codec.ARROW << 4, b'{"a":1180591620717411303424}'),
     ],
 )
 def test_an_input_is_written_in_what_can_say_it(value: Any, codec: int, body: bytes) -> None:
     asked = ask("fn.f", value)
     assert (asked.codec, asked.body, meta.decode(asked.entries).function) == (codec, body, "fn.f")
+
+
+def test_a_reply_is_wanted_in_a_form_that_can_be_read_here(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(wired, "has_pyarrow", lambda: False)
+    assert ask("fn.f", {"a": 1}).codec >> 4 == Codec.MSGPACK
+    assert ask("fn.f", {"a": 2**70}).codec >> 4 == Codec.JSON
+    assert ask("fn.f", b"raw").codec >> 4 == Codec.MSGPACK
 
 
 @pytest.mark.parametrize("name", ["", "x" * 300, "a\nb", "\ud800"])

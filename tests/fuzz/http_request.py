@@ -25,6 +25,7 @@ from uvicorn.server import ServerState
 
 from dragoman.core.call import Call, Codec, Reply
 from dragoman.core.clock import SystemClock
+from dragoman.core.draft import whole
 from dragoman.core.fault import Fault, InvalidArgument, NotFound
 from dragoman.core.service import Pending
 from dragoman.core.target import Target
@@ -106,13 +107,13 @@ class Harness:
         return Door(Target(name, "fn", name[3:], 0, 5.0, idempotent=True, raw_input=True), service, self.meter, {})
 
     def _echo(self, call: Call) -> Pending:
-        self.calls.append((call.body, call.codec))
+        self.calls.append((bytes(whole(call.body)), call.codec))
         pending = Pending()
-        pending.resolve(Reply(call.body, call.reply_codec))
+        pending.resolve(Reply(whole(call.body), call.reply_codec))
         return pending
 
     def _refuse(self, call: Call) -> Pending:
-        self.calls.append((call.body, call.codec))
+        self.calls.append((bytes(whole(call.body)), call.codec))
         return Pending.failed(InvalidArgument("no"))
 
     async def _app(self, scope: Any, receive: Any, send: Any) -> None:

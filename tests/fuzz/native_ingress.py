@@ -20,6 +20,7 @@ from typing import Any
 
 from dragoman.core.call import Call, Codec, Reply
 from dragoman.core.clock import SystemClock
+from dragoman.core.draft import whole
 from dragoman.core.fault import Fault, InvalidArgument, NotFound
 from dragoman.core.service import Pending
 from dragoman.core.target import Target
@@ -178,23 +179,23 @@ class Harness:
 
     def _echo(self, call: Call) -> Pending:
         pending = Pending()
-        pending.resolve(Reply(call.body, call.reply_codec))
-        self.calls.append(("echo", call.body))
+        pending.resolve(Reply(whole(call.body), call.reply_codec))
+        self.calls.append(("echo", bytes(whole(call.body))))
         return pending
 
     def _refuse(self, call: Call) -> Pending:
-        self.calls.append(("refuse", call.body))
+        self.calls.append(("refuse", bytes(whole(call.body))))
         return Pending.failed(InvalidArgument("no"))
 
     def _held(self, call: Call) -> Pending:
-        self.calls.append(("held", call.body))
+        self.calls.append(("held", bytes(whole(call.body))))
         pending = Pending()
         pending.on_cancel = lambda: pending.fail(Fault.cancelled("left"))
         self.held.append(pending)
         return pending
 
     def _stream(self, call: Call) -> Pending:
-        self.calls.append(("stream", call.body))
+        self.calls.append(("stream", bytes(whole(call.body))))
         pending = Pending()
         pending.resolve(Reply(b"", Codec.JSON, Items()))
         return pending

@@ -9,6 +9,7 @@ from dragoman.config.project import Source
 from dragoman.contract.function import Contract
 from dragoman.core.call import Call, Reply
 from dragoman.core.clock import SystemClock
+from dragoman.core.draft import whole
 from dragoman.core.fault import DeadlineExceeded, InvalidArgument, Overloaded
 from dragoman.core.target import Target
 from dragoman.host.stacks import stack
@@ -33,7 +34,7 @@ class Innermost:
         self.calls += 1
         self.entered.set()
         await self.gate.wait()
-        return Reply(call.body)
+        return Reply(whole(call.body))
 
 
 def a_call(body: bytes = b"{}", *, deadline: float = 1e9) -> Call:
@@ -64,7 +65,7 @@ async def test_a_command_gets_the_defaults_of_its_schema() -> None:
     innermost = Innermost()
     innermost.gate.set()
     service = stack(innermost, Source("count", "command", Path("/"), mode="exec"), CONTRACT, ManualClock())
-    assert json.loads((await service(a_call(b'{"file": "a"}'))).body) == {"file": "a", "n": 5}
+    assert json.loads(bytes((await service(a_call(b'{"file": "a"}'))).body)) == {"file": "a", "n": 5}
 
 
 async def test_an_inline_source_takes_so_many_calls_and_refuses_the_rest() -> None:

@@ -24,7 +24,7 @@ def faults() -> None:
 
 
 async def as_coroutine(call: Call) -> Reply:
-    return Reply(call.body)
+    return Reply(b"", call.codec)
 
 
 def as_pending(call: Call) -> Pending:

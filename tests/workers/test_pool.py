@@ -250,7 +250,7 @@ async def test_callers_that_wait_together_are_each_answered_once(shop: Open) -> 
     peer = await here.hire()
     answers: list[bytes] = []
     for _ in range(20):
-        here.pool(make_call()).then(lambda settled: answers.append(settled.result().body))
+        here.pool(make_call()).then(lambda settled: answers.append(bytes(settled.result().body)))
     for number in range(20):
         peer.answer(await peer.call(), b"%d" % number)
     await until(lambda: len(answers) == 20)

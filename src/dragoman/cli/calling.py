@@ -97,13 +97,14 @@ async def _call_hosted(local: LocalHost, asked: Asked, options: CallOptions, pri
     entry = await local.entry(asked.function)
     contract = entry.contract
     body, body_codec = _body(asked, contract)
-    reply_codec = Codec.BYTES if contract.raw_output and not contract.streaming else Codec.JSON
+    raw = contract.raw_output and not contract.streaming and not entry.target.gives_table
+    reply_codec = Codec.BYTES if raw else Codec.JSON
     if options.stream and not contract.streaming:
         raise Unimplemented(f"{asked.function} does not stream; leave --stream out", function=asked.function)
     call = local.host.call(entry.target, body, body_codec, reply_codec, timeout_s=options.timeout)
     reply = await entry.service(call)
     if reply.items is None:
-        printer.encoded(reply.body, raw=reply.codec is Codec.BYTES)
+        printer.encoded(bytes(reply.body), raw=reply.codec is Codec.BYTES)
     else:
         await _print_items(reply, printer, one_by_one=options.stream is not False)
 

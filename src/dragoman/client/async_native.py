@@ -64,7 +64,7 @@ class AsyncNative:
         raw bytes. Raises the call's `Fault`.
         """
         codec, body = await self.exchange(ask(function, input), timeout)
-        return value_of(checked(body, self._endpoint.reply_bytes_max, function), codec, function)
+        return value_of(checked(body, self._endpoint.reply_bytes_max, function), codec, function, input)
 
     def stream(
         self,
@@ -94,7 +94,7 @@ class AsyncNative:
                 if not items:
                     return
                 for codec, body in items:
-                    yield value_of(checked(body, self._endpoint.reply_bytes_max, function), codec, function)
+                    yield value_of(checked(body, self._endpoint.reply_bytes_max, function), codec, function, input)
         finally:
             link.cancel(call_id)
 

@@ -67,7 +67,7 @@ class AsyncRemote:
         patience = Patience(function, checked_timeout(timeout), self._clock.monotonic())
         listed = await self._learn(function, patience)
         request = call_request(function, input, listed, self._remaining_s(patience), streamed=False)
-        incoming = Incoming(function, listed, self._endpoint.reply_bytes_max)
+        incoming = Incoming(function, listed, self._endpoint.reply_bytes_max, input)
         try:
             await self._whole(request, incoming, patience)
             return incoming.value()

@@ -19,10 +19,12 @@ from dragoman.client.failure import PROBLEM_BYTES_MAX, media_type, read_failure,
 from dragoman.client.lines import TYPE as LINES_TYPE
 from dragoman.client.lines import query_of
 from dragoman.client.outflow import take_stream
-from dragoman.client.value import encode_input
+from dragoman.client.value import draft, encode_input, packed, tables
 from dragoman.contract import codec
+from dragoman.contract.table import MEDIA_TYPE, has_pyarrow, is_table_schema, is_table_value, tables_of
 from dragoman.core.call import Codec
 from dragoman.core.deadline import NEVER, at
+from dragoman.core.draft import whole
 from dragoman.core.fault import DataLoss, DeadlineExceeded, Fault, OutOfRange, Started, Unavailable, Unimplemented
 from dragoman.core.units import format_duration
 
@@ -48,6 +50,7 @@ TIMEOUT_S_MAX = 30 * 24 * 3600.0
 """The longest timeout that a function may have."""
 
 TYPES = {Codec.JSON: "application/json", Codec.MSGPACK: "application/msgpack", Codec.BYTES: "application/octet-stream"}
+TYPES[Codec.ARROW] = MEDIA_TYPE
 CODECS = {media: body_codec for body_codec, media in TYPES.items()}
 EVENTS = "text/event-stream"
 HTTP_OK = 200
@@ -78,7 +81,9 @@ def call_request(
     elif contract is None:
         # The one form that tells a single value from a list of items where nothing is known of the function.
         accept = TYPES[Codec.JSON]
-    elif contract.raw_output:
+    elif is_table_schema(contract.output) and (has_pyarrow() or tables().kind_given(value) is not None):
+        accept = TYPES[Codec.ARROW]
+    elif contract.raw_output and not is_table_schema(contract.output):
         accept = TYPES[Codec.BYTES]
     else:
         accept = TYPES[Codec.JSON if body_codec is Codec.JSON else Codec.MSGPACK]
@@ -110,13 +115,19 @@ def _feeding(
 
 def _body(value: Any, contract: Contract | None) -> tuple[bytes, Codec]:
     """Bytes as the whole input, or as the one parameter of a function that takes raw bytes, travel as they are."""
-    if isinstance(value, bytes | bytearray):
-        return bytes(value), Codec.BYTES
-    if contract is not None and contract.raw_input and isinstance(value, dict) and len(value) == 1:  # pyright: ignore[reportUnknownArgumentType] - any dict
-        ((name, alone),) = cast("dict[str, Any]", value).items()
+    if isinstance(value, bytes | bytearray | memoryview):
+        return bytes(cast("bytes", value)), Codec.BYTES
+    if contract is None:
+        return encode_input(value)
+    if contract.raw_input:
+        name, alone = "", value
+        if isinstance(value, dict) and len(value) == 1:  # pyright: ignore[reportUnknownArgumentType] - any dict
+            ((name, alone),) = cast("dict[str, Any]", value).items()
         if type(alone) is bytes and name in contract.input.get("properties", {}):
             return alone, Codec.BYTES
-    return encode_input(value)
+        if is_table_value(alone) and (not name or name in contract.input.get("properties", {})):
+            return bytes(whole(draft(alone))), Codec.ARROW
+    return encode_input(packed(value, tables_of(contract.input)))
 
 
 def function_request(function: str) -> Request:
@@ -186,11 +197,15 @@ class Patience:
 class Incoming:
     """The response to one request, fed as it comes in."""
 
-    def __init__(self, function: str, listed: Listed | None, reply_bytes_max: int) -> None:
+    def __init__(self, function: str, listed: Listed | None, reply_bytes_max: int, given: Any = None) -> None:
+        """`given` is the input: a table comes back as one of the same kind."""
         self.values: list[Any] = []
         self.streamed = False
         self._function = function
-        self._raw_items = listed is not None and listed.contract.streaming and listed.contract.raw_output
+        contract = None if listed is None else listed.contract
+        gives_bytes = contract is not None and contract.raw_output and not is_table_schema(contract.output)
+        self._raw_items = contract is not None and contract.streaming and gives_bytes
+        self._given = given
         self._bytes_max = reply_bytes_max
         self._bytes = 0
         self._status = 0
@@ -251,8 +266,17 @@ class Incoming:
         self.finish()
         if self._events is not None:
             return self.values
-        body, kind = bytes(self._body), CODECS[media_type(self._headers)]
+        kind = CODECS[media_type(self._headers)]
+        if kind is Codec.ARROW:
+            return self._table()
+        body = bytes(self._body)
         return body if kind is Codec.BYTES else self._decode(body, kind)
+
+    def _table(self) -> Any:
+        try:
+            return tables().read_reply(memoryview(self._body), self._given)
+        except ValueError as error:
+            raise self._told(DataLoss(f"the reply cannot be read: {error}", started=Started.YES)) from None
 
     def cut(self, why: str) -> Unavailable:
         """The fault of a reply that broke off."""

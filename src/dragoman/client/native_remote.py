@@ -96,7 +96,7 @@ class NativeRemote:
         raw bytes. Raises the call's `Fault`.
         """
         codec, body = self._way.exchange(ask_blocking(function, input), timeout)
-        return value_of(checked(body, self._endpoint.reply_bytes_max, function), codec, function)
+        return value_of(checked(body, self._endpoint.reply_bytes_max, function), codec, function, input)
 
     def stream(self, function: str, /, input: Any = None, *, timeout: float | None = None) -> Generator[Any]:  # noqa: A002 - the public word
         """Call a streaming function and iterate over its items as they come. Raises the call's `Fault`.
@@ -140,7 +140,7 @@ class Straight:
         try:
             while items := link.next_items(call_id, slot, patience):
                 for codec, body in items:
-                    yield value_of(checked(body, self._endpoint.reply_bytes_max, function), codec, function)
+                    yield value_of(checked(body, self._endpoint.reply_bytes_max, function), codec, function, value)
         finally:
             link.cancel(call_id)
 

@@ -103,7 +103,7 @@ class Remote:
         patience = Patience(function, checked_timeout(timeout), self._clock.monotonic())
         listed = self._learn(function, patience)
         request = call_request(function, input, listed, self._remaining_s(patience), streamed=False)
-        incoming = Incoming(function, listed, self._endpoint.reply_bytes_max)
+        incoming = Incoming(function, listed, self._endpoint.reply_bytes_max, input)
         try:
             self._whole(request, incoming, patience)
             return incoming.value()

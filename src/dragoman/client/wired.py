@@ -12,10 +12,12 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 from dragoman.client.outflow import Given, take_stream
-from dragoman.client.value import encode_input
+from dragoman.client.value import draft, encode_input, packed, tables
 from dragoman.contract import codec as codecs
 from dragoman.contract.codecs import msgpack
+from dragoman.contract.table import has_pyarrow, has_table, is_table_value
 from dragoman.core.call import Codec
+from dragoman.core.draft import whole
 from dragoman.core.fault import (
     DataLoss,
     Fault,
@@ -47,7 +49,6 @@ AT_THE_DOOR = (PermissionDenied, Unauthenticated, ResourceExhausted)
 LISTING, FUNCTION = "dragoman.functions", "dragoman.function"
 CODECS = tuple(Codec)
 _MSGPACK, _BYTES, _ARROW = int(Codec.MSGPACK), int(Codec.BYTES), int(Codec.ARROW)
-_BOTH_MSGPACK = _MSGPACK | _MSGPACK << 4
 
 
 class Left(Exception):  # noqa: N818 - a condition, which a link makes a fault of
@@ -65,19 +66,30 @@ class Asked(NamedTuple):
 
 
 def ask(function: str, value: Any) -> Asked:
-    """What to send for a call. Raises `InvalidArgument` for a name or an input that cannot be sent."""
-    if type(value) is bytes or type(value) is bytearray:
-        return Asked(function, entries_of(function), _BYTES | _MSGPACK << 4, bytes(value))
+    """What to send for a call; a table is wanted back as one, where it can be read, and all else as it may come.
+
+    Raises `InvalidArgument` for a name or an input that cannot be sent.
+    """
+    wanted = _ARROW << 4 if has_pyarrow() else 0
+    if isinstance(value, bytes | bytearray | memoryview):
+        return Asked(function, entries_of(function), _BYTES | (wanted or _MSGPACK << 4), bytes(cast("bytes", value)))
+    if is_table_value(value):
+        return Asked(function, entries_of(function), _ARROW | _ARROW << 4, bytes(whole(draft(value))))
+    if has_table(value):
+        # Nothing is known of the function here: that a table among its parameters is one there is the likelier.
+        value, wanted = packed(value), _ARROW << 4
     name = stream_of(cast("dict[str, Any]", value)) if type(value) is dict else ""
     if name:
         rest, items = take_stream(value, name)
         body, kind = encode_input(rest)
-        return Asked(function, entries_of(function), kind | kind << 4, body, None if items is None else Given(items))
+        given = None if items is None else Given(items)
+        return Asked(function, entries_of(function), kind | (wanted or kind << 4), body, given)
     try:
-        return Asked(function, entries_of(function), _BOTH_MSGPACK, msgpack.encode({} if value is None else value))
+        body = msgpack.encode({} if value is None else value)
+        return Asked(function, entries_of(function), _MSGPACK | (wanted or _MSGPACK << 4), body)
     except ValueError:
         body, kind = encode_input(value)
-        return Asked(function, entries_of(function), kind | kind << 4, body)
+        return Asked(function, entries_of(function), kind | (wanted or kind << 4), body)
 
 
 def ask_blocking(function: str, value: Any) -> Asked:
@@ -137,14 +149,19 @@ def milliseconds(left_s: float | None) -> int:
     return 0 if left_s is None else min(max(math.ceil(left_s * 1000), 1), MS_MAX)
 
 
-def value_of(body: bytes, codec: int, function: str) -> Any:
-    """The value of an END or an ITEM. Raises `DataLoss` where it cannot be read."""
+def value_of(body: bytes, codec: int, function: str, given: Any = None) -> Any:
+    """The value of an END or an ITEM; a table is of the kind that was `given`. Raises `DataLoss` where it is none."""
+    if codec == _ARROW:
+        try:
+            return tables().read_reply(body, given)
+        except ValueError as error:
+            raise _unreadable(function, error) from None
     if codec == _MSGPACK:
         try:
             return msgpack.decode(body)
         except ValueError as error:
             raise _unreadable(function, error) from None
-    if codec in {_BYTES, _ARROW}:
+    if codec == _BYTES:
         return body
     try:
         return codecs.decode(body, CODECS[codec])

@@ -33,6 +33,7 @@ from dragoman.contract.codecs.typed import UNSET, Meta, arguments, astuple, conv
 from dragoman.contract.malformed import Malformed
 from dragoman.contract.nesting import kind_of
 from dragoman.contract.plain import type_name
+from dragoman.contract.table import is_table
 
 _ACCEPT = "__dragoman_accept__"
 _FIELDS = "__dragoman_fields__"
@@ -82,6 +83,10 @@ def _mapping(kind: Any, origin: Any, value: Any) -> Any:
 
 
 def _instance(kind: Any, value: Any) -> Any:
+    if is_table(kind):
+        from dragoman.contract.arrow import table_of  # noqa: PLC0415 - for the few functions that take tables
+
+        return table_of(kind, value)
     if is_path(kind):
         if type(value) is str and "\0" not in value:
             return kind(value)

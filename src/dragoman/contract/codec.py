@@ -53,9 +53,7 @@ def _raw(value: Any) -> bytes:
     raise Malformed(message)
 
 
-def _arrow(_value: Any) -> bytes:
-    raise Malformed(_unknown(Codec.ARROW, "write"))
+WRITERS: tuple[Callable[[Any], bytes], ...] = (_nothing, json.encode, msgpack.encode, _raw, _raw)
+"""What writes each codec, by its number; an Arrow stream is bytes to whoever is not told of tables.
 
-
-WRITERS: tuple[Callable[[Any], bytes], ...] = (_nothing, json.encode, msgpack.encode, _raw, _arrow)
-"""What writes each codec, by its number. Each raises `Malformed`."""
+Each raises `Malformed`."""

@@ -12,6 +12,8 @@ from datetime import date, datetime, timedelta
 from os import PathLike, fspath
 from typing import Any, cast
 
+from dragoman.contract.table import is_table_value
+
 _BUILTIN = frozenset({bool, type(None), list, tuple, dict, set, frozenset})
 """What every codec writes by itself: one of these is asked about only where it stands as a key."""
 
@@ -21,7 +23,7 @@ _MISSING = frozenset({"NAType", "NaTType"})
 _VIEWS = (Sequence, AbstractSet, ValuesView, deque, Iterator)
 
 
-def plain(value: Any) -> Any:  # noqa: C901, PLR0911 - a flat list of the kinds of value, one line each
+def plain(value: Any) -> Any:  # noqa: C901, PLR0911, PLR0912 - a flat list of the kinds of value, one line each
     """Turn one value into something plainer. Raises `TypeError` where there is no honest way to."""
     if type(value) in _BUILTIN:
         message = f"{type_name(type(value))} cannot be the key of an object"
@@ -34,6 +36,10 @@ def plain(value: Any) -> Any:  # noqa: C901, PLR0911 - a flat list of the kinds 
         return timedelta(days=value.days, seconds=value.seconds, microseconds=value.microseconds)
     if type(value).__name__ in _MISSING:
         return None
+    if is_table_value(value):
+        from dragoman.contract import arrow  # noqa: PLC0415 - for the few values that are tables
+
+        return arrow.records(value)
     value = _exact(value)
     for method in ("tolist", "item"):
         if callable(convert := getattr(value, method, None)):

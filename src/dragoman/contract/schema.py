@@ -39,6 +39,7 @@ from dragoman.contract.codecs.typed import Meta, builtins
 from dragoman.contract.constraint import Unenforceable, read
 from dragoman.contract.malformed import Malformed
 from dragoman.contract.plain import type_name
+from dragoman.contract.table import INPUT, OUTPUT, is_table
 
 Schema = dict[str, Any]
 _DEFINITIONS = "#/$defs/"
@@ -81,7 +82,10 @@ _KEYS = frozenset({Any, str, int, float, datetime, date, UUID, Decimal})
 _NOT_A_NAME = re.compile(r"[^A-Za-z0-9_.-]+")
 _HINTS = {
     "numpy": "annotate it as list[float] or the like: numpy values that are returned are converted",
-    "pandas": "annotate it as list[dict[str, float]] or the like: pandas values that are returned are converted",
+    "pandas": "annotate it as pandas.DataFrame, or as list[float] or the like: pandas values are converted",
+    "polars": "annotate it as polars.DataFrame, or as list[float] or the like",
+    "pyarrow": "annotate it as pyarrow.Table",
+    "nanoarrow": "annotate it as nanoarrow.Array or nanoarrow.ArrayStream",
     "collections.abc": "pass data, not behaviour",
 }
 
@@ -157,7 +161,7 @@ class SchemaBuilder:
             return self._build(strip(kind))
         return self._class(kind, origin or kind)
 
-    def _class(self, kind: Any, origin: Any) -> Schema:  # noqa: C901, PLR0911 - one return per kind of class
+    def _class(self, kind: Any, origin: Any) -> Schema:  # noqa: C901, PLR0911, PLR0912 - one return per kind of class
         if origin is collections.Counter:
             return self._object((*get_args(kind), int))
         if origin in _ARRAYS:
@@ -175,6 +179,8 @@ class SchemaBuilder:
         if (fields := fields_of(kind)) is not None:
             return self._defined(kind, lambda: self._record(kind, origin, fields))
         if isinstance(origin, type):
+            if is_table(origin):
+                return copy.deepcopy(OUTPUT if self._output else INPUT)
             if is_path(origin):
                 return dict(_SIMPLE[str])
             for base in (str, int, float):

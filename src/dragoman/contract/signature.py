@@ -11,7 +11,7 @@ import inspect
 import typing
 from collections.abc import Callable
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, get_args, get_origin
+from typing import TYPE_CHECKING, Any, cast, get_args, get_origin
 
 from dragoman.contract import docstring, intake, parameters
 from dragoman.contract.annotation import REQUIRED, Hints, Unresolved, fields_of, hints_of, is_model, is_record, strip
@@ -34,7 +34,9 @@ from dragoman.contract.marker import Marker, marker_of
 from dragoman.contract.offering import is_offered, reason_not_offered
 from dragoman.contract.plain import rows, type_name
 from dragoman.contract.schema import Schema, SchemaBuilder, Unsupported, annotate
+from dragoman.contract.table import is_table
 from dragoman.core.call import Codec
+from dragoman.core.draft import Draft
 from dragoman.core.fault import Breach, Fault, InvalidArgument, Started, Unimplemented, Unknown
 
 if TYPE_CHECKING:
@@ -66,6 +68,7 @@ class Binding:
         "_readers",
         "_rows",
         "_strict",
+        "_tables",
         "context_parameter",
         "contract",
         "function",
@@ -100,13 +103,18 @@ class Binding:
             taken.json,
             taken.msgpack,
             self._read_raw,
-            self._read_no_arrow,
+            self._read_raw,
         ]
+        self._tables = False
         self._rows = contract.output.get("items", {}).get("type") == "array"
         self._patient: Patient | None = None
         self._strict = taken.strict
         if taken.stricter or patterned:
             self._slow()
+
+    def give_tables(self) -> None:
+        """Write results as tables: Arrow streams where bytes are wanted, else records."""
+        self._tables = True
 
     def belong_to(self, source: str) -> None:
         """Be known by the full name, as callers know the function, in what its faults say."""
@@ -128,7 +136,7 @@ class Binding:
         """
         try:
             taken = self._readers[codec](body)
-            if self._strict and codec != Codec.BYTES:
+            if self._strict and codec < Codec.BYTES:
                 self._check(body, codec)
         except DECODING_ERRORS:
             taken = self._read_slowly(body, codec)
@@ -140,8 +148,8 @@ class Binding:
             return None
         return Direct(self, codec, self._readers[codec], wanted)
 
-    def encode(self, value: Any, codec: Codec) -> bytes:
-        """Encode a result, or one item of a stream.
+    def encode(self, value: Any, codec: Codec) -> bytes | Draft:
+        """Encode a result, or one item of a stream; what is large and raw is written when it is known where to.
 
         Raises `Unimplemented` for raw output of what is not bytes, `Unknown` for a value that cannot be written; both
         with `started: yes`.
@@ -149,6 +157,10 @@ class Binding:
         if self._rows:
             value = rows(value)
         try:
+            if self._tables:
+                return _written(value, codec)
+            if codec >= Codec.BYTES and isinstance(value, (bytearray, memoryview)):
+                return _copied(memoryview(cast("bytearray", value)))
             return WRITERS[codec](value)
         except Malformed as error:
             raise self._unwritten(value, codec, error) from error
@@ -179,19 +191,17 @@ class Binding:
             return self._input.json(b"{}")
         raise self._refused("must say its codec: send JSON or MessagePack")
 
-    def _read_no_arrow(self, _body: bytes | memoryview) -> Any:
-        raise self._refused("must be JSON or MessagePack, not Arrow")
-
     def _read_raw(self, body: bytes | memoryview) -> Any:
         if self.contract.raw_input:
             try:
-                return self._input.raw(bytes(body))
+                return self._input.raw(body)
             except Malformed as error:
                 raise self._refused(error.message, error.path) from None
         if not body:
             return self._input.json(b"{}")
         raise self._refused(
-            "must be JSON or MessagePack: raw bytes fit only a function with a single `bytes` parameter"
+            "must be JSON or MessagePack: raw bytes and Arrow streams fit only a function whose single parameter takes "
+            "them"
         )
 
     def _refused(self, message: str, path: str = "") -> InvalidArgument:
@@ -200,7 +210,7 @@ class Binding:
 
     def _unwritten(self, value: Any, codec: Codec, error: Malformed) -> Fault:
         name = self.name
-        if codec not in {Codec.JSON, Codec.MSGPACK}:
+        if codec not in {Codec.JSON, Codec.MSGPACK} and not self._tables:
             detail = f"{name} has no raw output: it returned {type_name(type(value))}; ask for JSON or MessagePack"
             return Unimplemented(detail, started=Started.YES, function=name)
         detail = f"{name} returned a {type_name(type(value))} that cannot be sent: {error}"
@@ -260,12 +270,20 @@ class _Input:
         """How to call the function with what was read."""
         return (parameters.whole if self.is_record else parameters.spread)(function, self.parameters)
 
-    def raw(self, body: bytes) -> Any:
-        """What the decoder would give for a single parameter of bytes. Raises `Malformed` for a wrong length."""
+    def raw(self, body: bytes | memoryview) -> Any:
+        """What the decoder would give for a single parameter of bytes, or a table.
+
+        A view of the body, and a table over it, cost no copy. Raises `Malformed` for what does not fit.
+        """
         (parameter,) = self.parameters.inputs
         if parameter.kind is bytes:
-            return self.kind(p0=body)
-        return convert({parameter.name: body}, self.kind, decode_hook)
+            return self.kind(p0=bytes(body))
+        bare = strip(parameter.kind)
+        if bare is memoryview:
+            return self.kind(p0=memoryview(body).toreadonly())
+        if is_table(bare):
+            return self.kind(p0=_table(bare, body))
+        return convert({parameter.name: bytes(body)}, self.kind, decode_hook)
 
     def _may_be_empty(self) -> bool:
         return not self.is_record and all(parameter.default is not REQUIRED for parameter in self.parameters.inputs)
@@ -318,11 +336,13 @@ def bind(function: Callable[..., Any], *, marker: Marker | None = None) -> Bindi
         output=_output_schema(name, result, documented.result),
         streaming=streaming,
         idempotent=marker.idempotent,
-        raw_input=len(found.inputs) == 1 and strip(found.inputs[0].kind) is bytes,
-        raw_output=strip(result) in (bytes, bytearray, memoryview),
+        raw_input=len(found.inputs) == 1 and _is_raw(found.inputs[0].kind),
+        raw_output=_is_raw(result) or strip(result) is bytearray,
         input_stream="" if stream_at is None else found.inputs[stream_at].name,
     )
     binding = Binding(function, contract, taken, is_async=is_async, patterned=builder.patterned)
+    if is_table(strip(result)):
+        binding.give_tables()
     if stream_at is not None:
         plan, written_as = binding.plan, written.inputs[stream_at]
         binding.plan = intake.iterating(plan, stream_at, written_as, is_async=is_async)
@@ -352,9 +372,36 @@ def _intake(binding: Binding, taken: _Input, at: int, plan: parameters.Plan, *, 
         Codec.MSGPACK: msgpack_decoder(decodable(kind), decode_hook),
     }
     if kind is bytes:
-        readers[Codec.BYTES] = bytes
+        readers[Codec.BYTES] = readers[Codec.ARROW] = bytes
+    elif is_table(kind):
+        readers[Codec.BYTES] = readers[Codec.ARROW] = lambda body: _table(kind, body)
     rest = part(*(each for each in inputs if each is not stream))
     return intake.Intake(stream.name, at, (rest, part(replace(stream, default=REQUIRED))), (taken.kind, plan), readers)
+
+
+def _is_raw(kind: Any) -> bool:
+    """Whether a value of this type is one run of bytes: raw, or an Arrow stream."""
+    return strip(kind) in (bytes, memoryview) or is_table(strip(kind))
+
+
+def _table(kind: type, body: bytes | memoryview) -> Any:
+    from dragoman.contract import arrow  # noqa: PLC0415 - for the few functions that take tables
+
+    return arrow.read(kind, body)
+
+
+def _written(value: Any, codec: Codec) -> bytes | Draft:
+    """A table, as its Arrow stream or its records. Raises `Malformed`."""
+    from dragoman.contract import arrow  # noqa: PLC0415 - for the few functions that give tables
+
+    return arrow.draft(value) if codec >= Codec.BYTES else WRITERS[codec](arrow.records(value))
+
+
+def _copied(view: memoryview[Any]) -> Draft | bytes:
+    if not view.c_contiguous:
+        return bytes(view)
+    flat = view.cast("B") if view.nbytes else view
+    return Draft(view.nbytes, lambda memory: memory.__setitem__(slice(None), flat))
 
 
 def _gather(*values: Any) -> tuple[Any, ...]:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Protocol
 from dragoman.core.deadline import NEVER
 
 if TYPE_CHECKING:
+    from dragoman.core.draft import Draft
     from dragoman.core.event import Event
     from dragoman.core.target import Target
 
@@ -91,7 +92,7 @@ class Call:
     def __init__(  # noqa: PLR0913 - built once per call on the hot path: fields, not options
         self,
         target: Target,
-        body: bytes,
+        body: bytes | memoryview | Draft,
         codec: Codec = Codec.JSON,
         reply_codec: Codec = Codec.JSON,
         *,
@@ -147,7 +148,7 @@ class Reply:
 
     def __init__(
         self,
-        body: bytes,
+        body: bytes | memoryview,
         codec: Codec = Codec.JSON,
         items: Stream | None = None,
         queue_s: float = 0.0,

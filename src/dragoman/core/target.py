@@ -12,6 +12,7 @@ class Target:
     `name` is the full one (`stats.correlation`), `function` its last part, and `index` its place in the manifest that
     its workers offer, which travels in the frame header instead of the name. `raw_parameter` names the
     one parameter that raw input is, where it has a name. `input_stream` names the one that may come as a stream.
+    `tables` names the parameters that are tables; `gives_table` says that the result, or each item, is one.
     """
 
     name: str
@@ -25,3 +26,5 @@ class Target:
     raw_output: bool = False
     raw_parameter: str = ""
     input_stream: str = ""
+    tables: frozenset[str] = frozenset()
+    gives_table: bool = False

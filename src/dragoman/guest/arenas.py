@@ -13,6 +13,7 @@ from dragoman.wire.segment import region_of
 if TYPE_CHECKING:
     from collections.abc import MutableMapping
 
+    from dragoman.core.draft import Draft
     from dragoman.wire.connection import Connection
     from dragoman.wire.frame import Frame
     from dragoman.wire.segment import Region
@@ -53,7 +54,7 @@ class Arenas:
             for frame in frames
         ]
 
-    def place(self, connection: Connection, body: bytes | memoryview) -> Region | None:
+    def place(self, connection: Connection, body: bytes | memoryview | Draft) -> Region | None:
         """Copy a body into the arena; `None` where it has no room. The region must be lent next."""
         region = connection.room(len(body))
         if region is not None:

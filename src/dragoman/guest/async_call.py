@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 
     from dragoman.contract.signature import Binding
     from dragoman.core.call import Codec
+    from dragoman.core.draft import Draft
     from dragoman.guest.forks import ForkGuard
     from dragoman.guest.line import Line
     from dragoman.guest.nested import Outbound
@@ -163,7 +164,7 @@ class AsyncCalls:
         self._server.give_back()
         self._server.next()
 
-    async def _answer(self, binding: Binding, frame: Frame, arrived_at: float) -> tuple[bytes, Codec]:
+    async def _answer(self, binding: Binding, frame: Frame, arrived_at: float) -> tuple[bytes | Draft, Codec]:
         codec = CODECS[frame.codec & 15]
         wanted = reply_codec(binding, codec, CODECS[frame.codec >> 4])
         deadline = arrived_at + frame.amount * 0.001 if frame.amount else NEVER
@@ -190,7 +191,7 @@ class AsyncCalls:
         items = AsyncItems(self._line, self._line.inflows.of(frame.call), binding.intake)
         return binding.intake.invoke(frame.body, codec, context, items)
 
-    async def _send_item(self, call: int, codec: int, body: bytes) -> None:
+    async def _send_item(self, call: int, codec: int, body: bytes | Draft) -> None:
         line = self._line
         if self._guard.is_child:
             leave(None)
@@ -202,7 +203,7 @@ class AsyncCalls:
                 del self._credit[call]
         now = monotonic()
         with line.lock:
-            line.put(line.connection.item_header(call, codec, len(body)), body)
+            line.put(*line.item(call, codec, body))
             line.flush()
         if now - self._sent_at > ITEM_S or line.size > SEND_BYTES:
             self._sent_at = now

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from _thread import LockType
     from collections.abc import Iterator
 
+    from dragoman.core.draft import Draft
     from dragoman.guest.context import Context
     from dragoman.guest.inflow import Inflow
     from dragoman.guest.line import Line
@@ -191,7 +192,7 @@ class Blocking:
             line.flush()
             self._server.wake()
 
-    def send_item(self, call: int, codec: int, body: bytes) -> None:
+    def send_item(self, call: int, codec: int, body: bytes | Draft) -> None:
         """Send an item as soon as the host has room for it. Raises `CallCancelled`."""
         line = self._line
         while True:
@@ -199,7 +200,7 @@ class Blocking:
                 if self._runner.cancelled:
                     raise CallCancelled
                 if line.connection.credit_of(call) > 0:
-                    line.put(line.connection.item_header(call, codec, len(body)), body)
+                    line.put(*line.item(call, codec, body))
                     now = monotonic()
                     if line.driver is not None or line.size > SEND_BYTES or now - self._sent_at > ITEM_S:
                         self._sent_at = now

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from dragoman.core.call import Codec, Reply
 from dragoman.core.deadline import NEVER
+from dragoman.core.draft import whole
 from dragoman.core.fault import DeadlineExceeded, Started, Unimplemented
 from dragoman.guest.context import Context
 from dragoman.guest.loader import LoadFailed, load
@@ -80,7 +81,7 @@ class InlineFunctions:
             link.ended = True
             raise link.fault(error) from None
         link.ended = True
-        return Reply(body, wanted, None, 0.0, monotonic() - began_at)
+        return Reply(whole(body), wanted, None, 0.0, monotonic() - began_at)
 
 
 class InlineStream:
@@ -98,7 +99,7 @@ class InlineStream:
     async def __anext__(self) -> bytes:
         try:
             item = await _until(self._link.call.deadline, anext(self._items))
-            return self._binding.encode(item, self._codec)
+            return bytes(whole(self._binding.encode(item, self._codec)))
         except StopAsyncIteration:
             raise
         except BaseException as error:  # noqa: BLE001 - user code may raise anything
@@ -187,12 +188,13 @@ async def _until(deadline: float, value: Awaitable[Any]) -> Any:
 
 
 def _invoke(binding: Binding, call: Call, context: Context | None) -> Any:
+    body = whole(call.body)
     if call.input is None:
-        return binding.invoke(call.body, call.codec, context)
+        return binding.invoke(body, call.codec, context)
     if binding.intake is None:
         name = binding.contract.name
         raise Unimplemented(f"{name} takes no input stream: send its whole input", started=Started.NO)
-    return binding.intake.invoke(call.body, call.codec, context, _items(binding.intake, call.input))
+    return binding.intake.invoke(body, call.codec, context, _items(binding.intake, call.input))
 
 
 async def _items(intake: Intake, stream: Input) -> AsyncIterator[Any]:

@@ -13,16 +13,19 @@ from math import inf
 from time import monotonic
 from typing import TYPE_CHECKING, NoReturn
 
+from dragoman.core.draft import whole
 from dragoman.core.fault import FailedPrecondition, Internal, Started
 from dragoman.guest.inflow import Inflows
 from dragoman.wire.connection import Connection
 from dragoman.wire.fault import ProtocolFault, Reason
+from dragoman.wire.frame import Flag
 from dragoman.wire.state import IllegalTransition, Role
 
 if TYPE_CHECKING:
     from _socket import socket
     from collections.abc import Callable
 
+    from dragoman.core.draft import Draft
     from dragoman.core.fault import Fault
     from dragoman.guest.arenas import Arenas
     from dragoman.wire.frame import Frame
@@ -107,7 +110,7 @@ class Line:
             self.flush()
         self.lost()
 
-    def put(self, *parts: bytes) -> None:
+    def put(self, *parts: bytes | memoryview) -> None:
         """Send these bytes with the next batch."""
         if not self._parts:
             self.since = monotonic()
@@ -133,7 +136,7 @@ class Line:
             self.lost()
         self._sending = False
 
-    def send(self, header: bytes, body: bytes) -> None:
+    def send(self, header: bytes, body: bytes | memoryview) -> None:
         """Send one frame, after what is waiting; blocks where the host does not read. Not where there is a driver."""
         if self._parts or self._sending or len(body) > SEND_BYTES:
             self.put(header, body)
@@ -177,8 +180,8 @@ class Line:
             parts[0] = memoryview(parts[0])[sent:]
         return bool(parts)
 
-    def answer(self, call: int, codec: int, body: bytes, amount: int) -> tuple[bytes, bytes]:
-        """The END of a call as header and body: a large one is copied into shared memory. Takes the lock for that.
+    def answer(self, call: int, codec: int, body: bytes | Draft, amount: int) -> tuple[bytes, bytes | memoryview]:
+        """The END of a call as header and body: a large one is written to shared memory. Takes the lock for that.
 
         Raises `Oversized`, `IllegalTransition`.
         """
@@ -188,7 +191,31 @@ class Line:
                 region = arenas.place(connection, body)
                 if region is not None:
                     return connection.lend_end(call, codec, region, amount), b""
-        return connection.end_header(call, codec, len(body), amount), body
+        return connection.end_header(call, codec, len(body), amount), whole(body)
+
+    def call(self, frame: Frame, body: bytes | Draft) -> tuple[bytes, bytes | memoryview]:
+        """A CALL as header and body; a large body goes to shared memory. Raises `Oversized`, `IllegalTransition`."""
+        arenas, connection = self.arenas, self.connection
+        if len(body) >= self.segment_from and arenas is not None and len(body) <= connection.limits.frame_bytes_max:
+            region = arenas.place(connection, body)
+            if region is not None:
+                lending = frame._replace(flags=frame.flags | Flag.SEGMENT, body=region.pack())
+                return connection.flagged_header(lending), lending.body
+        given = whole(body)
+        _, _, codecs, index, call, amount, entries, _ = frame
+        return connection.stream_header(call, index, codecs, len(given), amount, entries), given
+
+    def item(self, call: int, codec: int, body: bytes | Draft) -> tuple[bytes, bytes | memoryview]:
+        """An ITEM as header and body; a large one is written to shared memory. Look at the credit first.
+
+        Raises `Oversized`, `IllegalTransition`.
+        """
+        arenas, connection = self.arenas, self.connection
+        if len(body) >= self.segment_from and arenas is not None and len(body) <= connection.limits.frame_bytes_max:
+            region = arenas.place(connection, body)
+            if region is not None:
+                return connection.lend_item(call, codec, region), b""
+        return connection.item_header(call, codec, len(body)), whole(body)
 
     def give_back(self) -> None:
         """Release the regions that nothing refers to any more, with the next batch."""

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import AsyncIterator, Iterator
+from importlib import import_module
 from time import monotonic
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from dragoman.contract.codec import Malformed, decode, encode
+from dragoman.contract.table import has_table, is_table_value
 from dragoman.core.call import Codec
 from dragoman.core.deadline import remaining_ms
+from dragoman.core.draft import whole
 from dragoman.core.fault import DataLoss, Fault, InvalidArgument, Started
 from dragoman.wire import meta
 from dragoman.wire.fault import Oversized
@@ -20,10 +23,12 @@ from dragoman.wire.state import IllegalTransition
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from dragoman.core.draft import Draft
     from dragoman.guest.context import Context
     from dragoman.guest.line import Line
 
 _CODECS = Codec.MSGPACK | Codec.MSGPACK << 4
+_ARROW_CODECS = Codec.ARROW | Codec.ARROW << 4
 _END, _ITEM = int(Kind.END), int(Kind.ITEM)
 NAME_CHARACTERS_MAX = 256
 """Of a name that cannot be called this much is quoted: as much as a name may have."""
@@ -35,9 +40,11 @@ class Nested:
     """One call that a function has made and waits for. `on_done` is called once, by whoever reads the wire."""
 
     def __init__(self, call: int, function: str, on_done: Callable[[], Any]) -> None:
+        """`given`, set later, is the table that was sent, if one was: one of its kind comes back."""
         self.call = call
         self.function = function
         self._on_done = on_done
+        self.given: Any = None
         self.items: Any = None
         self._items: list[bytes] = []
         self._codec = Codec.NONE
@@ -78,10 +85,10 @@ class Nested:
             raise self.fault_of(self._end)
         try:
             if self._items:
-                return [decode(item, self._codec) for item in self._items]
+                return [_decoded(item, self._codec, self.given) for item in self._items]
             if not self._end.body and self._end.body_codec in {Codec.JSON, Codec.MSGPACK}:
                 return []
-            return decode(self._end.body, self._end.body_codec)
+            return _decoded(self._end.body, self._end.body_codec, self.given)
         except Malformed as error:
             raise DataLoss(f"the reply of {self.function} cannot be read: {error}") from None
 
@@ -114,7 +121,7 @@ class NestedStream(Nested):
     def value(self, frame: Frame) -> Any:
         """What an item says. Raises `DataLoss` where it cannot be read."""
         try:
-            return decode(frame.body, frame.body_codec)
+            return _decoded(frame.body, frame.body_codec, self.given)
         except Malformed as error:
             raise DataLoss(f"an item of {self.function} cannot be read: {error}") from None
 
@@ -131,7 +138,7 @@ def take_items(arguments: dict[str, Any]) -> tuple[dict[str, Any], Any]:
     A second iterator stays, and cannot be sent.
     """
     for name, value in arguments.items():
-        if isinstance(value, Iterator | AsyncIterator):
+        if isinstance(value, Iterator | AsyncIterator) and not is_table_value(cast("object", value)):
             return {key: each for key, each in arguments.items() if key != name}, value  # pyright: ignore[reportUnknownVariableType] - any iterator
     return arguments, None
 
@@ -139,7 +146,33 @@ def take_items(arguments: dict[str, Any]) -> tuple[dict[str, Any], Any]:
 Kept = TypeVar("Kept", bound=Nested)
 
 
-def _encoded(value: Any) -> tuple[bytes, Codec]:
+def _arrow() -> Any:
+    return import_module("dragoman.contract.arrow")
+
+
+def _encoded_input(arguments: dict[str, Any]) -> tuple[bytes | Draft, int, Any]:
+    """The body of a call, its codecs, and the table that it is, if it is one: the only argument."""
+    if len(arguments) == 1:
+        (value,) = arguments.values()
+        if is_table_value(value):
+            return _arrow().draft(value), _ARROW_CODECS, value
+    if has_table(arguments):
+        given = next(value for value in arguments.values() if is_table_value(value))
+        packed = {
+            name: bytes(whole(_arrow().draft(value))) if is_table_value(value) else value
+            for name, value in arguments.items()
+        }
+        return encode(packed, Codec.MSGPACK), Codec.MSGPACK | Codec.ARROW << 4, given
+    return encode(arguments, Codec.MSGPACK), _CODECS, None
+
+
+def _decoded(body: bytes, codec: Codec, given: Any) -> Any:
+    return _arrow().read_reply(body, given) if codec is Codec.ARROW else decode(body, codec)
+
+
+def _encoded(value: Any) -> tuple[bytes | Draft, Codec]:
+    if is_table_value(value):
+        return _arrow().draft(value), Codec.ARROW
     try:
         return encode(value, Codec.MSGPACK), Codec.MSGPACK
     except Malformed:
@@ -170,23 +203,26 @@ class Outbound:
         if not isinstance(function, str) or not function:  # pyright: ignore[reportUnnecessaryIsInstance] - user code may pass anything
             raise InvalidArgument("ctx.call takes the full name of a function: 'source.function'", started=Started.NO)
         entries = context.entries
+        line = self._line
         try:
-            body = encode(arguments, Codec.MSGPACK)
+            body, codecs, table = _encoded_input(arguments)
             # Past what a byte holds the host has long refused the chain for its depth.
             head = meta.encode(entries.trace, context.call_id, function, min(entries.depth + 1, 255))
             amount = remaining_ms(context.deadline, monotonic())
             call = self._last + 1
             if items is None:
-                data = self._line.connection.stream_header(call, 0, _CODECS, len(body), amount, head) + body
+                parts = line.call(Frame(Kind.CALL, Flag.STREAM, codecs, 0, call, amount, head), body)
             else:
-                frame = Frame(Kind.CALL, Flag.STREAM | Flag.INPUT, _CODECS, 0, call, amount, head, body)
-                data = self._line.connection.flagged_header(frame) + body
+                given = bytes(whole(body))
+                frame = Frame(Kind.CALL, Flag.STREAM | Flag.INPUT, codecs, 0, call, amount, head, given)
+                parts = line.connection.flagged_header(frame), given
         except (Malformed, Oversized, IllegalTransition, ValueError) as error:
             shown = function if len(function) <= NAME_CHARACTERS_MAX else f"{function[:NAME_CHARACTERS_MAX]}…"
             raise InvalidArgument(f"{shown} cannot be called: {error}", started=Started.NO) from None
         self._last = call
-        self._line.put(data)
+        line.put(*parts)
         nested = self._live[call] = kind(call, function, on_done)
+        nested.given = table
         nested.items = items
         return nested
 
@@ -202,7 +238,7 @@ class Outbound:
             return False
         try:
             body, codec = _encoded(value)
-            self._line.put(connection.item_header(nested.call, codec, len(body)), body)
+            self._line.put(*self._line.item(nested.call, codec, body))
         except (Malformed, Oversized) as error:
             message = f"an item for {nested.function} cannot be sent: {error}"
             raise InvalidArgument(message, started=Started.UNKNOWN) from None

@@ -32,6 +32,7 @@ from dragoman.wire.frame import Flag
 
 if TYPE_CHECKING:
     from dragoman.contract.signature import Binding
+    from dragoman.core.draft import Draft
     from dragoman.guest.forks import ForkGuard
     from dragoman.guest.inflow import Inflow
     from dragoman.guest.line import Line
@@ -48,7 +49,7 @@ CODECS = tuple(Codec)
 class Port(Link, Protocol):
     """Where a running call's questions and items go."""
 
-    def send_item(self, call: int, codec: int, body: bytes) -> None:
+    def send_item(self, call: int, codec: int, body: bytes | Draft) -> None:
         """Send one item, once there is credit. Raises `CallCancelled`."""
         ...
 
@@ -91,19 +92,19 @@ class Runner:
         self.cancelled = self.struck = self.interrupted = self.late = False
         self.deadline = NEVER
 
-    def serve(self, frame: Frame, arrived_at: float) -> tuple[bytes, bytes]:
+    def serve(self, frame: Frame, arrived_at: float) -> tuple[bytes, bytes | memoryview]:
         """Run the call that has begun; return its answer as a frame's header and body. Sets `ended_at`."""
-        _, flags, codecs, function, call, amount, _, body = frame
+        _, flags, codecs, function, call, amount, _, taken = frame
         try:
             direct = self._direct.get((function, codecs))
             self.deadline = deadline = arrived_at + amount * 0.001 if amount else NEVER
             if direct is not None and deadline > self.began_at and flags < _INPUT:
                 self.exposed = True
-                value = direct.invoke(body)
+                value = direct.invoke(taken)
                 self.exposed = False
                 wanted = direct.wanted
                 try:
-                    body = direct.encode(value)
+                    body: bytes | Draft = direct.encode(value)
                 except Malformed:
                     body, wanted = encode_reply(self._bindings[function], value, wanted)
             else:
@@ -120,14 +121,16 @@ class Runner:
                 self.output.settle(call)
             self.ended_at = now = monotonic()
             run_us = int((now - self.began_at) * 1e6)
-            if len(body) >= self.line.segment_from:
+            if type(body) is not bytes or len(body) >= self.line.segment_from:
                 return self.line.answer(call, wanted, body, run_us)
             return self.line.connection.end_header(call, wanted, len(body), run_us), body
         except BaseException as error:  # noqa: BLE001 - user code may raise anything, and the worker outlives it
             self.exposed = False
             return self._fail(frame, error)
 
-    def _invoke(self, binding: Binding, frame: Frame, wanted: Codec, context: Context | None) -> tuple[bytes, Codec]:
+    def _invoke(
+        self, binding: Binding, frame: Frame, wanted: Codec, context: Context | None
+    ) -> tuple[bytes | Draft, Codec]:
         intake = binding.intake if frame.flags & _INPUT else None
         self.exposed = True
         if intake is None:
@@ -194,12 +197,12 @@ def reply_codec(binding: Binding, codec: Codec, wanted: Codec) -> Codec:
     """The codec of the reply: what is wanted; else as the input came, raw only where the function gives bytes."""
     if wanted:
         return wanted
-    if codec == Codec.BYTES and not binding.contract.raw_output:
+    if codec >= Codec.BYTES and not binding.contract.raw_output:
         return Codec.JSON
     return codec or Codec.JSON
 
 
-def in_json(binding: Binding, value: Any, wanted: Codec, fault: Fault) -> tuple[bytes, Codec]:
+def in_json(binding: Binding, value: Any, wanted: Codec, fault: Fault) -> tuple[bytes | Draft, Codec]:
     """A result as JSON where MessagePack cannot say it: an integer past 64 bits. Raises `fault` where JSON cannot."""
     if wanted is not Codec.MSGPACK:
         raise fault
@@ -209,7 +212,7 @@ def in_json(binding: Binding, value: Any, wanted: Codec, fault: Fault) -> tuple[
         raise fault from None
 
 
-def encode_reply(binding: Binding, value: Any, wanted: Codec) -> tuple[bytes, Codec]:
+def encode_reply(binding: Binding, value: Any, wanted: Codec) -> tuple[bytes | Draft, Codec]:
     """A result in the wanted codec, or in JSON where that one cannot say it. Raises the fault of neither."""
     try:
         return binding.encode(value, wanted), wanted
@@ -224,8 +227,9 @@ def refuse_unservable(binding: Binding, codec: Codec, wanted: Codec, flags: int)
         raise Unimplemented(f"{name} streams: call it for a stream", started=Started.NO)
     if flags & _INPUT and binding.intake is None:
         raise Unimplemented(f"{name} takes no input stream: send its whole input", started=Started.NO)
-    if _ARROW in {codec, wanted}:
-        raise Unimplemented(f"{name} speaks JSON, MessagePack and raw bytes, not Arrow", started=Started.NO)
+    contract = binding.contract
+    if (codec is _ARROW and not contract.raw_input) or (wanted is _ARROW and not contract.raw_output):
+        raise Unimplemented(f"{name} speaks JSON and MessagePack here, not Arrow", started=Started.NO)
 
 
 def refuse_late(deadline: float, now: float) -> None:

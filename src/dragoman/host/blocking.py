@@ -118,7 +118,7 @@ class BlockingProject:
         call, service, outflow = self._ready(function, input, timeout)
         with outflow or _NOTHING:
             reply = service(call).result()
-            return decode_reply(reply) if reply.items is None else self._wait(gathered(reply))
+            return decode_reply(reply, given=input) if reply.items is None else self._wait(gathered(reply, input))
 
     def stream(self, function: str, /, input: Any = None, *, timeout: float | None = None) -> Generator[Any]:  # noqa: A002 - the public word
         """Call a streaming function and iterate over its items as they come. Raises the call's `Fault`."""
@@ -131,7 +131,7 @@ class BlockingProject:
             try:
                 while items := self._wait(batch(stream)):
                     for item in items:
-                        yield decode_reply(reply, item)
+                        yield decode_reply(reply, item, input)
             finally:
                 self._wait(stream.aclose())
 

@@ -113,10 +113,10 @@ class AsyncProject:
         call, service, outflow = self._prepare(function, input, timeout)
         if outflow is None:
             reply = await service(call)
-            return decode_reply(reply) if reply.items is None else await gathered(reply)
+            return decode_reply(reply, given=input) if reply.items is None else await gathered(reply, input)
         with outflow:
             reply = await service(call)
-            return decode_reply(reply) if reply.items is None else await gathered(reply)
+            return decode_reply(reply, given=input) if reply.items is None else await gathered(reply, input)
 
     async def stream(
         self,
@@ -134,7 +134,7 @@ class AsyncProject:
                 raise Unimplemented(f"{function} does not stream; call it", function=function)
             try:
                 async for item in reply.items:
-                    yield decode_reply(reply, item)
+                    yield decode_reply(reply, item, input)
             finally:
                 await reply.items.aclose()
 

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from dragoman.contract.fitting import fitted, in_reach
 from dragoman.core.call import Call
 from dragoman.core.fault import (
     DeadlineExceeded,
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
     from dragoman.contract.function import Contract
     from dragoman.core.call import Codec, Reply
     from dragoman.core.clock import Clock
+    from dragoman.core.draft import Draft
     from dragoman.core.target import Target
     from dragoman.host.journal import Journal
     from dragoman.sandbox.confinement import Confinement
@@ -173,7 +175,9 @@ class Host:
             target = self.registry.find(call.function).target
         except Fault as fault:
             return Pending.failed(fault)
-        nested = self.call(target, call.body, call.codec, call.reply_codec, call.remaining_s or math.inf)
+        body, codec = fitted(call.body, call.codec, target)
+        reply_codec = in_reach(target, call.reply_codec)
+        nested = self.call(target, body, codec, reply_codec, call.remaining_s or math.inf)
         nested.depth = call.depth
         nested.trace = call.trace
         call.tie(nested)
@@ -189,7 +193,12 @@ class Host:
         return entry.service(call)
 
     def call(
-        self, target: Target, body: bytes, codec: Codec, reply_codec: Codec, timeout_s: float | None = None
+        self,
+        target: Target,
+        body: bytes | memoryview | Draft,
+        codec: Codec,
+        reply_codec: Codec,
+        timeout_s: float | None = None,
     ) -> Call:
         """A call of a function, ready for its stack. `timeout_s` may only shorten the function's own."""
         now = self._now()

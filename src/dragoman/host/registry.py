@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from dragoman.config.problem import did_you_mean
 from dragoman.contract.function import ContractError
+from dragoman.contract.table import is_table_schema, tables_of
 from dragoman.core.fault import Fault, NotFound, StartFailed
 from dragoman.core.target import Target
 from dragoman.host.stacks import stack
@@ -123,6 +124,8 @@ class Registry:
             raw_output=contract.raw_output,
             raw_parameter=next(iter(contract.input.get("properties", {})), "") if contract.raw_input else "",
             input_stream=contract.input_stream,
+            tables=tables_of(contract.input),
+            gives_table=is_table_schema(contract.output),
         )
         return Entry(
             contract,

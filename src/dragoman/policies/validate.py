@@ -15,6 +15,7 @@ from dragoman.contract.breach import refused
 from dragoman.contract.malformed import Malformed
 from dragoman.contract.pointer import pointer
 from dragoman.core.call import Call, Codec, Reply
+from dragoman.core.draft import whole
 from dragoman.core.fault import Breach
 from dragoman.core.service import Pending, Service
 
@@ -69,6 +70,9 @@ def validate(schema: Mapping[str, Any], *, as_json: bool = False, input_stream: 
 
 def read(call: Call, checker: Checker) -> tuple[dict[str, Any], tuple[Breach, ...]]:
     """The input of a call, and where it breaks its schema."""
+    if type(call.body) is not bytes:
+        # What lies in memory that a worker can write must not change once it has been checked.
+        call.body = bytes(whole(call.body))
     try:
         value: Any = codec.decode(call.body, call.codec) if call.body else {}
     except Malformed as error:

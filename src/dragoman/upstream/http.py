@@ -226,7 +226,7 @@ class HttpUpstream:
         )
         if not call.target.streaming:
             return reply
-        return Reply(b"", items=WholeStream(array_items(reply.body) if body else []))
+        return Reply(b"", items=WholeStream(array_items(bytes(reply.body)) if body else []))
 
     def _ended(self) -> None:
         self.in_flight -= 1

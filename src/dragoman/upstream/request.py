@@ -11,6 +11,7 @@ from dragoman.client.hop import Outgoing
 from dragoman.contract.breach import refused
 from dragoman.contract.codecs import json
 from dragoman.core.call import Codec
+from dragoman.core.draft import whole
 from dragoman.core.fault import InvalidArgument
 from dragoman.upstream.styles import Unfit, in_cookie, in_header, in_path, in_query
 
@@ -25,17 +26,18 @@ URL_CHARACTERS_MAX = 64 * 1024
 def outgoing(operation: Operation, call: Call) -> Outgoing:
     """The request of a call whose input keeps to the contract. Raises `InvalidArgument`."""
     headers = {"accept": operation.accept}
+    given = bytes(whole(call.body))
     if operation.plain and call.codec is Codec.JSON:
         headers["content-type"] = "application/json"
-        return Outgoing(operation.method, operation.url, headers, call.body)
+        return Outgoing(operation.method, operation.url, headers, given)
     body = operation.body
     if call.codec is Codec.BYTES and body is not None and body.kind == "bytes":
         headers["content-type"] = concrete(body.media, "application/octet-stream")
-        return Outgoing(operation.method, operation.url, headers, call.body)
+        return Outgoing(operation.method, operation.url, headers, given)
     if call.codec is not Codec.JSON:
         detail = f"{call.target.name} takes JSON or MessagePack, and no {call.codec.name.lower()}"
         raise InvalidArgument(detail, function=call.target.name)
-    value: dict[str, Any] = json.decode(call.body)
+    value: dict[str, Any] = json.decode(given)
     try:
         url = _url(operation, value)
         _headers(operation, value, headers)

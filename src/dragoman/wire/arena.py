@@ -13,6 +13,8 @@ import os
 import weakref
 from typing import TYPE_CHECKING
 
+from dragoman.core.draft import Draft
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -32,11 +34,15 @@ class Outgoing:
         self.size = os.fstat(fd).st_size
         self._memory: mmap.mmap | None = None
 
-    def write(self, offset: int, body: bytes | memoryview) -> None:
-        """Copy a body in. Raises `OSError` or `ValueError` where the memory cannot be had."""
+    def write(self, offset: int, body: bytes | memoryview | Draft) -> None:
+        """Copy a body in, or have it written there. Raises `OSError` or `ValueError` where there is no such memory."""
         if self._memory is None:
             self._memory = mmap.mmap(self._fd, self.size)
-        self._memory[offset : offset + len(body)] = body
+        if isinstance(body, Draft):
+            with memoryview(self._memory) as memory, memory[offset : offset + len(body)] as region:
+                body.write(region)
+        else:
+            self._memory[offset : offset + len(body)] = body
 
     def trim(self) -> None:
         """Give all its memory back to the system; nothing of it may be lent."""

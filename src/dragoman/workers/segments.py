@@ -17,6 +17,7 @@ from dragoman.wire.arena import Incoming, Outgoing
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+    from dragoman.core.draft import Draft
     from dragoman.wire.connection import Connection
     from dragoman.wire.segment import Region
 
@@ -50,7 +51,7 @@ class Segments:
         self._outgoing = Outgoing(inward)
         self._incoming = Incoming(outward, self._note)
 
-    def place(self, connection: Connection, body: bytes | memoryview) -> Region | None:
+    def place(self, connection: Connection, body: bytes | memoryview | Draft) -> Region | None:
         """Copy a body into the arena; `None` where it has no room. The region must be lent next."""
         region = connection.room(len(body))
         if region is not None:

@@ -12,10 +12,11 @@ from __future__ import annotations
 import contextlib
 import math
 from itertools import islice
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, cast
 
 from dragoman.core.call import Codec, Reply
 from dragoman.core.deadline import remaining_ms
+from dragoman.core.draft import whole
 from dragoman.core.fault import Fault, InvalidArgument, NotFound, Started, Unimplemented
 from dragoman.wire.connection import Connection
 from dragoman.wire.fault import Oversized, ProtocolFault, Reason
@@ -183,7 +184,8 @@ class Worker:
         target, body = call.target, call.body
         index = target.index if self._indexes is None else self._index_of(target)
         if call.input is not None:
-            return self._input_header(call, index, now), body
+            body = call.body = whole(body)
+            return self._input_header(call, index, now, body), body
         codecs = call.codec | call.reply_codec << 4
         amount = remaining_ms(call.deadline, now)
         entries = meta_of(call) if call.trace is not None or call.depth or call.public_id else b""
@@ -194,13 +196,14 @@ class Worker:
                 header, body = self.connection.flagged_header(frame), frame.body
             else:
                 head = self.connection.stream_header if target.streaming else self.connection.call_header
+                body = whole(body)
                 header = head(call.id, index, codecs, len(body), amount, entries)
         except Oversized as error:
             raise _too_large(target, error) from None
         self._count(call)
         return header, body
 
-    def _input_header(self, call: Call, index: int, now: float) -> bytes:
+    def _input_header(self, call: Call, index: int, now: float, body: bytes | memoryview) -> bytes:
         """The header of a CALL whose input stream follows."""
         target = call.target
         if not target.input_stream:
@@ -208,7 +211,7 @@ class Worker:
             raise Unimplemented(detail, started=Started.NO, function=target.name)
         flags = Flag.INPUT | Flag.STREAM if target.streaming else Flag.INPUT
         codecs, left_ms = call.codec | call.reply_codec << 4, remaining_ms(call.deadline, now)
-        frame = Frame(Kind.CALL, flags, codecs, index, call.id, left_ms, meta_of(call), call.body)
+        frame = Frame(Kind.CALL, flags, codecs, index, call.id, left_ms, meta_of(call), cast("bytes", body))
         try:
             header = self.connection.flagged_header(frame)
         except Oversized as error:

@@ -22,6 +22,7 @@ import uvloop
 
 from dragoman.core.call import Call, Codec, Reply
 from dragoman.core.clock import SystemClock
+from dragoman.core.draft import whole
 from dragoman.core.fault import Fault, NotFound, Overloaded
 from dragoman.core.service import Pending, Service
 from dragoman.core.target import Target
@@ -107,13 +108,13 @@ class Held:
 
 
 async def add(call: Call) -> Reply:
-    fields = json.loads(call.body)
+    fields = json.loads(bytes(whole(call.body)))
     return Reply(json.dumps(fields["a"] + fields["b"]).encode(), Codec.JSON, None, 1e-6, 2e-6)
 
 
 def echo(call: Call) -> Pending:
     pending = Pending()
-    pending.resolve(Reply(call.body, call.codec))
+    pending.resolve(Reply(whole(call.body), call.codec))
     return pending
 
 

@@ -43,6 +43,7 @@ CONTENT_TYPES = {
     Codec.JSON: negotiation.JSON,
     Codec.MSGPACK: negotiation.MSGPACK,
     Codec.BYTES: negotiation.BYTES,
+    Codec.ARROW: negotiation.ARROW,
 }
 
 
@@ -238,7 +239,7 @@ class Answering(HttpToolsProtocol):
         content_type = plan.content_type
         if plan.form is not Form.UNARY:
             layout = Layout(plan.form)
-            body = layout.items([body]) + layout.end()
+            body = layout.items([bytes(body)]) + layout.end()
         elif reply.codec is not plan.reply_codec:
             content_type = CONTENT_TYPES[reply.codec]
         lines = lane.wall.date(now)

@@ -10,6 +10,7 @@ from enum import Enum, auto
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
+from dragoman.contract.table import MEDIA_TYPE
 from dragoman.core.call import Codec
 
 if TYPE_CHECKING:
@@ -21,6 +22,7 @@ RANGES_MAX = 32
 """Media ranges read from one `Accept`; more is nobody's real header."""
 
 JSON, MSGPACK, BYTES = b"application/json", b"application/msgpack", b"application/octet-stream"
+ARROW = MEDIA_TYPE.encode()
 JSONL, SSE = b"application/jsonl", b"text/event-stream"
 
 BODY_CODECS = {
@@ -30,6 +32,7 @@ BODY_CODECS = {
     b"application/x-msgpack": Codec.MSGPACK,
     b"application/vnd.msgpack": Codec.MSGPACK,
     b"application/octet-stream": Codec.BYTES,
+    ARROW: Codec.ARROW,
 }
 
 
@@ -70,11 +73,12 @@ class Shape:
     raw_input: bool
     raw_output: bool
     input_stream: bool = False
+    gives_table: bool = False
 
 
 def shape_of(target: Target) -> Shape:
     """The shape of a target."""
-    return Shape(target.streaming, target.raw_input, target.raw_output, bool(target.input_stream))
+    return Shape(target.streaming, target.raw_input, target.raw_output, bool(target.input_stream), target.gives_table)
 
 
 @lru_cache(maxsize=PLANS_MAX)
@@ -93,8 +97,9 @@ def plan(content_type: bytes, accept: bytes, shape: Shape) -> Plan:
     else:
         shown = media[:100].decode("latin-1")
         return Plan(problem=(415, f"cannot read a body of type {shown}; send application/json or application/msgpack"))
-    if codec is Codec.BYTES and not shape.raw_input:
-        return Plan(problem=(415, "this function takes no raw bytes; send application/json or application/msgpack"))
+    if codec >= Codec.BYTES and not shape.raw_input:
+        what = "raw bytes" if codec is Codec.BYTES else "table by itself"
+        return Plan(problem=(415, f"this function takes no {what}; send application/json or application/msgpack"))
     offers = _offers(codec, shape)
     for wanted in _ranges(accept):
         for offer in offers:
@@ -109,7 +114,8 @@ def _offers(codec: Codec, shape: Shape) -> list[tuple[bytes, Codec, Form]]:
     lines = [(JSONL, Codec.JSON, Form.LINES), (b"application/x-ndjson", Codec.JSON, Form.LINES)]
     events = [(SSE, Codec.JSON, Form.EVENTS)]
     if shape.streaming:
-        raw = [(BYTES, Codec.BYTES, Form.JOINED)] if shape.raw_output else []
+        # Arrow streams do not join to one: tables come as the records of each.
+        raw = [(BYTES, Codec.BYTES, Form.JOINED)] if shape.raw_output and not shape.gives_table else []
         packed = [(MSGPACK, Codec.MSGPACK, Form.JOINED)]
         return [*raw, *lines, *events, *packed, (JSON, Codec.JSON, Form.ARRAY)]
     unary = {
@@ -117,8 +123,10 @@ def _offers(codec: Codec, shape: Shape) -> list[tuple[bytes, Codec, Form]]:
         Codec.MSGPACK: (MSGPACK, Codec.MSGPACK, Form.UNARY),
     }
     first = [unary.pop(codec)] if codec in unary else []
-    raw = [(BYTES, Codec.BYTES, Form.UNARY)] if shape.raw_output else []
-    ordered = [*raw, *first] if codec is Codec.BYTES else [*first, *raw]
+    raw = [(BYTES, Codec.BYTES, Form.UNARY), (ARROW, Codec.ARROW, Form.UNARY)] if shape.raw_output else []
+    if shape.gives_table or codec is Codec.ARROW:
+        raw.reverse()
+    ordered = [*raw, *first] if codec >= Codec.BYTES else [*first, *raw]
     return [*ordered, *unary.values(), *lines, *events]
 
 

@@ -11,6 +11,8 @@ from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any, cast
 from urllib.parse import quote
 
+from dragoman.contract.table import MEDIA_TYPE as ARROW
+from dragoman.contract.table import is_table_schema, tables_of
 from dragoman.core.fault import Code, Started
 from dragoman.ingress.http.components import PREFIX, Components, Schema
 from dragoman.ingress.http.problem import MEDIA_TYPE
@@ -141,7 +143,8 @@ class _Function:
             "application/msgpack": {"schema": self._input},
         }
         if self._contract.raw_input:
-            content["application/octet-stream"] = {"schema": _BINARY}
+            kind = ARROW if tables_of(self._contract.input) else "application/octet-stream"
+            content[kind] = {"schema": _BINARY}
         if name := self._contract.input_stream:
             said = f"Each line is an item of `{name}`, taken as it comes; the other fields go into the query."
             item = self._resolved(self._resolved(self._input)["properties"][name]).get("items", {})
@@ -163,11 +166,13 @@ class _Function:
             "Server-sent events whose data is one JSON value each; `event: end` is the last.", self._output
         )
         streams = {"application/jsonl": lines, "application/x-ndjson": lines, "text/event-stream": events}
-        raw = {"application/octet-stream": {"schema": _BINARY}} if self._contract.raw_output else {}
+        gives_table = is_table_schema(self._contract.output)
+        kind = ARROW if gives_table else "application/octet-stream"
+        raw = {kind: {"schema": _BINARY}} if self._contract.raw_output else {}
         if self._contract.streaming:
             packed = {"application/msgpack": {"schema": _BINARY}}
             array = {"application/json": {"schema": {"type": "array", "items": self._output}}}
-            return raw | streams | packed | array
+            return ({} if gives_table else raw) | streams | packed | array
         unary = {media: {"schema": self._output} for media in ("application/json", "application/msgpack")}
         return unary | raw | streams
 

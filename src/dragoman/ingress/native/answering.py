@@ -37,7 +37,7 @@ class Client(Protocol):
         """Whether the client reads as fast as is written to it."""
         ...
 
-    def send(self, *parts: bytes) -> None:
+    def send(self, *parts: bytes | memoryview) -> None:
         """Send parts of frames, in order."""
         ...
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
+from dragoman.contract.fitting import fitted, in_reach
 from dragoman.core.call import Call, Codec
 from dragoman.core.fault import Draining, InvalidArgument, Overloaded, ResourceExhausted, Started
 from dragoman.core.units import format_size
@@ -31,7 +32,7 @@ RETRY_S = 1.0
 """When a client that was refused for a passing reason may try again."""
 CODECS = tuple(Codec)
 """Codecs by their number on the wire."""
-_JSON, _BYTES = int(Codec.JSON), int(Codec.BYTES)
+_JSON, _BYTES, _ARROW = int(Codec.JSON), int(Codec.BYTES), int(Codec.ARROW)
 
 
 class Counts(Protocol):
@@ -96,10 +97,10 @@ class NativeLane:
         """The call that a CALL of the wire asks for. Raises the `Fault` of one that is refused before any work."""
         codec = frame.codec & 0x0F
         wanted = frame.codec >> 4 or codec or _JSON
-        if wanted == _BYTES and not target.raw_output:
-            wanted = _JSON
+        if wanted >= _BYTES:
+            wanted = in_reach(target, Codec(wanted))
         size = len(frame.body)
-        raw = codec == _BYTES and not target.raw_input
+        raw = codec >= _BYTES and not target.raw_input and not (codec == _ARROW and len(target.tables) == 1)
         if size > self.options.body_bytes_max or entries.depth > DEPTH_MAX or raw:
             raise self._refusal(size, target, entries)
         if self.draining:
@@ -109,10 +110,11 @@ class NativeLane:
             raise Overloaded("this host holds as many large bodies as it may", retry_after_s=RETRY_S)
         left_s = frame.amount / 1000
         timeout_s = left_s if 0 < left_s < target.timeout_s else target.timeout_s
+        body, taken = (frame.body, CODECS[codec]) if codec < _ARROW else fitted(frame.body, Codec.ARROW, target)
         call = Call(
             target,
-            frame.body,
-            CODECS[codec],
+            body,
+            taken,
             CODECS[wanted],
             id=self._next_id(),
             deadline=now + timeout_s,
@@ -150,5 +152,5 @@ class NativeLane:
             detail = f"{target.name} is call number {entries.depth} of a chain; chains end at {DEPTH_MAX}"
             return ResourceExhausted(detail, function=target.name)
         self.refused("codec")
-        detail = f"{target.name} takes no raw bytes; send JSON or MessagePack"
+        detail = f"{target.name} takes no raw bytes and no Arrow stream; send JSON or MessagePack"
         return InvalidArgument(detail, started=Started.NO, function=target.name)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Protocol, cast
 
 from dragoman.contract import codec
 from dragoman.core.call import Codec, Reply
+from dragoman.core.draft import whole
 from dragoman.core.fault import Breach, InvalidArgument, Started
 from dragoman.core.target import Target
 from dragoman.ingress.native.doors import OWN, Door
@@ -60,7 +61,7 @@ def own_doors(documents: Documents, missing: Callable[[str], Fault], meter: Mete
 
 def _input_of(call: Call) -> dict[str, Any]:
     try:
-        value = codec.decode(call.body or b"{}", call.codec if call.body else Codec.JSON)
+        value = codec.decode(whole(call.body) or b"{}", call.codec if call.body else Codec.JSON)
     except ValueError as error:
         raise InvalidArgument(f"the input of {call.target.name} cannot be read: {error}", started=Started.NO) from None
     if not isinstance(value, dict):

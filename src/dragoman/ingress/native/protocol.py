@@ -41,6 +41,8 @@ UNREAD_BYTES_HIGH = 1024 * 1024
 """What may be written ahead of a client that reads slowly; past it nothing more is read from it."""
 UNREAD_BYTES_MAX = 256 * 1024 * 1024
 """Past it the client is cut off: the answers to what it had asked for before would fill the host's memory."""
+JOIN_BYTES_MAX = 64 * 1024
+"""Up to here the parts of a frame are copied together; past it they are written one after the other."""
 KEEPALIVE = ((socket.TCP_KEEPIDLE, 60), (socket.TCP_KEEPINTVL, 10), (socket.TCP_KEEPCNT, 6))
 """A client on another machine that has vanished without a word is noticed within two minutes."""
 _CALL = int(Kind.CALL)
@@ -115,10 +117,16 @@ class NativeProtocol(asyncio.Protocol):
         """For how many seconds the client has left what was written to it unread."""
         return now - self._paused_at if self._paused_at else 0.0
 
-    def send(self, *parts: bytes) -> None:
+    def send(self, *parts: bytes | memoryview) -> None:
         """Send parts of frames, in order."""
-        if not self._gone:
+        if self._gone:
+            return
+        if sum(map(len, parts)) <= JOIN_BYTES_MAX:
             self.transport.write(parts[0] if len(parts) == 1 else b"".join(parts))
+            return
+        for part in parts:
+            if part:
+                self.transport.write(part)
 
     def drain(self) -> None:
         """Tell the client that this host takes no more calls."""

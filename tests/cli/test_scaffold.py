@@ -11,7 +11,16 @@ from tests.cli.commandline import starters
 PYTEST = (sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", ".")
 CARGO = ("cargo", "test", "--quiet", "--manifest-path", "hello/Cargo.toml")
 GO = ("go", "test", "./hello")
-OWN_TESTS = {"python": PYTEST, "exec": PYTEST, "go": GO, "rust": CARGO, "java": ("./test.sh",)}
+SCRIPT = ("./test.sh",)
+OWN_TESTS = {
+    "python": PYTEST,
+    "exec": PYTEST,
+    "go": GO,
+    "rust": CARGO,
+    "java": SCRIPT,
+    "node": SCRIPT,
+    "typescript": SCRIPT,
+}
 """How a project's own test is run, by language."""
 
 

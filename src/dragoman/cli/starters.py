@@ -10,6 +10,8 @@ from __future__ import annotations
 TRIES = {
     "python": """hello.greet '{"name": "Ada"}'""",
     "go": """hello.greet '{"name": "Ada"}'""",
+    "node": """hello.greet '{"name": "Ada"}'""",
+    "typescript": """hello.greet '{"name": "Ada"}'""",
     "rust": """hello.greet '{"name": "Ada"}'""",
     "java": """hello.greet '{"name": "Ada"}'""",
     "exec": """words '{"text": "to be or not"}'""",

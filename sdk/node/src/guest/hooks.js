@@ -10,7 +10,7 @@ import { dirname, join, relative } from "node:path";
 import { fileURLToPath, pathToFileURL } from "node:url";
 
 const LIBRARY = new URL("../index.js", import.meta.url).href;
-const SOURCES = /\.[cm]?tsx?$/;
+export const SOURCES = /\.[cm]?tsx?$/;
 const TRIES = [".ts", ".mts", ".cts", ".js", ".mjs", ".cjs", "/index.ts", "/index.mts", "/index.js"];
 
 /**
@@ -49,7 +49,7 @@ function known(specifier, parent) {
 }
 
 /** Where else a specifier may lie; null where there is nothing. @param {string} specifier @param {string | undefined} parent @returns {string | null} */
-function elsewhere(specifier, parent) {
+export function elsewhere(specifier, parent) {
   if (specifier.startsWith("./") || specifier.startsWith("../")) {
     if (!parent?.startsWith("file:")) return null;
     const path = join(dirname(fileURLToPath(parent)), specifier);
@@ -69,7 +69,7 @@ function alternate() {
 }
 
 /** @param {any} error */
-function missing(error) {
+export function missing(error) {
   return ["ERR_MODULE_NOT_FOUND", "MODULE_NOT_FOUND", "ERR_UNSUPPORTED_DIR_IMPORT"].includes(error?.code);
 }
 

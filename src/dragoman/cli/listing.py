@@ -12,6 +12,7 @@ from dragoman.cli.signature import signature
 from dragoman.client.listing import read_functions
 
 if TYPE_CHECKING:
+    from dragoman.cli.place import Place
     from dragoman.contract.function import Contract
 
 HEADINGS = ("function", "language", "mode", "description")
@@ -20,15 +21,7 @@ DESCRIPTION_CHARACTERS_MAX = 80
 
 def run(paths: tuple[str, ...], url: str | None, cacert: str | None, *, as_json: bool) -> int:
     """List them; the exit code. Raises `Stop`, `ConfigError`, or the `Fault` of a host that does not answer."""
-    place = place_of(url, paths, cacert)
-    faults: dict[str, str] = {}
-    if place.url:
-        with place.connect() as remote:
-            page = remote.page()
-        contracts = {name: listed.contract for name, listed in read_functions(page).items()}
-        document = cast("dict[str, Any]", json.loads(page))
-    else:
-        document, contracts, faults = _hosted(place.paths)
+    document, contracts, faults = learned(place_of(url, paths, cacert))
     if as_json:
         show_json(json.dumps({**document, "faults": faults}, ensure_ascii=False), compact=True)
     else:
@@ -36,6 +29,16 @@ def run(paths: tuple[str, ...], url: str | None, cacert: str | None, *, as_json:
     for source, why in faults.items():
         complain(f"{source} cannot start: {why}")
     return FAILED if faults else 0
+
+
+def learned(place: Place) -> tuple[dict[str, Any], dict[str, Contract], dict[str, str]]:
+    """What a place offers: the listing, the contracts by full name, and why sources do not start."""
+    if not place.url:
+        return _hosted(place.paths)
+    with place.connect() as remote:
+        page = remote.page()
+    contracts = {name: listed.contract for name, listed in read_functions(page).items()}
+    return cast("dict[str, Any]", json.loads(page)), contracts, {}
 
 
 def rows(functions: list[dict[str, Any]], contracts: dict[str, Contract]) -> list[tuple[str, ...]]:

@@ -33,6 +33,16 @@ if (OWN / "go").exists():
     # Toolchains from PyPI, where the machine has none that will do (tools/toolchains.sh).
     os.environ["PATH"] = f"{OWN}{os.pathsep}{os.environ.get('PATH', os.defpath)}"
 
+RUST = {
+    "CARGO_BUILD_BUILD_DIR": str(Path(__file__).parents[1] / "sdk" / "rust" / "target" / "shared"),
+    "CARGO_INCREMENTAL": "0",
+    "CARGO_PROFILE_DEV_DEBUG": "line-tables-only",
+    "CARGO_PROFILE_RELEASE_OPT_LEVEL": "1",
+}
+"""What all tests compile in Rust has one folder and one way, so that dependencies are compiled once, and quickly."""
+for name, value in RUST.items():
+    os.environ.setdefault(name, value)
+
 
 def pytest_runtest_setup(item: pytest.Item) -> None:
     """Skip a test whose programs are missing, with the command that installs them; in CI that is a failure."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import itertools
 import os
 import shutil
 import signal
@@ -41,6 +42,7 @@ def slow() -> str:
     time.sleep(60)
     return "late"
 def ask(n: int, ctx: Context) -> int: return ctx.call("work.square", n=n)
+def relay(n: int, ctx: Context) -> Iterator[int]: yield from ctx.stream("work.count", n=n)
 def through(n: int, ctx: Context) -> int: return ctx.call("work.ask", n=n)
 """
 TOML = """
@@ -129,6 +131,15 @@ def test_streams_and_raw_bytes(shop: BlockingProject) -> None:
     assert shop.call("work.reverse", {"body": b"abc"}) == b"cba"
 
 
+def test_streams_go_in_as_they_come(shop: BlockingProject) -> None:
+    assert shop.call("work.sum", {"numbers": iter(range(20_000))}) == sum(range(20_000))
+    endless = itertools.count()
+    doubled = shop.stream("work.double", {"numbers": endless})
+    assert [next(doubled) for _ in range(1000)] == list(range(0, 2000, 2))
+    doubled.close()
+    assert shop.call("work.square", {"n": 7}) == 49
+
+
 @pytest.mark.parametrize("size", [1, 100_000, 300_000, 3_000_000])
 def test_large_bytes_come_back_whole(shop: BlockingProject, size: int) -> None:
     data = os.urandom(size)
@@ -141,6 +152,19 @@ def test_rust_and_python_call_one_another(shop: BlockingProject) -> None:
     assert shop.call("work.ask_blocking", {"n": 2**40}) == 2**41
     assert shop.call("py.ask", {"n": 12}) == 144
     assert shop.call("py.through", {"n": 3}) == 6
+
+
+def test_streams_go_between_rust_and_python(shop: BlockingProject) -> None:
+    assert shop.call("work.ask_stream", {"n": 100_000}) == sum(range(100_000))
+    assert list(shop.stream("py.relay", {"n": 1000})) == list(range(1000))
+
+
+@pytest.mark.parametrize("function", ["dropped", "told"])
+def test_an_async_function_learns_that_it_was_cancelled(shop: BlockingProject, tmp_path: Path, function: str) -> None:
+    mark = tmp_path / "mark"
+    raised(shop, f"work.{function}", {"path": str(mark)}, timeout=0.3)
+    until(mark.exists)
+    until(lambda: mark.read_text() == function)
 
 
 def test_a_deadline_goes_along_the_chain(shop: BlockingProject) -> None:
@@ -241,8 +265,8 @@ def _squares(project: BlockingProject) -> bool:
 
 def test_what_a_function_prints_breaks_nothing(shop: BlockingProject) -> None:
     begun = time.monotonic()
-    assert shop.call("work.prints", {"n": 64 * 1024}) == "printed"  # 64 MB
-    assert time.monotonic() - begun < 15.0
+    assert shop.call("work.prints", {"n": 1024 * 1024}) == "printed"  # a gigabyte
+    assert time.monotonic() - begun < 30.0
     assert shop.call("work.log", {"n": 1}) is None
 
 

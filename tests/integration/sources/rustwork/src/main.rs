@@ -1,7 +1,7 @@
 //! Work of every sort, good and bad, for the tests of Rust workers.
 
 use dragoman::values::{Decimal, Moment};
-use dragoman::{Context, Empty, Fault, Incoming, Raw};
+use dragoman::{Context, Emitter, Empty, Fault, Incoming, Raw};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -40,6 +40,11 @@ struct Seconds {
 #[derive(Deserialize, JsonSchema)]
 struct Numbers {
     numbers: Incoming<i64>,
+}
+
+#[derive(Deserialize, JsonSchema)]
+struct Path {
+    path: String,
 }
 
 extern "C" {
@@ -94,6 +99,33 @@ async fn ask_stream(ctx: Context, input: Number) -> Result<i64, Fault> {
     Ok(total)
 }
 
+async fn double(_: Context, mut input: Numbers, mut out: Emitter<i64>) -> Result<(), Fault> {
+    while let Some(number) = input.numbers.next().await {
+        out.send(2 * number?).await?;
+    }
+    Ok(())
+}
+
+/// Leaves a file behind when it is dropped.
+struct Mark(String);
+
+impl Drop for Mark {
+    fn drop(&mut self) {
+        let _ = std::fs::write(&self.0, "dropped");
+    }
+}
+
+async fn dropped(_: Context, input: Path) {
+    let _mark = Mark(input.path);
+    dragoman::sleep(Duration::from_secs(60)).await;
+}
+
+async fn told(ctx: Context, input: Path) -> Result<(), Fault> {
+    ctx.cancelled().await;
+    std::fs::write(&input.path, "told")?;
+    ctx.check()
+}
+
 fn main() {
     dragoman::function("order", |_, input: Order| async move { input }).about("Gives an order back.").idempotent();
     dragoman::function("square", |_, input: Number| async move { input.n * input.n });
@@ -102,14 +134,18 @@ fn main() {
     dragoman::blocking("doze", doze);
     dragoman::iterate("count", |_, input: Number| 0..input.n);
     dragoman::function("sum", sum);
+    dragoman::emit("double", double);
+    dragoman::function("dropped", dropped);
+    dragoman::function("told", told);
     dragoman::blocking("reverse", |_, input: Raw| input.iter().rev().copied().collect::<Vec<u8>>().pipe(Raw::from));
     dragoman::blocking("same", same);
     dragoman::function("ask", |ctx: Context, input: Number| async move { ctx.call::<_, i64>("py.twice", input).await });
     dragoman::blocking("ask_blocking", |ctx: Context, input: Number| ctx.call_blocking::<_, i64>("py.twice", input));
     dragoman::function("ask_stream", ask_stream);
-    dragoman::function("ask_slow", |ctx: Context, _: Empty| async move {
-        ctx.call::<_, String>("py.slow", Empty {}).await
-    });
+    dragoman::function(
+        "ask_slow",
+        |ctx: Context, _: Empty| async move { ctx.call::<_, String>("py.slow", Empty {}).await },
+    );
     dragoman::blocking("log", |ctx: Context, input: Number| {
         println!("printed {}", input.n);
         ctx.log_at(dragoman::Level::Info, "logged", &serde_json::json!({"n": input.n}));

@@ -16,6 +16,9 @@ public final class Context implements Caller {
     /** Reports that follow one another faster are left out: nobody sees more than a hundred a second. */
     private static final long PROGRESS_NANOS_MIN = 10_000_000;
 
+    /** Frames of at least 16 bytes: more than reports and calls need, for a microsecond. */
+    private static final int STACK_FRAMES = 500;
+
     private final Guest guest;
     private final Incoming call;
     private long progressAt;
@@ -70,11 +73,13 @@ public final class Context implements Caller {
 
     /** Writes a line to the log of this call; what JSON cannot say of the fields is written as text. */
     public void log(Level level, String message, Map<String, ?> fields) {
+        needStack();
         guest.report(call.id, Report.log(message, level.name().toLowerCase(java.util.Locale.ROOT), fields));
     }
 
     /** Tells how far the call is: a share between 0 and 1, and a word about it. */
     public void progress(double share, String message) {
+        needStack();
         synchronized (this) {
             long now = System.nanoTime();
             if (now - progressAt < PROGRESS_NANOS_MIN && share < 1) {
@@ -90,10 +95,24 @@ public final class Context implements Caller {
      * returned (the buffer itself, or a slice from its beginning) is not copied again. Ordinary memory where there is no room.
      */
     public ByteBuffer allocate(int size) {
+        needStack();
         return guest.allocate(call, size);
     }
 
+    /**
+     * A function that calls itself without end runs out of its stack somewhere, and must not do so half-way through what
+     * all calls share: it does so here instead.
+     */
+    private static void needStack() {
+        touch(STACK_FRAMES);
+    }
+
+    private static int touch(int depth) {
+        return depth == 0 ? 0 : touch(depth - 1) + 1;
+    }
+
     private Outgoing start(String function, Object input, Type output, CallOptions options, boolean stream) {
+        needStack();
         Meta mine = call.meta();
         byte[] trace = options.traceparent.isEmpty() ? mine.trace : Trace.parse(options.traceparent);
         String state = options.traceparent.isEmpty() ? mine.traceState : options.tracestate;

@@ -332,6 +332,9 @@ final class Desk {
     /** Answers with memory that the function was given and has written into: there is nothing to copy. */
     private boolean settleShared(Incoming call, ByteBuffer buffer, int codec, long began) {
         synchronized (guest) {
+            if (call.cause == Incoming.DATA_LOST) {
+                throw new Refusal(stopped(call));
+            }
             if (call.allocated == null || !buffer.isDirect() || buffer.remaining() == 0) {
                 return false;
             }

@@ -20,7 +20,7 @@ final class Failure {
         String message;
         try {
             message = error.getMessage();
-        } catch (RuntimeException | StackOverflowError broken) {
+        } catch (Throwable broken) {
             message = "(its message cannot be read)";
         }
         String name = error.getClass().getName();
@@ -28,6 +28,14 @@ final class Failure {
     }
 
     static String trace(Throwable error) {
+        try {
+            return traceOf(error);
+        } catch (Throwable broken) {
+            return "(its stack trace cannot be read)";
+        }
+    }
+
+    private static String traceOf(Throwable error) {
         StringBuilder text = new StringBuilder();
         Throwable at = error;
         for (int depth = 0; at != null && depth < CAUSES_MAX; depth++) {
@@ -65,7 +73,11 @@ final class Failure {
     /** The report of what user code threw. */
     static Report.Fault of(Throwable thrown) {
         Throwable error = thrown;
-        while (error.getCause() != null && (error instanceof Items.Failed || error instanceof CompletionException)) {
+        for (int depth = 0; depth < CAUSES_MAX; depth++) {
+            boolean wraps = error instanceof Items.Failed || error.getClass() == CompletionException.class;
+            if (!wraps || error.getCause() == null) {
+                break;
+            }
             error = error.getCause();
         }
         if (error instanceof Fault) {

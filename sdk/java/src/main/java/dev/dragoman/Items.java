@@ -81,14 +81,27 @@ final class Items {
         }
 
         @Override
-        public synchronized void onNext(Object item) {
-            items.add(item);
-            notifyAll();
+        public void onNext(Object item) {
+            Flow.Subscription from = null;
+            synchronized (this) {
+                if (item == null || items.size() >= AHEAD) {
+                    String why = item == null ? "an item that is null" : "more items than were asked for";
+                    failure = over ? failure : new IllegalStateException("the publisher gives " + why);
+                    over = true;
+                    from = subscription;
+                } else if (!over) {
+                    items.add(item);
+                }
+                notifyAll();
+            }
+            if (from != null) {
+                from.cancel();
+            }
         }
 
         @Override
         public synchronized void onError(Throwable error) {
-            failure = error;
+            failure = over ? failure : error;
             over = true;
             notifyAll();
         }

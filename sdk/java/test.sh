@@ -3,7 +3,5 @@
 set -eu
 cd "$(dirname "$0")"
 ./build.sh
-mkdir -p target/test-classes
-find src/test/java -name '*.java' >target/test-sources.txt
-javac --release 17 -encoding UTF-8 -cp target/classes -d target/test-classes @target/test-sources.txt
+./build-tests.sh
 exec java -cp target/classes:target/test-classes dev.dragoman.RunTests "$@"

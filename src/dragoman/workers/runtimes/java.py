@@ -39,6 +39,13 @@ MADE = IGNORED | {"target"}
 """In a Maven project also what Maven has made."""
 HEAP_SHARE = 0.5
 """Of a memory limit, what the heap may grow to: code, classes, stacks and buffers take as much in a small worker."""
+OPTIONS: tuple[str, ...] = (
+    "-XX:+ExitOnOutOfMemoryError",
+    "-XX:-UsePerfData",
+    # Its summary is in the log. The whole report would lie in the user's folder, once for each crash.
+    "-XX:ErrorFile=/dev/null",
+    "-Xshare:auto",
+)
 COPY = "org.apache.maven.plugins:maven-dependency-plugin:3.6.1:copy-dependencies"
 """Named in full: an old Maven takes an old one otherwise, which knows nothing of today's jars."""
 COORDINATES = ("dev", "dragoman", "dragoman", "0.1.0")
@@ -77,7 +84,7 @@ class JavaRuntime:
         assert site.built is not None
         link, main, names = _told(site.built)
         place = _linked(link, site.built)
-        options = ["-XX:+ExitOnOutOfMemoryError", "-XX:-UsePerfData", "-Xshare:auto"]
+        options: list[str] = list(OPTIONS)
         if (place / "worker.jsa").is_file():
             options.append(f"-XX:SharedArchiveFile={place / 'worker.jsa'}")
         if site.limits.memory_bytes:

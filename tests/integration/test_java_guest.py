@@ -6,8 +6,10 @@ import contextlib
 import os
 import shutil
 import signal
+import subprocess
 import threading
 import time
+import zipfile
 from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
 from typing import Any
@@ -27,7 +29,9 @@ from dragoman.core.fault import (
 )
 from dragoman.host.blocking import BlockingProject
 from tests.integration.conftest import Hosting, alive, descendants, marked, until
+from tests.integration.web import serving
 
+SEGMENT_FROM = 256 * 1024
 SOURCES = Path(__file__).parent / "sources"
 PYTHON = """
 from collections.abc import Callable, Iterator
@@ -39,6 +43,7 @@ def count(n: int) -> Iterator[int]: yield from range(n)
 def slow() -> str:
     time.sleep(60)
     return "late"
+def total(numbers: Iterator[int]) -> int: return sum(numbers)
 def ask(n: int, ctx: Context) -> int: return ctx.call("work.square", n=n)
 def through(n: int, ctx: Context) -> int: return ctx.call("work.ask", n=n)
 """
@@ -77,18 +82,22 @@ def opened(folder: Path) -> Generator[BlockingProject]:
         yield project
 
 
-@pytest.fixture(scope="module", autouse=True)
-def one_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """One place for what is built here: most tests are about the same source."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("DRAGOMAN_CACHE", str(tmp_path_factory.mktemp("cache")))
-        yield
+@pytest.fixture(scope="module")
+def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """One folder for all projects with the same source: it is built once. Who has opened one does not look again."""
+    return tmp_path_factory.mktemp("java")
 
 
 @pytest.fixture(scope="module")
-def shop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[BlockingProject]:
+def bad_place(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """One for the source that cannot be offered."""
+    return tmp_path_factory.mktemp("bad")
+
+
+@pytest.fixture(scope="module")
+def shop(place: Path) -> Iterator[BlockingProject]:
     """One project for what leaves its worker whole."""
-    with opened(project_in(tmp_path_factory.mktemp("java"))) as project:
+    with opened(project_in(place)) as project:
         yield project
 
 
@@ -134,6 +143,8 @@ def test_streams_and_raw_bytes(shop: BlockingProject) -> None:
     assert shop.call("work.reverse", {"data": b"abc"}) == b"cba"
     assert list(shop.stream("work.published", {"n": 1000})) == list(range(1000))
     assert list(shop.stream("work.doubled", {"numbers": [1, 2, 3]})) == [2, 4, 6]
+    assert shop.call("work.sum", {"numbers": iter(range(10_000))}) == sum(range(10_000))
+    assert list(shop.stream("work.doubled", {"numbers": iter(range(10_000))})) == [2 * n for n in range(10_000)]
     assert shop.call("work.area", {"shape": {"kind": "Circle", "radius": 2.0}}) == 12.0
     assert shop.call("work.area", {"shape": {"side": 2.0, "kind": "Square"}}) == 4.0
 
@@ -143,6 +154,13 @@ def test_large_bytes_come_back_whole(shop: BlockingProject, size: int) -> None:
     data = os.urandom(size)
     assert shop.call("work.same", {"data": data}) == data
     assert shop.call("work.reverse", {"data": data}) == data[::-1]
+    assert shop.call("work.shared", {"data": data}) == (size >= SEGMENT_FROM)
+
+
+def test_a_caller_that_leaves_interrupts_its_function(shop: BlockingProject) -> None:
+    before = shop.call("work.interrupted")
+    assert isinstance(raised(shop, "work.naps", timeout=0.2), DeadlineExceeded)
+    until(lambda: shop.call("work.interrupted") != before)
 
 
 def test_java_and_python_call_one_another(shop: BlockingProject) -> None:
@@ -150,6 +168,8 @@ def test_java_and_python_call_one_another(shop: BlockingProject) -> None:
     assert shop.call("py.ask", {"n": 12}) == 144
     assert shop.call("py.through", {"n": 3}) == 6
     assert shop.call("work.ask_many", {"n": 50}) == [2 * n for n in range(50)]
+    assert list(shop.stream("work.relay", {"n": 300})) == list(range(300))
+    assert shop.call("work.give", {"n": 300}) == sum(range(300))
 
 
 def test_a_deadline_goes_along_the_chain(shop: BlockingProject) -> None:
@@ -182,6 +202,8 @@ def test_many_calls_run_side_by_side(shop: BlockingProject) -> None:
         ("panics", {"n": 3}, Code.UNKNOWN, "ArrayIndexOutOfBoundsException: Index 3 out of bounds for length 0"),
         ("overflows", {"n": 1}, Code.UNKNOWN, "java.lang.StackOverflowError"),
         ("unserialisable", {}, Code.OUT_OF_RANGE, "/a/1"),
+        ("nasty", {}, Code.UNKNOWN, "its message cannot be read"),
+        ("digs", {}, Code.UNKNOWN, "java.lang.StackOverflowError"),
     ],
 )
 def test_a_call_that_fails_leaves_its_worker(
@@ -200,6 +222,11 @@ def test_a_result_that_cannot_be_sent_names_its_place(shop: BlockingProject) -> 
     assert "java.lang.Thread" in fault.detail
 
 
+def test_a_publisher_that_heeds_no_demand_is_stopped(shop: BlockingProject) -> None:
+    with pytest.raises(Fault, match="more items than were asked for"):
+        list(shop.stream("work.floods"))
+
+
 def test_an_exception_in_a_thread_of_its_own_is_log(shop: BlockingProject) -> None:
     assert shop.call("work.other_thread") == shop.call("work.pid")
 
@@ -208,6 +235,8 @@ def test_an_exception_in_a_thread_of_its_own_is_log(shop: BlockingProject) -> No
     ("function", "why"),
     [
         ("exits", "exit code 3"),
+        ("halts", "exit code 4"),
+        ("crashes", "signal 6"),
         ("out_of_memory", "exit code 3"),
         ("aborts", "died"),
         ("nonsense", "protocol"),
@@ -233,8 +262,8 @@ def test_a_worker_killed_in_mid_call(shop: BlockingProject) -> None:
 
 
 @pytest.mark.parametrize("function", ["stubborn", "stops_itself", "spins"])
-def test_work_that_does_not_end_is_ended(tmp_path: Path, mark: str, function: str) -> None:
-    with opened(project_in(tmp_path, mark=mark)) as project:
+def test_work_that_does_not_end_is_ended(place: Path, mark: str, function: str) -> None:
+    with opened(project_in(place, mark=mark)) as project:
         victim = project.call("work.pid")
         begun = time.monotonic()
         assert isinstance(raised(project, f"work.{function}", timeout=1.0), DeadlineExceeded)
@@ -256,9 +285,9 @@ def test_what_a_function_prints_breaks_nothing(shop: BlockingProject) -> None:
     assert shop.call("work.log", {"n": 1}) is None
 
 
-def test_a_worker_that_leaks_is_replaced(tmp_path: Path) -> None:
+def test_a_worker_that_leaks_is_replaced(place: Path) -> None:
     more = 'recycle = { memory = "100MB" }'
-    with opened(project_in(tmp_path, more=more)) as project:
+    with opened(project_in(place, more=more)) as project:
         first = project.call("work.pid")
 
         def replaced() -> bool:
@@ -277,34 +306,89 @@ public final class Bad {
     record Number(long n) {}
 
     public static void main(String[] arguments) {
-        %s
+        switch (String.valueOf(System.getenv("BAD"))) {
+            case "none":
+                break;
+            case "twice":
+                Dragoman.function("f", Number.class, Long.class, (in, ctx) -> null);
+                Dragoman.function("f", Number.class, Long.class, (in, ctx) -> null);
+                break;
+            case "thread":
+                Dragoman.function("f", Number.class, Thread.class, (in, ctx) -> null);
+                break;
+            case "text":
+                Dragoman.function("f", String.class, Long.class, (in, ctx) -> null);
+                break;
+            case "name":
+                Dragoman.function("two words", Number.class, Long.class, (in, ctx) -> null);
+                break;
+            default:
+                Dragoman.function("f", Number.class, Long.class, (in, ctx) -> null);
+                throw new IllegalStateException("at start");
+        }
+        Dragoman.run();
     }
 }
 """
 
 
-def _function(name: str = "f", taken: str = "Number", given: str = "Long") -> str:
-    return f'Dragoman.function("{name}", {taken}.class, {given}.class, (in, ctx) -> null);'
-
-
 @pytest.mark.parametrize(
-    ("text", "why"),
+    ("bad", "why"),
     [
-        (_function() * 2, "two functions of the name f"),
-        ("", "offers no function"),
-        (_function(given="Thread"), "java.lang.Thread cannot be part of a contract"),
-        (_function(taken="String"), "must be a record"),
-        (_function(name="two words"), "the name of a function"),
-        (_function() + 'throw new IllegalStateException("at start");', "at start"),
-        ("undefined();", "cannot find symbol"),
+        ("twice", "two functions of the name f"),
+        ("none", "offers no function"),
+        ("thread", "java.lang.Thread cannot be part of a contract"),
+        ("text", "must be a record"),
+        ("name", "the name of a function"),
+        ("exception", "at start"),
     ],
-    ids=["twice", "none", "thread", "no-record", "name", "exception", "compiler"],
 )
-def test_a_source_that_cannot_be_offered_says_why(tmp_path: Path, text: str, why: str) -> None:
-    (tmp_path / "Bad.java").write_text(BROKEN % text)
-    with pytest.raises(StartFailed) as caught, dragoman.open(tmp_path / "Bad.java"):
+def test_a_source_that_cannot_be_offered_says_why(bad_place: Path, bad: str, why: str) -> None:
+    (bad_place / "Bad.java").write_text(BROKEN)
+    (bad_place / "dragoman.toml").write_text(f'[sources.bad]\npath = "Bad.java"\nenv = {{ BAD = "{bad}" }}\n')
+    with pytest.raises(StartFailed) as caught, dragoman.open(bad_place):
         pass
     assert why in caught.value.detail
+
+
+def test_a_source_that_does_not_compile_says_why_in_the_compilers_words(tmp_path: Path) -> None:
+    (tmp_path / "Bad.java").write_text(BROKEN.replace("Dragoman.run();", "undefined();"))
+    with pytest.raises(StartFailed) as caught, dragoman.open(tmp_path / "Bad.java"):
+        pass
+    assert "cannot find symbol" in caught.value.detail
+
+
+def test_a_jar_of_a_program_is_a_source(tmp_path: Path) -> None:
+    text = BROKEN.replace('throw new IllegalStateException("at start");', "break;")
+    (tmp_path / "Bad.java").write_text(text)
+    classes = tmp_path / "classes"
+    library = Path(__file__).parents[2] / "sdk" / "java"
+    subprocess.run([library / "build.sh"], check=True)
+    subprocess.run(["javac", "-cp", library / "target" / "classes", "-d", classes, tmp_path / "Bad.java"], check=True)
+    with zipfile.ZipFile(tmp_path / "shop.jar", "w") as jar:
+        for each in classes.iterdir():
+            jar.write(each, each.name)
+        jar.writestr("META-INF/MANIFEST.MF", "Manifest-Version: 1.0\nMain-Class: Bad\n")
+    with dragoman.open(tmp_path / "shop.jar") as project:
+        with pytest.raises(Fault) as caught:
+            project.call("shop.f", {"n": 1})
+        assert caught.value.code is Code.OUT_OF_RANGE
+
+
+def test_functions_are_called_over_http(place: Path) -> None:
+    toml = (project_in(place) / "dragoman.toml").read_text()
+    with serving(cwd=place, toml=toml) as web:
+        until(lambda: web.ask("POST", "/v1/call/work.square", b'{"n": 7}').json == 49, within_s=60.0)
+        breach = web.ask("POST", "/v1/call/work.square", b'{"n": "x"}').json
+        assert (breach["status"], [each["path"] for each in breach["errors"]]) == (400, ["/n"])
+        kinds = {"Content_Type": "application/jsonl", "Accept": "application/jsonl"}
+        assert web.ask("POST", "/v1/call/work.doubled", b"1\n2\n", **kinds).body == b"2\n4\n"
+        assert web.ask("POST", "/v1/call/work.nap", b'{"s": 60}', Dragoman_Timeout="200ms").status == 504
+        data = os.urandom(1_000_000)
+        raw = {"Content_Type": "application/octet-stream", "Accept": "application/octet-stream"}
+        assert web.ask("POST", "/v1/call/work.same", data, **raw).body == data
+        packed = web.ask("POST", "/v1/call/work.square", b"\x81\xa1n\x07", Content_Type="application/msgpack")
+        assert packed.body == b"\x31"
 
 
 def test_a_worker_that_is_never_ready_is_given_up(tmp_path: Path) -> None:
@@ -318,8 +402,11 @@ def test_a_worker_that_is_never_ready_is_given_up(tmp_path: Path) -> None:
     assert time.monotonic() - begun < 20.0
 
 
-def test_java_workers_die_with_their_host(tmp_path: Path, hosting: Callable[..., Hosting]) -> None:
-    host = hosting(project_in(tmp_path), "work.pid")
+def test_java_workers_die_with_their_host(place: Path, hosting: Callable[..., Hosting]) -> None:
+    # A project of one source is open when that has started.
+    project_file = project_in(place) / "dragoman.toml"
+    project_file.write_text(project_file.read_text().partition("[sources.py]")[0])
+    host = hosting(place, "work.pid")
     worker = int(host.line())
     family = descendants(host.process.pid)
     assert worker in family
@@ -328,8 +415,8 @@ def test_java_workers_die_with_their_host(tmp_path: Path, hosting: Callable[...,
     until(lambda: not any(alive(pid) for pid in family))
 
 
-def test_a_stream_that_is_left_stops_its_function(tmp_path: Path) -> None:
-    with opened(project_in(tmp_path, more="concurrency = 1")) as project:
+def test_a_stream_that_is_left_stops_its_function(place: Path) -> None:
+    with opened(project_in(place, more="concurrency = 1")) as project:
         items = project.stream("work.count", {"n": 2**40})
         assert next(items) == 0
         items.close()

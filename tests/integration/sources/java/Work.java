@@ -5,6 +5,7 @@ import dev.dragoman.Tag;
 import dev.dragoman.TypeOf;
 import dev.dragoman.internal.io.Descriptor;
 import java.io.IOException;
+import java.lang.reflect.Field;
 import java.math.BigDecimal;
 import java.nio.ByteBuffer;
 import java.nio.file.Files;
@@ -15,10 +16,13 @@ import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.Flow;
 import java.util.concurrent.SubmissionPublisher;
+import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.stream.Collectors;
 import java.util.stream.LongStream;
 import java.util.stream.Stream;
+import sun.misc.Unsafe;
 
 /** Work of every sort, good and bad, for the tests of Java workers. */
 public final class Work {
@@ -46,6 +50,7 @@ public final class Work {
     record Lent(ByteBuffer data) {}
 
     private static final List<byte[]> HOARD = new ArrayList<>();
+    private static volatile String interrupted = "";
 
     private Work() {}
 
@@ -68,6 +73,20 @@ public final class Work {
         Dragoman.function("reverse", Bytes.class, byte[].class, (in, ctx) -> reversed(in.data()));
         Dragoman.function("same", Lent.class, ByteBuffer.class, (in, ctx) ->
                 ctx.allocate(in.data().remaining()).put(in.data()).flip());
+        Dragoman.function("shared", Lent.class, Boolean.class, (in, ctx) -> in.data().isDirect() && in.data().isReadOnly());
+        Dragoman.function("naps", Void.class, Void.class, (in, ctx) -> {
+            try {
+                Thread.sleep(60_000);
+            } catch (InterruptedException error) {
+                interrupted = ctx.callId();
+                throw error;
+            }
+            return null;
+        });
+        Dragoman.function("interrupted", Void.class, String.class, (in, ctx) -> interrupted);
+        Dragoman.stream("relay", Number.class, Long.class, (in, ctx) -> ctx.stream("py.count", in, Long.class));
+        Dragoman.function("give", Number.class, Long.class, (in, ctx) ->
+                ctx.call("py.total", new Numbers(LongStream.range(0, in.n()).boxed()), Long.class));
         Dragoman.function("ask", Number.class, Long.class, (in, ctx) -> ctx.call("py.twice", in, Long.class));
         Dragoman.function("ask_many", Number.class, new TypeOf<List<Long>>() {}, Work::askMany);
         Dragoman.function("ask_slow", Void.class, String.class, (in, ctx) -> ctx.call("py.slow", null, String.class));
@@ -89,6 +108,16 @@ public final class Work {
         });
         Dragoman.function("panics", Number.class, Long.class, (in, ctx) -> List.<Long>of().toArray(new Long[0])[(int) in.n()]);
         Dragoman.function("overflows", Number.class, Long.class, (in, ctx) -> overflow(in.n()));
+        Dragoman.function("nasty", Void.class, Void.class, (in, ctx) -> {
+            throw new RuntimeException() {
+                @Override
+                public String getMessage() {
+                    throw new IllegalStateException("nasty");
+                }
+            };
+        });
+        Dragoman.function("digs", Void.class, Long.class, (in, ctx) -> dig(ctx));
+        Dragoman.publish("floods", Void.class, Long.class, (in, ctx) -> taker -> new Thread(() -> flood(taker)).start());
         Dragoman.function("other_thread", Void.class, Long.class, (in, ctx) -> {
             Thread thread = new Thread(() -> {
                 throw new IllegalStateException("in a thread");
@@ -101,6 +130,11 @@ public final class Work {
             System.exit(3);
             return null;
         });
+        Dragoman.function("halts", Void.class, Void.class, (in, ctx) -> {
+            Runtime.getRuntime().halt(4);
+            return null;
+        });
+        Dragoman.function("crashes", Void.class, Long.class, (in, ctx) -> unsafe().getLong(8));
         Dragoman.function("out_of_memory", Void.class, Long.class, (in, ctx) -> {
             // More than any heap on this machine.
             return (long) new long[Integer.MAX_VALUE - 8].length + new long[Integer.MAX_VALUE - 8].length;
@@ -145,6 +179,12 @@ public final class Work {
         return ProcessHandle.current().pid();
     }
 
+    private static Unsafe unsafe() throws ReflectiveOperationException {
+        Field field = Unsafe.class.getDeclaredField("theUnsafe");
+        field.setAccessible(true);
+        return (Unsafe) field.get(null);
+    }
+
     private static double area(Shape shape) {
         if (shape instanceof Circle) {
             double radius = ((Circle) shape).radius();
@@ -155,6 +195,28 @@ public final class Work {
 
     private static long overflow(long n) {
         return n < 0 ? 0 : 1 + overflow(n + 1);
+    }
+
+    private static long dig(Context context) {
+        context.log("deeper");
+        return dig(context) + 1;
+    }
+
+    /** Gives items until it is told to stop, however many were asked for. */
+    private static void flood(Flow.Subscriber<? super Long> taker) {
+        AtomicBoolean stopped = new AtomicBoolean();
+        taker.onSubscribe(new Flow.Subscription() {
+            @Override
+            public void request(long count) {}
+
+            @Override
+            public void cancel() {
+                stopped.set(true);
+            }
+        });
+        for (long n = 0; !stopped.get(); n++) {
+            taker.onNext(n);
+        }
     }
 
     private static byte[] reversed(byte[] data) {

@@ -15,6 +15,7 @@ from pathlib import Path
 import dragoman
 from bench import report
 from bench.comparisons import (
+    callers,
     executables,
     flatness,
     guests,
@@ -28,10 +29,19 @@ from bench.comparisons import (
 from bench.outcome import Comparison, Plan
 from bench.servers import ROOT
 
-COMPARISONS = {
-    module.NAME: module
-    for module in (http_calls, guests, local_calls, native_calls, large_bodies, executables, startup, workers, flatness)
-}
+MODULES = (
+    http_calls,
+    guests,
+    local_calls,
+    native_calls,
+    callers,
+    large_bodies,
+    executables,
+    startup,
+    workers,
+    flatness,
+)
+COMPARISONS = {module.NAME: module for module in MODULES}
 THOROUGH = Plan(turns=5, seconds=2, calls=5000, quick=False)
 QUICK = Plan(turns=2, seconds=1, calls=1000, quick=True)
 PYTHON_KEPT = ("PYTHONHOME", "PYTHONPATH")

@@ -30,7 +30,8 @@ async def native(stack: AsyncExitStack) -> Callable[[], Awaitable[Any]]:
     import dragoman  # noqa: PLC0415 - only where it is measured
     from bench.native import served  # noqa: PLC0415 - as above
 
-    remote = await stack.enter_async_context(dragoman.connect(stack.enter_context(served())))
+    url, _ = stack.enter_context(served())
+    remote = await stack.enter_async_context(dragoman.connect(url))
     return lambda: remote.call("functions.mirror", {"text": TEXT})
 
 

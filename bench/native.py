@@ -19,8 +19,8 @@ STOP_S_MAX = 10
 
 
 @contextlib.contextmanager
-def served() -> Generator[str]:
-    """Serve the bench's Python source to native clients; the address."""
+def served() -> Generator[tuple[str, int]]:
+    """Serve the bench's Python source to native clients; the address, and the host's process."""
     with tempfile.TemporaryDirectory(prefix="dragoman-bench-") as folder:
         command = [sys.executable, "-m", "dragoman", "serve", FUNCTIONS, "--native", f"unix://{folder}/bench.sock"]
         options = ["--no-http", "--json", "--exit-with-stdin"]
@@ -31,7 +31,7 @@ def served() -> Generator[str]:
             if not ready:
                 raise RuntimeError("the host did not start")
             try:
-                yield json.loads(ready)["native"][0]
+                yield json.loads(ready)["native"][0], host.pid
             finally:
                 host.stdin.close()
                 host.wait(STOP_S_MAX)
@@ -40,5 +40,5 @@ def served() -> Generator[str]:
 @contextlib.contextmanager
 def connected(function: str, given: Any) -> Generator[Callable[[], Any]]:
     """Call one function over the socket, blocking."""
-    with served() as url, dragoman.connect(url) as remote:
+    with served() as (url, _), dragoman.connect(url) as remote:
         yield lambda: remote.call(function, given)

@@ -121,28 +121,33 @@ def build_empty(language: str) -> tuple[str, ...]:
     program = str(made / language.lower())
     match language:
         case "Go":
-            _make([find_go() or "go", "build", "-o", program, "."], here)
+            make([find_go() or "go", "build", "-o", program, "."], here)
         case "Rust":
-            _make(["rustc", "-O", "-o", program, "main.rs"], here)
+            make(["rustc", "-O", "-o", program, "main.rs"], here)
         case "Node":
-            return (_found("node"), str(here / "empty.mjs"))
+            return (found("node"), str(here / "empty.mjs"))
         case "Java":
-            _make(["javac", "-d", str(made), "Empty.java"], here)
-            return (_found("java"), "-XX:-UsePerfData", "-cp", str(made), "Empty")
+            make(["javac", "-d", str(made), "Empty.java"], here)
+            return (found("java"), "-XX:-UsePerfData", "-cp", str(made), "Empty")
         case _:
             return (sys.executable, "-c", "pass")
     return (program,)
 
 
-def _make(command: list[str], folder: Path) -> None:
-    subprocess.run([_found(command[0]), *command[1:]], cwd=folder, check=True, timeout=BUILD_S_MAX, capture_output=True)
+def make(command: list[str], folder: Path) -> None:
+    """Run a build tool. Raises `Missing` where there is none, `RuntimeError` with its last line where it fails."""
+    command = [found(command[0]), *command[1:]]
+    done = subprocess.run(command, cwd=folder, timeout=BUILD_S_MAX, capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise RuntimeError((done.stderr.strip().splitlines() or [f"{command[0]} failed"])[-1])
 
 
-def _found(program: str) -> str:
-    found = shutil.which(program)
-    if found is None:
+def found(program: str) -> str:
+    """Where a program is. Raises `Missing`."""
+    place = shutil.which(program)
+    if place is None:
         raise Missing(f"{program} is not installed")
-    return found
+    return place
 
 
 @contextlib.contextmanager

@@ -27,6 +27,12 @@ class Order(BaseModel):
     country: str = "FR"
 
 
+class Text(BaseModel):
+    """Input of `mirror`."""
+
+    text: str
+
+
 class Priced(BaseModel):
     """Output of `price`."""
 
@@ -47,6 +53,12 @@ async def price(order: Order) -> Priced:
     """Price an order."""
     done = functions.price(functions.Order(order.item, order.quantity, order.unit_price, order.country))
     return Priced(item=done.item, net=done.net, tax=done.tax, total=done.total)
+
+
+@app.post("/v1/call/functions.mirror")
+async def mirror(text: Text) -> str:
+    """Give back a text."""
+    return functions.mirror(text.text)
 
 
 @app.post("/v1/call/functions.echo")

@@ -90,7 +90,9 @@ class Project:
 
     def read(self, folder: str) -> list[Module]:
         """The modules under one folder of the repository; none where it does not exist."""
-        return [self._load(path) for path in sorted((self.root / folder).rglob("*.py"))]
+        top = self.root / folder
+        found = (path for path in sorted(top.rglob("*.py")) if not _made(path.relative_to(top)))
+        return [self._load(path) for path in found]
 
     @cached_property
     def package(self) -> list[Module]:
@@ -118,3 +120,8 @@ class Project:
         parts = relative.with_suffix("").parts
         name = ".".join(parts[1:] if parts[0] == "src" else parts)
         return Module(relative.as_posix(), name.removesuffix(".__init__"), path.read_text(encoding="utf-8"))
+
+
+def _made(path: Path) -> bool:
+    """Whether a file lies in a folder of what is built or fetched, as `.build` is."""
+    return any(part.startswith(".") for part in path.parts)

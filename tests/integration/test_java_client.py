@@ -16,7 +16,7 @@ from tests.client.native_host import native_host
 from tests.integration.conftest import alive, descendants, until
 
 HERE = Path(__file__).parent
-LIBRARY = HERE.parents[1] / "sdk" / "java" / "src" / "main" / "java"
+LIBRARY = HERE.parents[1] / "sdk" / "java"
 SOURCE = """
 import os
 
@@ -31,9 +31,10 @@ def program(tmp_path_factory: pytest.TempPathFactory) -> tuple[str, ...]:
     """The caller, compiled: its command."""
     folder = tmp_path_factory.mktemp("caller")
     source = HERE / "sources" / "java" / "Caller.java"
-    flags = ["-nowarn", "-XDignore.symbol.file", "-sourcepath", str(LIBRARY), "-d", str(folder)]
-    subprocess.run(["javac", *flags, source], check=True, capture_output=True)
-    return ("java", "-cp", str(folder), "Caller")
+    classes = LIBRARY / "target" / "classes"
+    subprocess.run([LIBRARY / "build.sh"], check=True, capture_output=True)
+    subprocess.run(["javac", "-cp", classes, "-d", folder, source], check=True, capture_output=True)
+    return ("java", "-cp", f"{folder}:{classes}", "Caller")
 
 
 def says(program: tuple[str, ...], *arguments: str) -> str:

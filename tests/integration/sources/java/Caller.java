@@ -3,6 +3,7 @@ import dev.dragoman.ClientOptions;
 import dev.dragoman.Dragoman;
 import dev.dragoman.DragomanClient;
 import dev.dragoman.Fault;
+import java.math.BigInteger;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.Arrays;
@@ -12,13 +13,18 @@ import java.util.Map;
 import java.util.concurrent.CompletableFuture;
 import java.util.stream.Collectors;
 import java.util.stream.IntStream;
+import java.util.stream.LongStream;
 import java.util.stream.Stream;
 
 /** A program that calls functions: of a host that is there, or of a project that it hosts in a child. */
 public final class Caller {
     record Pair(long a, long b) {}
 
+    record Any<T>(T a, T b) {}
+
     record Blob(byte[] data) {}
+
+    record Numbers(Stream<Long> numbers) {}
 
     private Caller() {}
 
@@ -58,6 +64,12 @@ public final class Caller {
 
     private static void calls(DragomanClient client) {
         check(client.call("fn.add", new Pair(1L << 40, 2), Long.class), (1L << 40) + 2);
+        BigInteger big = BigInteger.ONE.shiftLeft(100);
+        check(client.call("fn.add", new Any<>(big, BigInteger.ONE), BigInteger.class), big.add(BigInteger.ONE));
+        check(client.call("fn.add", Map.of("a", big, "b", big.negate()), Object.class), 0L);
+        check(code(() -> client.call("fn.add", new Any<>(big, big), Long.class)), Fault.Code.DATA_LOSS);
+        check(code(() -> client.call("fn.add", new Any<>("a\ud800", "b"), Object.class)), Fault.Code.INVALID_ARGUMENT);
+        check(code(() -> client.call("fn.add", new Any<>(new Thread(), 1), Object.class)), Fault.Code.INVALID_ARGUMENT);
         byte[] data = new byte[5_000_000];
         Arrays.fill(data, (byte) 7);
         check(Arrays.equals(client.call("fn.echo", new Blob(data), byte[].class), data), true);
@@ -84,6 +96,14 @@ public final class Caller {
             Iterator<Integer> each = items.iterator();
             check(each.next(), 0);
             check(each.next(), 1);
+        }
+        Numbers endless = new Numbers(LongStream.iterate(1, n -> n + 1).boxed());
+        check(client.call("fn.first", endless, Long.class), 1L);
+        Numbers some = new Numbers(LongStream.range(0, 10_000).boxed());
+        check(client.call("fn.total", some, Long.class), 49_995_000L);
+        Numbers more = new Numbers(LongStream.range(0, 10_000).boxed());
+        try (Stream<Long> items = client.stream("fn.doubled", more, Long.class)) {
+            check(items.mapToLong(n -> n).sum(), 99_990_000L);
         }
         check(client.call("fn.add", new Pair(1, 1), Long.class), 2L);
     }

@@ -72,7 +72,7 @@ final class Outgoing {
         int codec = Frame.MSGPACK;
         int flags = stream ? Frame.STREAM : 0;
         try {
-            Shape shape = input == null ? null : Shapes.ofInput(input.getClass().isRecord() ? input.getClass() : Object.class);
+            Shape shape = input == null ? null : Shapes.ofInput(input instanceof Record ? Shapes.typeOf(input) : Object.class);
             if (shape instanceof RecordShape) {
                 inputStream = ((RecordShape) shape).streamOfInput(input);
                 if (inputStream != null) {

@@ -87,8 +87,7 @@ public final class AnyShape extends Shape {
 
     private static Shape shapeOf(Object value) throws Mismatch {
         try {
-            Class<?> type = value instanceof Enum ? ((Enum<?>) value).getDeclaringClass() : value.getClass();
-            return Shapes.of(type);
+            return Shapes.of(Shapes.typeOf(value));
         } catch (IllegalArgumentException error) {
             throw new Mismatch(error.getMessage());
         }

@@ -6,6 +6,7 @@ import java.lang.reflect.Type;
 import java.lang.reflect.TypeVariable;
 import java.lang.reflect.WildcardType;
 import java.util.Collection;
+import java.util.Collections;
 import java.util.HashMap;
 import java.util.Iterator;
 import java.util.List;
@@ -62,6 +63,13 @@ public final class Shapes {
             known = made;
         }
         return known;
+    }
+
+    /** The type of a value that nobody has declared: where its class has variables, they stand for anything. */
+    public static Type typeOf(Object value) {
+        Class<?> type = value instanceof Enum ? ((Enum<?>) value).getDeclaringClass() : value.getClass();
+        int count = type.isRecord() ? type.getTypeParameters().length : 0;
+        return count == 0 ? type : new Filled(type, Collections.nCopies(count, Object.class));
     }
 
     static boolean isStream(Class<?> type) {

@@ -29,7 +29,7 @@ from dragoman.generate.model import (
     Union,
 )
 from dragoman.generate.naming import Scope, exported, snake
-from dragoman.generate.surface import client_name, group_name
+from dragoman.generate.surface import client_name
 from dragoman.generate.writing import Source, heading, quoted
 
 if TYPE_CHECKING:
@@ -84,7 +84,7 @@ class _Printer:
         }
         for group in surface.groups:
             if group.source:
-                self._scope.name(group_name(group.source))
+                self._scope.name(group.name)
 
     def declarations(self) -> None:
         """Every named type, and what makes values for fields that may be absent."""
@@ -213,7 +213,7 @@ class _Printer:
 
     def group(self, group: Group) -> None:
         """The struct with a source's functions."""
-        name = group_name(group.source)
+        name = group.name
         self.source.add("")
         self.source.comment([f"{name} are the functions of {group.source}."], "//")
         self.source.add(f"type {name} struct{{ caller dragoman.Caller }}")
@@ -223,16 +223,16 @@ class _Printer:
         """The struct that has it all."""
         source, scope = self.source, Scope(frozenset({"caller"}))
         made = self._scope.name(f"New{name}")
-        groups = [(scope.name(exported(each.source)), each.source) for each in self._surface.groups if each.source]
+        groups = [(scope.name(exported(each.source)), each.name) for each in self._surface.groups if each.source]
         source.add("")
         source.comment([f"{name} calls every function of {self._surface.service}, by its source."], "//")
         with source.block(f"type {name} struct {{"):
             source.add("caller dragoman.Caller")
-            source.add(*(f"{field} {group_name(each)}" for field, each in groups))
+            source.add(*(f"{field} {each}" for field, each in groups))
         source.add("", f"// {made} makes one that calls through a client of dragoman.Dial, a project of dragoman.Open,")
         source.add("// or dragoman.Host of a function's context.")
         with source.block(f"func {made}(caller dragoman.Caller) *{name} {{"):
-            values = ", ".join(["caller", *(f"{group_name(each)}{{caller}}" for _, each in groups)])
+            values = ", ".join(["caller", *(f"{each}{{caller}}" for _, each in groups)])
             source.add(f"return &{name}{{{values}}}")
         for group in self._surface.groups:
             if not group.source:

@@ -32,7 +32,7 @@ from dragoman.generate.model import (
     Union,
 )
 from dragoman.generate.naming import Scope, camel, capitals
-from dragoman.generate.surface import client_name, group_name
+from dragoman.generate.surface import client_name
 from dragoman.generate.writing import Source, heading, quoted
 
 if TYPE_CHECKING:
@@ -210,9 +210,7 @@ class _Printer:
     def client(self, name: str) -> None:
         """The groups, and the functions that have none."""
         source, scope = self.source, Scope(KEYWORDS | OBJECT | {"caller"})
-        groups = [
-            (scope.name(camel(each.source)), group_name(each.source)) for each in self._surface.groups if each.source
-        ]
+        groups = [(scope.name(camel(each.source)), each.name) for each in self._surface.groups if each.source]
         source.add("private final Caller caller;")
         source.add(*(f"public final {kind} {field};" for field, kind in groups), "")
         self._told(["Calls through a {@code DragomanClient}, or the {@code Context} of a function."])
@@ -225,7 +223,7 @@ class _Printer:
 
     def group(self, group: Group) -> None:
         """The class with a source's functions."""
-        name, source = group_name(group.source), self.source
+        name, source = group.name, self.source
         source.add("")
         self._told([f"The functions of {group.source}."])
         with source.block(f"public static final class {name} {{"):

@@ -183,9 +183,10 @@ class Function:
 
 @dataclass(frozen=True, slots=True)
 class Group:
-    """The functions of one source. `source` is empty for sources that are one function each."""
+    """The functions of one source, and the name of what holds them. Both are empty for sources of one function each."""
 
     source: str
+    name: str
     functions: tuple[Function, ...]
 
 

@@ -78,3 +78,12 @@ class Scope:
                 name = f"{wanted}{count}"
         self._taken.add(name)
         return name
+
+    def pair(self, wanted: str, prefix: str) -> str:
+        """A name that is free with a prefix too; both are given."""
+        name, count = wanted, 1
+        while {name, f"{prefix}{name}"} & (self._taken | self._reserved):
+            count += 1
+            name = f"{wanted}{count}"
+        self._taken |= {name, f"{prefix}{name}"}
+        return name

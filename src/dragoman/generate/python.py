@@ -32,7 +32,7 @@ from dragoman.generate.model import (
     Union,
 )
 from dragoman.generate.naming import Scope, snake
-from dragoman.generate.surface import client_name, group_name
+from dragoman.generate.surface import client_name
 from dragoman.generate.writing import Source, heading, quoted, told
 
 if TYPE_CHECKING:
@@ -269,7 +269,7 @@ class _Printer:
         source = self.source
         source.add("", "")
         prefix = "Async" if asynchronous else ""
-        with source.block(f"class {prefix}{group_name(group.source)}:", ""):
+        with source.block(f"class {prefix}{group.name}:", ""):
             self.told([f"The functions of {group.source}."])
             source.add("")
             with source.block(f"def __init__(self, caller: {prefix}Caller) -> None:", ""):
@@ -289,7 +289,7 @@ class _Printer:
                 for group in self._surface.groups:
                     if group.source:
                         attribute = scope.name(snake(group.source))
-                        source.add(f"self.{attribute} = {prefix}{group_name(group.source)}(caller)")
+                        source.add(f"self.{attribute} = {prefix}{group.name}(caller)")
             for group in self._surface.groups:
                 if not group.source:
                     self._functions(group, scope, asynchronous=asynchronous)

@@ -57,8 +57,8 @@ class Types:
         self._names: dict[tuple[str, ...], str] = {}
 
     def take(self, wanted: str) -> str:
-        """A name that no type gets any more."""
-        return self._scope.name(wanted)
+        """A name that no type gets any more, and neither does it with `Async` before it."""
+        return self._scope.pair(wanted, "Async")
 
     def declare(self, key: tuple[str, ...], wanted: tuple[str, ...], build: Callable[[str], Declaration]) -> Named:
         """The type that is known by `key`; made, where there is none yet, after its name: it may contain itself."""

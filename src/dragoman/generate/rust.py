@@ -30,7 +30,7 @@ from dragoman.generate.model import (
     Union,
 )
 from dragoman.generate.naming import Scope, pascal, snake
-from dragoman.generate.surface import client_name, group_name
+from dragoman.generate.surface import client_name
 from dragoman.generate.writing import Source, heading, paragraph, quoted
 
 if TYPE_CHECKING:
@@ -247,7 +247,7 @@ class _Printer:
 
     def group(self, group: Group) -> None:
         """The struct with a source's functions."""
-        source, name = self.source, group_name(group.source)
+        source, name = self.source, group.name
         source.add("")
         self._told([f"The functions of {group.source}."])
         source.add("#[derive(Clone)]")
@@ -258,9 +258,7 @@ class _Printer:
     def client(self, name: str) -> None:
         """The struct that has it all."""
         source, scope = self.source, Scope(KEYWORDS | {"client", "new"})
-        groups = [
-            (scope.name(snake(each.source)), group_name(each.source)) for each in self._surface.groups if each.source
-        ]
+        groups = [(scope.name(snake(each.source)), each.name) for each in self._surface.groups if each.source]
         source.add("", "/// Every function, by its source.", "#[derive(Clone)]")
         with source.block(f"pub struct {name} {{"):
             source.add("client: dragoman::Client,")

@@ -40,27 +40,17 @@ def client_name(service: str) -> str:
     return f"{pascal(service)}Client"
 
 
-def group_name(source: str) -> str:
-    """The name of what holds the functions of a source."""
-    return f"{pascal(source)}Functions"
-
-
 def surface(service: str, contracts: collections.abc.Mapping[str, Contract], *, big_integers: bool = False) -> Surface:
     """Read the contracts, by full name, of one service."""
     types = Types(RESERVED)
     by_source: dict[str, list[str]] = {}
     for full in sorted(contracts):
         by_source.setdefault(full.rpartition(".")[0], []).append(full)
-    client = client_name(service)
-    for name in (client, f"Async{client}"):
-        types.take(name)
-    for source in by_source:
-        if source:
-            types.take(group_name(source))
-            types.take(f"Async{group_name(source)}")
+    types.take(client_name(service))
+    named = {source: types.take(f"{pascal(source)}Functions") if source else "" for source in by_source}
     known = _definitions(contracts)
     groups = tuple(
-        Group(source, tuple(_function(full, contracts[full], types, known) for full in names))
+        Group(source, named[source], tuple(_function(full, contracts[full], types, known) for full in names))
         for source, names in by_source.items()
     )
     return Surface(" ".join(paragraph(service)), groups, types.declarations(), big_integers)

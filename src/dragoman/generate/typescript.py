@@ -36,7 +36,7 @@ from dragoman.generate.model import (
 )
 from dragoman.generate.naming import Scope, camel
 from dragoman.generate.readers import readers, used_in
-from dragoman.generate.surface import client_name, group_name
+from dragoman.generate.surface import client_name
 from dragoman.generate.writing import Source, boxable, heading, quoted
 
 if TYPE_CHECKING:
@@ -232,14 +232,12 @@ class _Printer:
     def _group(self, group: Group) -> None:
         self.source.add("")
         self._told([f"The functions of {group.source}."])
-        with self._class(group_name(group.source), []):
+        with self._class(group.name, []):
             self._functions(group.functions, Scope(KEYWORDS))
 
     def _client(self, name: str) -> None:
         scope = Scope(KEYWORDS)
-        fields = [
-            (scope.name(camel(each.source)), group_name(each.source)) for each in self._surface.groups if each.source
-        ]
+        fields = [(scope.name(camel(each.source)), each.name) for each in self._surface.groups if each.source]
         self.source.add("")
         self._told([f"Every function of {self._surface.service}, by its source."])
         calls = any(not group.source for group in self._surface.groups)

@@ -39,11 +39,13 @@ def dragoman(
 
 
 @contextmanager
-def start(*arguments: str | Path, cwd: Path | None = None) -> Generator[subprocess.Popen[str]]:
+def start(
+    *arguments: str | Path, cwd: Path | None = None, stdin: int = subprocess.DEVNULL
+) -> Generator[subprocess.Popen[str]]:
     """Start one that goes on running; it ends with the block at the latest."""
     process = subprocess.Popen(
         [sys.executable, "-m", "dragoman", *map(str, arguments)],
-        stdin=subprocess.DEVNULL,
+        stdin=stdin,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,

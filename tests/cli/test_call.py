@@ -1,9 +1,10 @@
 import json
+import subprocess
 from pathlib import Path
 
 import pytest
 
-from tests.cli.commandline import SHOP, dragoman
+from tests.cli.commandline import SHOP, dragoman, start
 
 
 def test_a_call_prints_the_reply_alone_and_what_the_function_says_beside_it(shop_url: str) -> None:
@@ -105,3 +106,50 @@ def test_names_that_are_options_here_go_behind_two_dashes(tmp_path: Path) -> Non
     (tmp_path / "named.py").write_text("def f(url: str, json: bool) -> str:\n    return f'{url} {json}'\n")
     done = dragoman("call", "named.f", "--project", tmp_path / "named.py", "--", "--url", "x", "--json")
     assert (done.returncode, done.stdout) == (0, b'"x True"\n')
+
+
+@pytest.mark.parametrize("place", ["host", "url"])
+def test_standard_input_is_a_stream_of_lines(place: str, shop_url: str) -> None:
+    where = ("--url", shop_url) if place == "url" else ("--project", str(SHOP))
+    numbers = f"1\n\n  2\n{2**70}".encode()
+    done = dragoman("call", "shop.total", "--start", "4", "--stream-input", *where, stdin=numbers)
+    assert (done.returncode, done.stdout) == (0, f"{2**70 + 7}\n".encode()), done.stderr
+    empty = dragoman("call", "shop.total", "--stream-input", *where)
+    assert (empty.returncode, empty.stdout) == (0, b"0\n")
+
+
+@pytest.mark.parametrize(
+    ("words", "status", "said"),
+    [
+        (["shop.total", "--stream-input"], 2, b"line 2 of standard input is"),
+        (["shop.total", '{"numbers": [1]}', "--stream-input"], 2, b"numbers is what --stream-input sends"),
+        (["shop.total", "-", "--stream-input"], 2, b"INPUT cannot be - as well"),
+        (["shop.total", "--raw", "x", "--stream-input"], 2, b"give one of the two"),
+        (["shop.add", "--a", "1", "--stream-input"], 76, b"shop.add takes no input stream"),
+    ],
+)
+@pytest.mark.parametrize("place", ["host", "url"])
+def test_a_stream_that_cannot_be_sent_is_refused(
+    words: list[str], status: int, said: bytes, place: str, shop_url: str
+) -> None:
+    where = ("--url", shop_url) if place == "url" else ("--project", str(SHOP))
+    done = dragoman("call", *words, *where, stdin=b"1\nx{\n")
+    assert (done.returncode, done.stdout) == (status, b"")
+    assert said in done.stderr
+
+
+def test_items_go_and_come_at_once_and_an_answer_ends_the_call() -> None:
+    with start("call", "shop.echoes", "--stream-input", "--project", SHOP, stdin=subprocess.PIPE) as process:
+        assert process.stdin is not None
+        assert process.stdout is not None
+        for word in ('"one"', '"two"'):
+            process.stdin.write(f"{word}\n")
+            process.stdin.flush()
+            assert process.stdout.readline() == f"{word}\n"
+        process.stdin.close()
+        assert process.wait(20) == 0
+    with start("call", "shop.first", "--stream-input", "--project", SHOP, stdin=subprocess.PIPE) as process:
+        assert process.stdin is not None
+        process.stdin.write('"one"\n')
+        process.stdin.flush()
+        assert process.wait(20) == 0

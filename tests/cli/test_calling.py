@@ -5,7 +5,9 @@ import pytest
 from dragoman.cli.calling import CallOptions, run
 from tests.cli.commandline import SHOP
 
-OPTIONS = CallOptions(url=None, project=str(SHOP), cacert=None, timeout=None, stream=None, raw=False, as_json=False)
+OPTIONS = CallOptions(
+    url=None, project=str(SHOP), cacert=None, timeout=None, stream=None, stream_input=False, raw=False, as_json=False
+)
 
 
 def test_a_function_may_call_another_source_that_starts_later(
@@ -16,7 +18,14 @@ def test_a_function_may_call_another_source_that_starts_later(
     )
     (tmp_path / "dragoman.toml").write_text(f'[sources.caller]\npath = "caller.py"\n[sources.shop]\npath = "{SHOP}"\n')
     options = CallOptions(
-        url=None, project=str(tmp_path), cacert=None, timeout=10.0, stream=None, raw=False, as_json=False
+        url=None,
+        project=str(tmp_path),
+        cacert=None,
+        timeout=10.0,
+        stream=None,
+        stream_input=False,
+        raw=False,
+        as_json=False,
     )
     assert run("caller.f", (), options) == 0
     assert capsys.readouterr().out == "8\n"

@@ -13,6 +13,11 @@ from dragoman.cli.options import DURATION, WORDS, input_arguments, json_option, 
 @place_options
 @click.option("--timeout", type=DURATION, metavar="DURATION", help="Give up after this long: 500ms, 2s, 1m.")
 @click.option("--stream/--no-stream", default=None, help="Print items as they come, or one list of them at the end.")
+@click.option(
+    "--stream-input",
+    is_flag=True,
+    help="Send standard input, JSON Lines, as the input stream of a function that has one, item by item.",
+)
 @click.option("--raw", is_flag=True, help="Send INPUT as raw bytes, to a function that takes them.")
 @json_option("the reply compactly, and a fault as a problem document,")
 def command(function: str, words: tuple[str, ...], **options: object) -> int:

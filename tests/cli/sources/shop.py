@@ -67,3 +67,16 @@ def steps(ctx: Context) -> str:
     ctx.progress(0.5, "half way")
     ctx.log("careful", "warning", part=2)
     return "done"
+
+
+def total(numbers: Iterator[int], start: int = 0) -> int:
+    """Add up what comes."""
+    return sum(numbers, start)
+
+
+def echoes(lines: Iterator[str]) -> Iterator[str]:
+    yield from lines
+
+
+def first(lines: Iterator[str]) -> str:
+    return next(lines)

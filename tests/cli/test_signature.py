@@ -1,9 +1,13 @@
+from contextlib import suppress
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from dragoman.cli.signature import kind, signature
 from dragoman.contract.function import Contract
+from dragoman.contract.manifest import from_wire
 
 STRING = {"type": "string"}
 
@@ -58,3 +62,18 @@ def test_a_deep_schema_and_a_long_one_are_cut() -> None:
     assert kind(deep, {}) == "[[[[[…]]]]]"
     wide = {"type": "object", "properties": {f"parameter_{number}": STRING for number in range(100)}}
     assert len(signature(Contract("f", input=wide))) == 400
+
+
+WORDS = ["type", "properties", "required", "items", "prefixItems", "anyOf", "enum", "const", "$ref", "$defs", "title"]
+ODD: st.SearchStrategy[Any] = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.sampled_from(["object", "array", "string", "#/$defs/a"]),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from([*WORDS, "a"]), inner, max_size=4),
+    max_leaves=12,
+)
+
+
+@given(st.fixed_dictionaries({"name": st.just("f")}, optional={"input": ODD, "output": ODD}))
+def test_whatever_a_guest_may_offer_is_shown(entry: dict[str, Any]) -> None:
+    with suppress(ValueError):
+        (contract,) = from_wire([entry])
+        assert len(signature(contract)) <= 400

@@ -24,6 +24,7 @@ from dragoman.host.hosted import PooledSource
 from dragoman.host.journal import Journal, SilentJournal
 from dragoman.host.watch import watch
 from dragoman.workers.pool import Pool
+from tests.integration.five import Five, five_served
 
 PATIENCE_S = 20.0
 SUPPORT = Path(__file__).parent / "support"
@@ -85,6 +86,13 @@ async def soon(condition: Callable[[], object], within_s: float = PATIENCE_S) ->
         assert time.monotonic() - begun < within_s, f"not within {within_s} s"
         await asyncio.sleep(0.005)
     return time.monotonic() - begun
+
+
+@pytest.fixture(scope="session")
+def five(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Five]:
+    """The conformance service in five languages, in one host."""
+    with five_served(tmp_path_factory.mktemp("five")) as served:
+        yield served
 
 
 @pytest.fixture

@@ -17,7 +17,7 @@ LINE_CHARACTERS_MAX = 400
 
 
 def signature(contract: Contract) -> str:
-    """Parameters and result. `= x` shows a default, `?` one that may be left out."""
+    """Parameters and result. `= x` shows a default, `?` one that may be left out. Whatever a guest says is shown."""
     properties = cast("dict[str, Any]", contract.input.get("properties", {}))
     parts = [parameter(name, member, contract.input) for name, member in properties.items()]
     if contract.input.get("additionalProperties", True) is not False:
@@ -49,7 +49,7 @@ def _kind(member: Any, schema: dict[str, Any], depth: int) -> str:  # noqa: PLR0
     view = cast("dict[str, Any]", member)
     if "$ref" in view:
         return str(view["$ref"]).rpartition("/")[2]
-    if "const" in view or "enum" in view:
+    if "const" in view or isinstance(view.get("enum"), list):
         return _choice(view.get("enum", [view.get("const")]))
     for key in ("anyOf", "oneOf"):
         if isinstance(view.get(key), list):
@@ -81,7 +81,7 @@ def _union(kinds: list[str]) -> str:
 
 
 def _array(view: dict[str, Any], schema: dict[str, Any], depth: int) -> str:
-    if "prefixItems" in view:
+    if isinstance(view.get("prefixItems"), list):
         return f"[{', '.join(_kind(item, schema, depth + 1) for item in view['prefixItems'])}]"
     return f"[{_kind(view.get('items', True), schema, depth + 1)}]"
 

@@ -113,4 +113,22 @@ def _schema(fields: dict[str, object], key: str, where: str, default: dict[str, 
     if key == "input" and found.get("type", "object") != "object":
         message = f"{where}: 'input' must be the schema of an object, not of {str(found['type'])[:100]!r}"
         raise ValueError(message)
+    _check_members(found, f"{where}: {key!r}")
     return found
+
+
+def _check_members(schema: dict[str, Any], where: str) -> None:
+    """Refuse members that everyone who reads a contract would stumble over. Raises `ValueError`."""
+    for key in ("properties", "$defs"):
+        members = schema.get(key, {})
+        if not isinstance(members, dict):
+            message = f"{where} has {key!r} that are no object of schemas"
+            raise ValueError(message)  # noqa: TRY004 - bad outside data is a ValueError everywhere in this room
+        for name, member in cast("dict[str, object]", members).items():
+            if not isinstance(member, dict | bool):
+                message = f"{where}, {key!r}: {name[:100]!r} is no schema, which is an object, true or false"
+                raise ValueError(message)  # noqa: TRY004 - as above
+    required = schema.get("required", [])
+    if not isinstance(required, list) or not all(isinstance(name, str) for name in cast("list[object]", required)):
+        message = f"{where} has a 'required' that is no list of names"
+        raise ValueError(message)

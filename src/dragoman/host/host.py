@@ -245,6 +245,10 @@ class Host:
         except Fault as fault:
             self._notify(hosted)
             return fault
+        except Exception as error:  # noqa: BLE001 - a mistake of ours, which would else leave the source starting for ever
+            detail = f"{hosted.source.name} cannot be served: {type(error).__name__}: {error}"
+            self._journal.note("error", detail, hosted.source.name, 0)
+            return StartFailed(detail)
         return None
 
     def _serve_as(self, hosted: Hosted, contracts: tuple[Contract, ...]) -> None:

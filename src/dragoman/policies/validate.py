@@ -40,8 +40,10 @@ def validate(schema: Mapping[str, Any], *, as_json: bool = False, input_stream: 
 
     whole = Checker(dict(schema))
     rest, item = (Checker(part) for part in parted(schema, input_stream)) if input_stream else (whole, whole)
-    properties: Mapping[str, Any] = schema.get("properties", {})
-    defaults: dict[str, Any] = {name: each["default"] for name, each in properties.items() if "default" in each}
+    properties: Mapping[str, dict[str, Any] | bool] = schema.get("properties", {})
+    defaults = {
+        name: each["default"] for name, each in properties.items() if isinstance(each, dict) and "default" in each
+    }
     rest_defaults = {name: value for name, value in defaults.items() if name != input_stream}
 
     def layer(service: Service) -> Service:
@@ -96,11 +98,11 @@ def _check_stream(call: Call, value: dict[str, Any], stream: str, item: Checker)
 def parted(schema: Mapping[str, Any], stream: str) -> tuple[dict[str, Any], dict[str, Any]]:
     """A schema without the property that comes as a stream, and the schema of one item of that."""
     properties = dict(schema.get("properties", {}))
-    array: Mapping[str, Any] = properties.pop(stream, {})
+    array = properties.pop(stream, {})
     rest = {**schema, "properties": properties}
     rest["required"] = [name for name in schema.get("required", ()) if name != stream]
     definitions = {key: schema[key] for key in ("$defs", "definitions") if key in schema}
-    return rest, {**definitions, "allOf": [array.get("items", {})]}
+    return rest, {**definitions, "allOf": [array.get("items", {}) if isinstance(array, dict) else array]}
 
 
 class CheckedItems:

@@ -9,8 +9,10 @@ import socket
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from dragoman.contract.function import ContractError
 from dragoman.contract.manifest import from_wire
 from dragoman.core.fault import StartFailed
+from dragoman.wire.handshake import FEATURE_CHECKS
 from dragoman.workers.doorway import Doorway
 from dragoman.workers.output import OutputPipe
 from dragoman.workers.progress import Progress
@@ -90,6 +92,8 @@ async def hire(pool: Pool, source: SourceLaunch, confinement: Confinement) -> Hi
     try:
         hired.ready = await _shake_hands(pool, source, hired, door)
         hired.contracts = tuple(from_wire(list(hired.ready.functions)))
+        if FEATURE_CHECKS not in hired.ready.features:
+            _check_schemas(hired.contracts)
     except BaseException as error:
         hired.worker.condemn("it did not start")
         with contextlib.suppress(TimeoutError):
@@ -103,6 +107,19 @@ async def hire(pool: Pool, source: SourceLaunch, confinement: Confinement) -> Hi
         if door is not None:
             door.close()
     return hired
+
+
+def _check_schemas(contracts: tuple[Contract, ...]) -> None:
+    """Refuse what is no schema, of workers whose input the host checks. Raises `ValueError`."""
+    from dragoman.contract.check import Checker  # noqa: PLC0415 - 11 ms of a start, which Python alone does without
+
+    for contract in contracts:
+        for key, schema in (("input", contract.input), ("output", contract.output)):
+            try:
+                Checker(schema)
+            except ContractError as error:
+                message = f"{contract.name!r}, {key!r}: {error}"
+                raise ValueError(message) from error
 
 
 async def _start(

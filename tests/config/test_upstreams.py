@@ -67,6 +67,14 @@ def test_a_service_that_is_started_has_its_program_in_the_folder(folder: Path) -
     assert "X-Key" not in repr(found)
 
 
+def test_a_grpc_service_has_an_address_and_may_have_a_proto(folder: Path) -> None:
+    found = source(folder, 'grpc = "grpcs://api.example.com:443"\nproto = "plain"\nheaders = { x-key = "k" }')
+    assert (found.kind, found.language, found.alone) == ("upstream", "grpc", False)
+    assert found.upstream is not None
+    assert (found.upstream.address, found.upstream.proto) == ("grpcs://api.example.com:443", folder / "plain")
+    assert source(folder, 'grpc = "unix:/run/shop.sock"').language == "grpc"
+
+
 @pytest.mark.parametrize(
     ("settings", "words"),
     [
@@ -93,6 +101,18 @@ def test_a_service_that_is_started_has_its_program_in_the_folder(folder: Path) -
         ('url = "http://a:{port}"\ncommand = ["{port}"]', "cannot be {port}"),
         ('url = "http://a:1"\ncommand = ["./plain"]', "executable"),
         ('openapi = "api.json"\ncommand = ["x"]', "add its url"),
+        ('grpc = "127.0.0.1:1"', "a gRPC address such as"),
+        ('grpc = "grpc://a"', "a gRPC address such as"),
+        ('grpc = "grpc://a:99999"', "no address of a service"),
+        ('grpc = "grpc://a:1"\nurl = "http://a"', "HTTP or gRPC"),
+        ('grpc = "grpc://a:1"\nproto = "no.proto"', "no such file"),
+        ('proto = "api.json"', "say where that is"),
+        ('grpc = "grpc://a:1"\ninput = { n = "integer" }', "says what operations are"),
+        ('grpc = "grpc://a:1"\ncommand = ["x"]\nhealth = "/h"', "has no paths"),
+        ('url = "http://a:1"\ncommand = ["x"]\nhealth = "grpc"', "this is none"),
+        ('grpc = "grpc://a:{port}"\ncommand = ["x"]', "does not tell the service its port"),
+        ('grpc = "grpc://a:1"\nheaders = { "grpc-timeout" = "1S" }', "metadata of gRPC"),
+        ('grpc = "grpc://a:1"\nheaders = { "key-bin" = "x" }', "metadata of gRPC"),
         ('url = "http://a"\nworkers = 2', "a service of its own"),
         ('url = "http://a"\nmode = "warm"', "a service of its own"),
         ('path = "a.py"\nheaders = { a = "b" }', "is for services"),

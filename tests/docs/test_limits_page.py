@@ -24,6 +24,7 @@ from dragoman.telemetry import line, log, writer
 from dragoman.upstream import child, failure, http, intake, request, schema
 from dragoman.upstream import document as openapi_document
 from dragoman.upstream.options import CONCURRENCY_DEFAULT
+from dragoman.upstream.rpc import pool, protoc, reflection
 from dragoman.wire import handshake, meta
 from dragoman.workers import scaling, upkeep
 from dragoman.workers.options import PoolOptions
@@ -97,6 +98,9 @@ BOUNDS = {
     "redirects in a row, on one host": f"{http.REDIRECTS_MAX}",
     "a problem document of a service": format_size(failure.PROBLEM_BYTES_MAX),
     "time that an idle connection to a service is kept": format_duration(hop.IDLE_S_MAX),
+    "services that a gRPC server tells of": f"{reflection.SERVICES_MAX:,}",
+    "files that describe a gRPC service": f"{pool.FILES_MAX:,}",
+    "time to read a `.proto`": format_duration(protoc.COMPILE_S_MAX),
     "time of one look at a service's health": format_duration(child.ASK_S_MAX),
     "what a Python call prints and logs": format_size(output.QUOTA_BYTES),
     "one line of it": format_size(output.LINE_BYTES_MAX),

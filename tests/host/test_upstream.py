@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 from pathlib import Path
+
+import pytest
 
 from dragoman.config.project import Source
 from dragoman.host.upstream import alone_contract, asks_for_port, launch
@@ -35,6 +38,21 @@ def test_a_service_of_one_function_takes_any_object_unless_declared() -> None:
     contract = alone_contract(source(UpstreamOptions(url="http://a", streaming=True)))
     assert (contract.name, contract.input, contract.output) == ("it", {"type": "object"}, {})
     assert contract.streaming
+
+
+async def test_a_missing_library_keeps_one_source_from_starting_and_names_the_extra(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "grpc", None)
+    for name in [name for name in sys.modules if name.startswith("dragoman.upstream.rpc")]:
+        monkeypatch.delitem(sys.modules, name)
+    (tmp_path / "dragoman.toml").write_text(
+        '[sources.it]\ngrpc = "grpc://127.0.0.1:9"\n[sources.other]\nurl = "http://a"\n'
+    )
+    async with hosting(tmp_path) as host:
+        faults = await host.start()
+    assert list(faults) == ["it"]
+    assert "pip install 'dragoman[grpc]'" in faults["it"].detail
 
 
 async def test_a_stop_waits_for_calls_in_flight(tmp_path: Path) -> None:

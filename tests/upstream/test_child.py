@@ -143,6 +143,18 @@ async def test_a_service_that_does_not_come_up_says_why(opened: Open, command: s
         assert word in raised.value.detail
 
 
+async def test_a_service_that_never_gets_healthy_is_killed_and_says_what_it_answered(
+    opened: Open, started: str, tmp_path: Path
+) -> None:
+    source = (tmp_path / "service.py").read_text().replace("200 if asked > 2 else 503", "503")
+    (tmp_path / "service.py").write_text(source)
+    journal = Journal()
+    with pytest.raises(StartFailed, match=r"start_timeout of 1s: /healthz answers 503") as raised:
+        async with opened(f'{started}\nstart_timeout = "1s"', journal=journal):
+            raise AssertionError
+    assert "serving" in raised.value.detail
+
+
 async def test_a_program_that_is_not_there_cannot_be_started(opened: Open) -> None:
     with pytest.raises(StartFailed, match="cannot be started"):
         async with opened('url = "http://127.0.0.1:{port}"\ncommand = ["no-such-program", "{port}"]'):

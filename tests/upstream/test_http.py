@@ -220,6 +220,26 @@ async def test_a_slow_trickle_does_not_outlive_the_deadline(service: Service, op
         assert (await failing(host)).code is Code.DEADLINE_EXCEEDED
 
 
+async def test_a_head_that_trickles_in_does_not_outlive_the_deadline(opened: Open) -> None:
+    gone = asyncio.Event()
+
+    async def trickle(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(b"HTTP/1.1 200 OK\r\n")
+        left = asyncio.ensure_future(reader.read())
+        while not left.done():
+            writer.write(b"x: y\r\n")
+            await asyncio.wait((left,), timeout=0.01)
+        writer.close()
+        gone.set()
+
+    server = await asyncio.start_server(trickle, "127.0.0.1", 0)
+    url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+    async with server, opened(f'url = "{url}"\ntimeout = "200ms"') as host:
+        assert (await failing(host)).code is Code.DEADLINE_EXCEEDED
+        await asyncio.wait_for(gone.wait(), 5)
+
+
 async def test_a_reply_that_is_too_large_is_stopped(service: Service, opened: Open) -> None:
     async def respond(exchange: Exchange) -> None:
         await exchange.start(content_type="application/json")

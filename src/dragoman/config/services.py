@@ -23,6 +23,7 @@ OWN = frozenset(
 """Headers that say how a request is sent, which is the client's to know."""
 
 URL = r"https?://[^\s/?#@]+(/[^\s?#]*)?"
+GRPC = r"grpcs?://[^\s/?#@]+:(\d{1,5}|\{port\})|unix:/[!-~]+"
 ONLY = frozenset({UPSTREAM})
 
 
@@ -88,11 +89,27 @@ SERVICE = (
         inheritable=False,
     ),
     Setting(
+        "grpc",
+        Text("a gRPC address such as grpc://127.0.0.1:50051, grpcs://… or unix:/run/shop.sock", GRPC),
+        "none",
+        "Where a gRPC service is; each of its methods becomes a function. `grpcs://` is with TLS.",
+        modes=ONLY,
+        inheritable=False,
+    ),
+    Setting(
+        "proto",
+        Text('a file such as "shop.proto"'),
+        "asked by reflection",
+        "What a gRPC service offers: a `.proto` file, or a descriptor set (`.pb`) with its imports.",
+        modes=ONLY,
+        inheritable=False,
+    ),
+    Setting(
         "headers",
         Headers(),
         "{}",
-        "Headers that go with each request, such as a key; no caller can change them. `${NAME}` stands for a "
-        "variable of the host's environment.",
+        "Headers (of gRPC: metadata) that go with each request, such as a key; no caller can change them. "
+        "`${NAME}` stands for a variable of the host's environment.",
         modes=ONLY,
         inheritable=False,
     ),
@@ -106,10 +123,10 @@ SERVICE = (
     ),
     Setting(
         "health",
-        Text('a path such as "/healthz", or "tcp"', r"/[!-~]*|tcp"),
+        Text('a path such as "/healthz", "tcp" or "grpc"', r"/[!-~]*|tcp|grpc"),
         '"tcp"',
-        "How a service that the host starts tells that it is ready: a path that answers 2xx, or a port that takes "
-        "connections.",
+        "How a service that the host starts tells that it is ready: a path that answers 2xx, a port that takes "
+        "connections, or gRPC's own health service.",
         modes=ONLY,
         inheritable=False,
     ),

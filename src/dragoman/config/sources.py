@@ -144,7 +144,7 @@ class SourceReader:
 
     def _service(self, own: Values) -> Origin | None:
         options = read_upstream(self._document, self._folder, own)
-        return None if options is None else Origin("http", "upstream", upstream=options)
+        return None if options is None else Origin(options.kind, "upstream", upstream=options)
 
     def _file(self, own: Values) -> Origin | None:
         path = self._folder / own["path"].value

@@ -32,7 +32,11 @@ class Hosted(Protocol):
     """A source in service."""
 
     source: Source
-    service: Service
+
+    @property
+    def service(self) -> Service:
+        """What runs its calls; there once it has started."""
+        ...
 
     @property
     def contracts(self) -> tuple[Contract, ...]:

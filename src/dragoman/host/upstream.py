@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from dragoman.contract.function import Contract
@@ -39,6 +40,7 @@ class UpstreamSource:
         self._clock = clock
         self._journal = journal
         self._fault: Fault | None = None
+        self._port = 0
         self._child: Child | None = None
         self._retrying: asyncio.Task[None] | None = None
         self._ready: Callable[[tuple[Contract, ...]], None] | None = None
@@ -53,8 +55,8 @@ class UpstreamSource:
             self._note,
             alone_contract(source) if source.upstream.alone else None,
         )
-        self._upstream = made(setting)
-        self.service: Service = self._upstream
+        self._setting = setting
+        self._upstream: Upstream | None = None
 
     def prepare(self, confinement: Confinement, env: Mapping[str, str]) -> UpstreamSource:
         """Have the service started by this confinement, where that is the host's to do. `env` is all it sees."""
@@ -70,7 +72,13 @@ class UpstreamSource:
             child.wants_port = asks_for_port(self._options)
             child.start_timeout_s = self.source.pool.start_timeout_s
             self._child = child
+        self._setting = replace(self._setting, confinement=confinement)
         return self
+
+    @property
+    def service(self) -> Service:
+        """What runs its calls, once it has started."""
+        return self._opened()
 
     @property
     def building(self) -> bool:
@@ -95,13 +103,13 @@ class UpstreamSource:
     @property
     def place(self) -> str:
         """Where the service is, for people."""
-        return self._upstream.place
+        return self._opened().place
 
     async def reach(self, timeout_s: float) -> str:
         """Why it takes no connection; empty where it does."""
         try:
             async with asyncio.timeout(timeout_s):
-                return await self._upstream.reach()
+                return await self._opened().reach()
         except TimeoutError:
             return f"{self.place} took no connection within {timeout_s:g}s"
 
@@ -118,10 +126,11 @@ class UpstreamSource:
         """Start the service if it is ours, and learn what it offers. Raises `StartFailed`."""
         timeout_s = self.source.pool.start_timeout_s
         try:
+            upstream = self._opened()
             if self._child is not None:
                 await self._child.start()
             async with asyncio.timeout(timeout_s):
-                self.contracts = await self._upstream.learn()
+                self.contracts = await upstream.learn()
         except Fault as fault:
             self._fault = fault
             raise
@@ -138,16 +147,25 @@ class UpstreamSource:
             self._retrying.cancel()
         wait_s = self.source.pool.drain_timeout_s if timeout_s is None else timeout_s
         deadline = self._clock.monotonic() + wait_s
-        while self._upstream.in_flight and self._clock.monotonic() < deadline:  # noqa: ASYNC110 - at an end, no hot path
+        upstream = self._upstream
+        while upstream is not None and upstream.in_flight and self._clock.monotonic() < deadline:  # noqa: ASYNC110 - at an end, no hot path
             await asyncio.sleep(POLL_S)
-        await self._upstream.close()
+        if upstream is not None:
+            await upstream.close()
         if self._child is not None:
             await self._child.stop()
 
     async def _healthy(self, port: int) -> str:
-        if port:
-            self._upstream.point(port)
-        return await self._upstream.healthy()
+        upstream = self._opened()
+        if port and port != self._port:
+            self._port = port
+            upstream.point(port)
+        return await upstream.healthy()
+
+    def _opened(self) -> Upstream:
+        if self._upstream is None:
+            self._upstream = made(self._setting)
+        return self._upstream
 
     async def _retry(self) -> None:
         failures = 1
@@ -171,8 +189,15 @@ class UpstreamSource:
 
 
 def made(setting: Setting) -> Upstream:
-    """The service of a setting, by its kind."""
-    return HttpUpstream(setting)
+    """The service of a setting, by its kind. Raises `StartFailed` where a library for it is missing."""
+    if setting.options.kind == "http":
+        return HttpUpstream(setting)
+    try:
+        from dragoman.upstream.rpc.service import GrpcUpstream  # noqa: PLC0415 - an extra, which few hosts need
+    except ModuleNotFoundError as error:
+        detail = f"{setting.name} is a gRPC service, and {error.name} is not installed: pip install 'dragoman[grpc]'"
+        raise StartFailed(detail) from None
+    return GrpcUpstream(setting)
 
 
 def asks_for_port(options: UpstreamOptions) -> bool:

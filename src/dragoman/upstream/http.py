@@ -260,7 +260,7 @@ def trace_headers(call: Call) -> dict[str, str]:
 async def reachable(url: str) -> str:
     """Why nothing takes connections at an address; empty where something does."""
     parts = urlsplit(url)
-    port = parts.port or (443 if parts.scheme == "https" else 80)
+    port = parts.port or (443 if parts.scheme in ("https", "grpcs") else 80)
     try:
         _, writer = await asyncio.open_connection(parts.hostname, port)
     except OSError as error:

@@ -6,15 +6,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urljoin, urlsplit
 
-from dragoman.contract.check import Checker
-from dragoman.contract.codecs import json
 from dragoman.contract.function import Contract, ContractError
-from dragoman.contract.manifest import DESCRIPTION_CHARACTERS_MAX, FUNCTIONS_MAX, SCHEMA_BYTES_MAX
+from dragoman.contract.manifest import DESCRIPTION_CHARACTERS_MAX, FUNCTIONS_MAX
 from dragoman.upstream.document import Document, items, table
 from dragoman.upstream.intake import Intake, kind_of
 from dragoman.upstream.naming import function_name
 from dragoman.upstream.operation import ACCEPT_JSON, Operation, SpecError
-from dragoman.upstream.schema import Schemas
+from dragoman.upstream.schema import Schemas, check_schema
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator
@@ -123,7 +121,7 @@ class _Reader:
             raw_output=answer == "bytes",
         )
         for schema in (contract.input, contract.output):
-            _check(schema)
+            check_schema(schema)
         accept = {"lines": "application/jsonl, application/x-ndjson, */*;q=0.1", "events": "text/event-stream"}
         where = self._server(shared, own) + path
         return Operation(
@@ -223,13 +221,3 @@ def _description(own: dict[str, Any], shared: dict[str, Any]) -> str:
     texts = [own.get("summary", shared.get("summary")), own.get("description", shared.get("description"))]
     told = dict.fromkeys(text.strip() for text in texts if isinstance(text, str) and text.strip())
     return "\n\n".join(told)[:DESCRIPTION_CHARACTERS_MAX]
-
-
-def _check(schema: dict[str, Any]) -> None:
-    """Raise `SpecError` for a schema that cannot be enforced, or is too long to be shown."""
-    if len(json.encode(schema)) > SCHEMA_BYTES_MAX:
-        raise SpecError(f"its schema is longer than {SCHEMA_BYTES_MAX // 1024}KB")
-    try:
-        Checker(schema)
-    except ContractError as error:
-        raise SpecError(f"its schema is {error}") from None

@@ -8,6 +8,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Literal, cast
 
+from dragoman.contract.check import Checker
+from dragoman.contract.codecs import json
+from dragoman.contract.function import ContractError
+from dragoman.contract.manifest import SCHEMA_BYTES_MAX
 from dragoman.upstream.document import items, steps, table
 from dragoman.upstream.operation import SpecError
 
@@ -132,3 +136,13 @@ def old_style(schema: dict[str, Any], *, nullable: bool) -> dict[str, Any]:
             schema["enum"] = [*schema["enum"], None]
         return schema
     return {"anyOf": [schema, {"type": "null"}]} if schema else schema
+
+
+def check_schema(schema: dict[str, Any]) -> None:
+    """Raise `SpecError` for a schema that cannot be enforced, or is too long to be shown."""
+    if len(json.encode(schema)) > SCHEMA_BYTES_MAX:
+        raise SpecError(f"its schema is longer than {SCHEMA_BYTES_MAX // 1024}KB")
+    try:
+        Checker(schema)
+    except ContractError as error:
+        raise SpecError(f"its schema is {error}") from None

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from dragoman.core.call import Call, Reply
     from dragoman.core.clock import Clock
     from dragoman.core.fault import Fault
+    from dragoman.sandbox.confinement import Confinement
     from dragoman.upstream.options import UpstreamOptions
 
 
@@ -30,6 +31,7 @@ class Setting:
     call_id: Callable[[Call], str]
     note: Callable[[str], None]
     contract: Contract | None = None
+    confinement: Confinement | None = None
 
 
 class Upstream(Protocol):

@@ -1,0 +1,1 @@
+"""gRPC services: found by reflection or in a `.proto`, and called. Needs the extra `dragoman[grpc]`."""

@@ -31,6 +31,8 @@ const QUIET_TICKS: u32 = 100;
 const LONG_US: u32 = 300;
 /// Answers wait at most so long for company.
 const FLUSH_AFTER: Duration = Duration::from_micros(200);
+/// From so many answers on, what the host has sent meanwhile is run before they leave: then it wakes up less often.
+const COMPANY: u32 = 3;
 /// Threads at most: so many functions that block run side by side, and one more thread reads.
 const THREADS_MAX: usize = 256;
 /// Log events past this much unsent output are dropped: the host is not reading.
@@ -74,6 +76,8 @@ struct State {
     blocked: bool,
     writer: bool,
     put_at: Option<Instant>,
+    /// How many answers wait to be sent.
+    answers: u32,
     dropped_events: u64,
 }
 
@@ -143,6 +147,7 @@ impl Server {
                     blocked: false,
                     writer: false,
                     put_at: None,
+                    answers: 0,
                     dropped_events: 0,
                 }),
                 bell: Condvar::new(),
@@ -326,13 +331,20 @@ impl Server {
                 state.reading = true;
                 state.steps += 1;
                 self.settle(&mut state);
-                self.flush(&mut state);
+                // What is there already is read at once, and answered together with what waits.
+                let gathers = state.answers >= COMPANY && state.put_at.is_some_and(|at| at.elapsed() < FLUSH_AFTER);
+                if !gathers {
+                    self.flush(&mut state);
+                }
                 if state.asleep {
                     self.bell.notify_one();
                 }
                 drop(state);
-                state = self.read();
+                state = self.read(!gathers);
                 state.reading = false;
+                if gathers && state.inbox.is_empty() {
+                    self.flush(&mut state);
+                }
             } else {
                 let needed;
                 (state, needed) = self.idle(state);
@@ -459,13 +471,16 @@ impl Server {
 
     // Reading
 
-    /// Read once, and act on what has come.
-    fn read(self: &Arc<Self>) -> MutexGuard<'_, State> {
+    /// Read once, and act on what has come; without anything, only where it is told to `wait`.
+    fn read(self: &Arc<Self>, wait: bool) -> MutexGuard<'_, State> {
         let mut decoder = lock(&self.decoder);
         // SAFETY: `fill` gives writable memory.
-        let count = decoder.fill(|to, size| unsafe { os::read(self.raw_fd(), to, size, true) });
+        let count = decoder.fill(|to, size| unsafe { os::read(self.raw_fd(), to, size, wait) });
         let now = Instant::now();
         let mut state = lock(&self.state);
+        if matches!(&count, Err(error) if error.kind() == std::io::ErrorKind::WouldBlock) {
+            return state;
+        }
         if !matches!(count, Ok(1..)) {
             if state.over {
                 return state;
@@ -632,6 +647,7 @@ impl Server {
             }
         }
         state.put_at.get_or_insert_with(Instant::now);
+        state.answers += 1;
         state.calls.remove(&call.id);
         state.running -= 1;
         if state.wire.out.size > GATHER_BYTES {
@@ -662,7 +678,7 @@ impl Server {
             return;
         }
         match state.wire.out.flush_to(self.raw_fd()) {
-            Ok(()) => state.put_at = None,
+            Ok(()) => (state.put_at, state.answers) = (None, 0),
             Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => {
                 state.blocked = true;
                 if state.writer {

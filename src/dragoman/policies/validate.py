@@ -8,7 +8,7 @@ annotated types, which is the check.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 from dragoman.contract import codec
 from dragoman.contract.breach import refused
@@ -25,6 +25,9 @@ if TYPE_CHECKING:
     from dragoman.contract.check import Checker
     from dragoman.core.call import Input
     from dragoman.core.service import Layer
+
+ARROW, BYTES = Codec.ARROW, Codec.BYTES
+"""Looked up for every call."""
 
 
 def validate(schema: Mapping[str, Any], *, as_json: bool = False, input_stream: str = "") -> Layer:
@@ -48,16 +51,17 @@ def validate(schema: Mapping[str, Any], *, as_json: bool = False, input_stream: 
 
     def layer(service: Service) -> Service:
         def checked(call: Call) -> Awaitable[Reply]:
-            if call.codec is Codec.ARROW or (call.codec is Codec.BYTES and call.target.raw_input):
+            kind = call.codec
+            if kind is ARROW or (kind is BYTES and call.target.raw_input):
                 return service(call)
-            streamed = call.input is not None and bool(input_stream)
+            streamed = bool(input_stream) and call.input is not None
             checker, filling = (rest, rest_defaults) if streamed else (whole, defaults)
             value, breaches = read(call, checker)
             if streamed and not breaches:
                 breaches = _check_stream(call, value, input_stream, item)
             if breaches:
                 return Pending.failed(refused(call.target.name, breaches))
-            lacking = any(key not in value for key in filling)
+            lacking = bool(filling) and any(key not in value for key in filling)
             if lacking:
                 value = {**filling, **value}
             if as_json or lacking or not call.body:
@@ -81,9 +85,8 @@ def read(call: Call, checker: Checker) -> tuple[dict[str, Any], tuple[Breach, ..
         return {}, (Breach(error.path, error.message),)
     if not checker.fits(value) and (breaches := checker.breaches(value)):
         return {}, breaches
-    if not isinstance(value, dict):
-        return {}, (Breach("", "must be an object"),)
-    return cast("dict[str, Any]", value), ()
+    given: dict[str, Any] = value
+    return (given, ()) if type(value) is dict else ({}, (Breach("", "must be an object"),))
 
 
 def _check_stream(call: Call, value: dict[str, Any], stream: str, item: Checker) -> tuple[Breach, ...]:
@@ -97,7 +100,7 @@ def _check_stream(call: Call, value: dict[str, Any], stream: str, item: Checker)
 
 def parted(schema: Mapping[str, Any], stream: str) -> tuple[dict[str, Any], dict[str, Any]]:
     """A schema without the property that comes as a stream, and the schema of one item of that."""
-    properties = dict(schema.get("properties", {}))
+    properties: dict[str, Any] = dict(schema.get("properties", {}))
     array = properties.pop(stream, {})
     rest = {**schema, "properties": properties}
     rest["required"] = [name for name in schema.get("required", ()) if name != stream]

@@ -44,8 +44,9 @@ async def forever(talk: Any) -> None:
 async def test_what_a_service_said_is_not_lost_when_it_ends_a_call_that_still_sends() -> None:
     async with selling() as shop, grpc.aio.insecure_channel(shop.url.removeprefix("grpc://")) as channel:
         shop.closed = True
+        plain: Any = channel
         for _ in range(200):
-            talk: Any = channel.stream_unary(f"/{SHOP}/Sum")()
+            talk = plain.stream_unary(f"/{SHOP}/Sum")()
             ending = Ending(talk)
             with pytest.raises((grpc.aio.AioRpcError, grpc.aio.UsageError)):
                 await forever(talk)

@@ -15,6 +15,7 @@ from dragoman.contract.codecs import json
 from dragoman.contract.malformed import Malformed
 from dragoman.core.call import Codec, Reply
 from dragoman.core.deadline import NEVER
+from dragoman.core.draft import whole
 from dragoman.core.fault import DataLoss, InvalidArgument, OutOfRange, Started, StartFailed
 from dragoman.upstream.http import reachable, trace_headers
 from dragoman.upstream.operation import SpecError
@@ -165,7 +166,8 @@ class GrpcUpstream:
         if call.codec is not Codec.JSON:
             detail = f"{function} takes JSON or MessagePack, and no {call.codec.name.lower()}"
             raise InvalidArgument(detail, function=function)
-        value: Any = json.decode(call.body) if call.body else {}
+        given = whole(call.body)
+        value: Any = json.decode(given) if given else {}
         if not method.takes_stream:
             inner = value.get(VALUE_KEY) if is_wrapped(described(method.request)) else value
             yield to_bytes(inner, method.request, self._pool, function)

@@ -351,25 +351,27 @@ def test_a_source_that_cannot_be_offered_says_why(bad_place: Path, bad: str, why
     assert why in caught.value.detail
 
 
-def test_a_source_that_does_not_compile_says_why_in_the_compilers_words(tmp_path: Path) -> None:
-    (tmp_path / "Bad.java").write_text(BROKEN.replace("Dragoman.run();", "undefined();"))
-    with pytest.raises(StartFailed) as caught, dragoman.open(tmp_path / "Bad.java"):
+def test_a_source_that_does_not_compile_says_why_in_the_compilers_words(bad_place: Path) -> None:
+    (bad_place / "Bad.java").write_text(BROKEN.replace("Dragoman.run();", "undefined();"))
+    (bad_place / "dragoman.toml").write_text('[sources.bad]\npath = "Bad.java"\n')
+    with pytest.raises(StartFailed) as caught, dragoman.open(bad_place):
         pass
     assert "cannot find symbol" in caught.value.detail
 
 
-def test_a_jar_of_a_program_is_a_source(tmp_path: Path) -> None:
+def test_a_jar_of_a_program_is_a_source(tmp_path: Path, bad_place: Path) -> None:
     text = BROKEN.replace('throw new IllegalStateException("at start");', "break;")
     (tmp_path / "Bad.java").write_text(text)
     classes = tmp_path / "classes"
     library = Path(__file__).parents[2] / "sdk" / "java"
     subprocess.run([library / "build.sh"], check=True)
     subprocess.run(["javac", "-cp", library / "target" / "classes", "-d", classes, tmp_path / "Bad.java"], check=True)
-    with zipfile.ZipFile(tmp_path / "shop.jar", "w") as jar:
+    with zipfile.ZipFile(bad_place / "shop.jar", "w") as jar:
         for each in classes.iterdir():
             jar.write(each, each.name)
         jar.writestr("META-INF/MANIFEST.MF", "Manifest-Version: 1.0\nMain-Class: Bad\n")
-    with dragoman.open(tmp_path / "shop.jar") as project:
+    (bad_place / "dragoman.toml").write_text('[sources.shop]\npath = "shop.jar"\n')
+    with dragoman.open(bad_place) as project:
         with pytest.raises(Fault) as caught:
             project.call("shop.f", {"n": 1})
         assert caught.value.code is Code.OUT_OF_RANGE

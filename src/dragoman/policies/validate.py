@@ -100,7 +100,7 @@ def _check_stream(call: Call, value: dict[str, Any], stream: str, item: Checker)
 
 def parted(schema: Mapping[str, Any], stream: str) -> tuple[dict[str, Any], dict[str, Any]]:
     """A schema without the property that comes as a stream, and the schema of one item of that."""
-    properties: dict[str, Any] = dict(schema.get("properties", {}))
+    properties: dict[str, dict[str, Any] | bool] = dict(schema.get("properties", {}))
     array = properties.pop(stream, {})
     rest = {**schema, "properties": properties}
     rest["required"] = [name for name in schema.get("required", ()) if name != stream]

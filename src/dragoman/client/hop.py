@@ -6,6 +6,7 @@ redirects to anywhere.
 
 from __future__ import annotations
 
+import asyncio
 import ssl
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
 from dataclasses import dataclass
@@ -17,6 +18,9 @@ from dragoman.core.fault import Started
 IDLE_S_MAX = 4.0
 """Less than what is usual among servers (uvicorn and Node close after 5 s), so that few connections are used in the
 moment in which they are closed."""
+
+ONE = httpx2.Limits(max_connections=1, max_keepalive_connections=1, keepalive_expiry=IDLE_S_MAX)
+"""A pool of several looks at every one of its connections at every request, which 64 of them make felt."""
 
 REASON_CHARS_MAX = 300
 
@@ -56,11 +60,13 @@ class _Body(httpx2.AsyncByteStream):
 class Answer:
     """A response whose head has come. Close it, whatever happens."""
 
-    def __init__(self, response: httpx2.Response, place: str) -> None:
+    def __init__(self, response: httpx2.Response, place: str, left: Callable[[], object]) -> None:
+        """`left()` is called once, when its connection may be used again."""
         self.status = response.status_code
         self.headers: Mapping[str, str] = response.headers
         self._response = response
         self._place = place
+        self._left: Callable[[], object] | None = left
 
     async def chunks(self) -> AsyncGenerator[bytes]:
         """The body as it comes. Raises `HopError`."""
@@ -74,7 +80,12 @@ class Answer:
 
     async def close(self) -> None:
         """Let go of the connection: it is kept where the body has been read to its end, and closed where not."""
-        await self._response.aclose()
+        left, self._left = self._left, None
+        try:
+            await self._response.aclose()
+        finally:
+            if left is not None:
+                left()
 
 
 class Hop:
@@ -84,31 +95,51 @@ class Hop:
         """`place` is its address, for messages; `secure` where any of its addresses is `https:`."""
         self._place = place
         # Reading certificates takes 10 ms, and plain HTTP has no use for them.
-        verify: ssl.SSLContext | bool = ssl.create_default_context() if secure else False
-        limits = httpx2.Limits(
-            max_connections=connections_max, max_keepalive_connections=connections_max, keepalive_expiry=IDLE_S_MAX
-        )
-        self._transport = httpx2.AsyncHTTPTransport(verify=verify, trust_env=False, limits=limits)
+        self._verify = ssl.create_default_context() if secure else ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        self._slots = asyncio.Semaphore(connections_max)
+        self._free: list[httpx2.AsyncHTTPTransport] = []
+        self._all: list[httpx2.AsyncHTTPTransport] = []
 
     async def send(self, outgoing: Outgoing, sending: Callable[[], object], connect_s: float | None = None) -> Answer:
         """Send, and wait for the head of the answer; `sending()` is called when the request goes out.
 
         Raises `HopError`. Cancelling closes the connection.
         """
+        await self._slots.acquire()
+        transport = self._taken()
+        answer: Answer | None = None
         try:
             request = _request(outgoing, sending, connect_s)
-            response = await self._transport.handle_async_request(request)
+            response = await transport.handle_async_request(request)
+            answer = Answer(response, self._place, lambda: self._put_back(transport))
         except _UNREACHED as error:
             raise HopError(f"cannot connect to {self._place}: {_why(error)}", Started.NO) from error
         except (httpx2.LocalProtocolError, httpx2.InvalidURL, UnicodeError) as error:
             raise HopError(f"this cannot be sent to {self._place}: {_why(error)}", Started.NO) from error
         except _ERRORS as error:
             raise HopError(f"the connection to {self._place} broke: {_why(error)}", Started.UNKNOWN) from error
-        return Answer(response, self._place)
+        finally:
+            if answer is None:
+                self._put_back(transport)
+        assert answer is not None
+        return answer
 
     async def close(self) -> None:
         """Close every connection. Calls that are under way break."""
-        await self._transport.aclose()
+        for transport in self._all:
+            await transport.aclose()
+
+    def _taken(self) -> httpx2.AsyncHTTPTransport:
+        """The connection that was used last: those that nobody needs grow old and are closed by the service."""
+        if self._free:
+            return self._free.pop()
+        made = httpx2.AsyncHTTPTransport(verify=self._verify, trust_env=False, limits=ONE)
+        self._all.append(made)
+        return made
+
+    def _put_back(self, transport: httpx2.AsyncHTTPTransport) -> None:
+        self._free.append(transport)
+        self._slots.release()
 
 
 _UNREACHED = (httpx2.ConnectError, httpx2.ConnectTimeout, httpx2.PoolTimeout, httpx2.UnsupportedProtocol)

@@ -165,13 +165,14 @@ def test_an_upgraded_body_may_be_large_and_come_late(site: Site) -> None:
         assert wire.response().body == body
 
 
-def test_a_websocket_is_told_that_there_are_none(site: Site) -> None:
+def test_a_websocket_of_no_function_is_refused_as_any_request(site: Site) -> None:
     with site.connect() as wire:
         wire.send(
-            b"GET /v1/call/fn.add HTTP/1.1\r\nHost: localhost\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
+            b"GET /v1/call/fn.none HTTP/1.1\r\nHost: localhost\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
             b"Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\nSec-WebSocket-Version: 13\r\n\r\n"
         )
-        assert wire.response().status == 501
+        assert wire.response().status == 404
+        assert wire.at_end()
     assert not site.calls
 
 

@@ -136,6 +136,10 @@ class Answering(HttpToolsProtocol):
         if self.closing:
             cycle.keep_alive = False
 
+    def serve_socket(self, socket: object) -> None:
+        """Be busy with a connection that speaks another protocol from now on; None ends that."""
+        self._serving = socket
+
     def take_waiting_cycle(self, cycle_and_app: Any) -> None:
         """Have a request of the application wait for those before it."""
         self._line.append(cycle_and_app)

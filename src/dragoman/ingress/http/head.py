@@ -137,7 +137,7 @@ class Head:
         elif name in PERSONAL:
             self.personal = True
         elif name == b"sec-websocket-key":
-            raise Refusal(Unimplemented("functions do not answer over WebSocket here"), reason="websocket")
+            raise Refusal(InvalidArgument("a WebSocket is opened by GET with Upgrade: websocket"), reason="websocket")
         elif name == b"sec-fetch-site" and value == b"cross-site":
             raise Refusal(PermissionDenied("a page of another site may not call functions here"), reason="foreign")
         elif name == b"content-encoding" and value.lower() not in (b"", b"identity"):
@@ -199,6 +199,11 @@ UNINTERESTING = frozenset(
     }
 )
 """Headers that most clients send and nothing here reads."""
+
+
+def wants_websocket(headers: list[tuple[bytes, bytes]]) -> bool:
+    """Whether a request asks to go on as a WebSocket."""
+    return any(name == b"upgrade" and value.strip().lower() == b"websocket" for name, value in headers)
 
 
 def timeout_s(value: bytes) -> float:

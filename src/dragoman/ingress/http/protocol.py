@@ -16,7 +16,7 @@ from dragoman.core.fault import Cancelled, InvalidArgument, Overloaded, Permissi
 from dragoman.ingress.http.answering import HELD_BYTES_LEAST, Answering
 from dragoman.ingress.http.browser import rebound
 from dragoman.ingress.http.doors import CALL_PREFIX
-from dragoman.ingress.http.head import OPTIONS, Head, Refusal, origin_form, too_large
+from dragoman.ingress.http.head import GET, OPTIONS, Head, Refusal, origin_form, too_large, wants_websocket
 from dragoman.ingress.http.lines import BodyLines
 from dragoman.ingress.http.request import Request
 
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from uvicorn.server import ServerState
 
     from dragoman.ingress.http.lane import CallLane
+    from dragoman.ingress.http.websocket import SocketCall
 
 CROWD_MAX = 64
 """Connections past the limit that are told why before they are closed; more of them are just closed."""
@@ -77,6 +78,7 @@ class CallProtocol(Answering):
         self._begun = 0
         self._upgrading = False
         self._lines: BodyLines | None = None
+        self.socket: SocketCall | None = None
         self.lingering = False
 
     # The connection
@@ -101,6 +103,8 @@ class CallProtocol(Answering):
         self.lane.counts.connections -= 1
         self._cut_input("the client went away")
         self._let_go()
+        if self.socket is not None:
+            self.socket.cancel("the client went away")
 
     def shutdown(self) -> None:
         """Close when nothing is in progress; what is half received may still come, and is then refused.
@@ -108,7 +112,9 @@ class CallProtocol(Answering):
         So may the first request of a connection that has had none: its client could not take an end for an answer.
         """
         fresh = self.since == self._made_at and not self.busy
-        if self.busy or (self.phase in (Phase.IDLE, Phase.DEAF) and not fresh):
+        if self.socket is not None:
+            self.closing = True  # it closes with its call
+        elif self.busy or (self.phase in (Phase.IDLE, Phase.DEAF) and not fresh):
             super().shutdown()
         else:
             self.closing = True
@@ -116,12 +122,13 @@ class CallProtocol(Answering):
     @property
     def feeding(self) -> bool:
         """Whether what is being received is the input of a call in progress, whose deadline bounds it."""
-        return self._lines is not None
+        return self._lines is not None or self.socket is not None
 
     @property
     def held_back(self) -> bool:
         """Whether nothing is read because a call has not taken what came of its input."""
-        return self._lines is not None and self._lines.paused
+        reading = self._lines or self.socket
+        return reading is not None and reading.paused
 
     @property
     def idle(self) -> bool:
@@ -191,6 +198,9 @@ class CallProtocol(Answering):
 
     def _parse(self, data: bytes) -> None:
         parser = self.parser
+        if self.socket is not None:
+            self.socket.feed(data)
+            return
         self._fed_bytes = len(data)
         self._head_bytes += self._fed_bytes
         try:
@@ -207,6 +217,9 @@ class CallProtocol(Answering):
     def _without_upgrade(self, rest: bytes) -> None:
         """Serve a request as plain HTTP/1.1 that offered something else as well (RFC 9110 §7.8)."""
         method = self.parser.get_method()
+        if method == GET and origin_form(self.url).startswith(CALL_PREFIX) and wants_websocket(self.headers):
+            self._begin_socket(rest)
+            return
         if method == b"CONNECT":
             self.refuse(Refusal(Unimplemented("this is no proxy"), 405, reason="method", allow=b"GET, POST"))
             return
@@ -215,6 +228,50 @@ class CallProtocol(Answering):
         self.parser = httptools.HttpRequestParser(self)
         self._upgrading = False
         self._parse(b"\r\n".join(lines) + HEAD_END + rest)
+
+    def _begin_socket(self, rest: bytes) -> None:
+        """Make a call of a WebSocket handshake; what is wrong with it is told as to any other request."""
+        self._upgrading = False
+        self.phase, self.since = Phase.BODY, self.lane.now()
+        if self._head_size() > self.lane.options.header_bytes_max:
+            self._refuse_head()
+            return
+        try:
+            self._open_socket()
+        except Refusal as refusal:
+            self.socket = None
+            self.serve_socket(None)
+            self.refuse(refusal)
+            return
+        if rest and self.socket is not None:
+            self.socket.feed(rest)
+
+    def _open_socket(self) -> None:
+        """Answer a handshake, and call. Raises `Refusal`."""
+        from dragoman.ingress.http import websocket  # noqa: PLC0415 - 12 ms of wsproto, for the first handshake alone
+
+        lane = self.lane
+        self._check_host(GET, "1.1")
+        refusal = None
+        if lane.draining:
+            refusal = Refusal(lane.stopping(), reason="draining")
+        elif self.busy:
+            refusal = Refusal(
+                InvalidArgument("a connection that waits for answers cannot be upgraded"), reason="websocket"
+            )
+        if refusal is not None:
+            raise refusal
+        accepted, spoken = websocket.handshake(self.headers)
+        head = websocket.head_of(origin_form(self.url), self.headers, lane, spoken)
+        self.socket = socket = websocket.SocketCall(lane, head, self.transport, self.flow)
+        self.serve_socket(socket)
+        socket.start(Request(head, b"", self.since, socket), lane.next_id(), accepted, self._end_socket)
+
+    def _end_socket(self) -> None:
+        """The call has been answered; the client has a moment to close its side."""
+        self.serve_socket(None)
+        self.phase, self.since, self.lingering = Phase.DEAF, self.lane.now(), True
+        self.hang_up()
 
     def on_message_begin(self) -> None:
         """Begin a request, with as little as any needs."""
@@ -245,20 +302,27 @@ class CallProtocol(Answering):
         self.phase, self.since = Phase.BODY, lane.now()
         self._body, self._body_bytes = [], 0
         version, method = parser.get_http_version(), parser.get_method()
-        hosts = sum(name == b"host" for name, _ in self.headers)
-        if hosts > 1 or (not hosts and version == "1.1"):
-            detail = f"a request must have one Host header (RFC 9112 §3.2); this one has {hosts or 'none'}"
-            self.refuse(Refusal(InvalidArgument(detail), 400, reason="malformed"))
-            return
-        if lane.loopback_port and rebound(method, self.headers, lane.loopback_port):
-            detail = "a page may not reach this host by a name of its own; use localhost"
-            self.refuse(Refusal(PermissionDenied(detail), reason="foreign"))
+        try:
+            self._check_host(method, version)
+        except Refusal as refusal:
+            self.refuse(refusal)
             return
         self.url = url = origin_form(self.url)
         if url.startswith(CALL_PREFIX) or (method == OPTIONS and url == b"*"):
             self._begin_call(method, version)
         else:
             self._begin_other()
+
+    def _check_host(self, method: bytes, version: str) -> None:
+        """Look at whom the request names. Raises `Refusal`."""
+        hosts = sum(name == b"host" for name, _ in self.headers)
+        if hosts > 1 or (not hosts and version == "1.1"):
+            detail = f"a request must have one Host header (RFC 9112 §3.2); this one has {hosts or 'none'}"
+            raise Refusal(InvalidArgument(detail), 400, reason="malformed")
+        port = self.lane.loopback_port
+        if port and rebound(method, self.headers, port):
+            detail = "a page may not reach this host by a name of its own; use localhost"
+            raise Refusal(PermissionDenied(detail), reason="foreign")
 
     def on_body(self, body: bytes) -> None:
         """Gather the body of a call, up to its limit."""

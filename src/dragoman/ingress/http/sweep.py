@@ -32,6 +32,8 @@ def sweep(connections: Iterable[CallProtocol], lane: CallLane) -> None:
 def look_at(connection: CallProtocol, lane: CallLane, now: float) -> None:
     """Decide about one connection."""
     options = lane.options
+    if connection.socket is not None:
+        connection.socket.tick(now)
     quiet_s = now - connection.since
     if connection.unread_s(now) > options.write_timeout_s or (connection.held_back and has_left(connection.transport)):
         connection.transport.abort()

@@ -15,6 +15,7 @@ from pathlib import Path
 import dragoman
 from bench import report
 from bench.comparisons import (
+    bridges,
     callers,
     executables,
     flatness,
@@ -35,6 +36,7 @@ MODULES = (
     local_calls,
     native_calls,
     callers,
+    bridges,
     large_bodies,
     executables,
     startup,

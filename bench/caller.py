@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from bench.peers import standard
 from bench.peers.http_body import JSON_HEADERS, JSON_PATH
-from bench.servers import ROOT, dragoman, fastapi, gateway, raw_asgi
+from bench.servers import LANGUAGES, ROOT, dragoman, fastapi, gateway, raw_asgi
 from bench.system import Usage
 from bench.workload import BLOB, SMALL, TEXT
 
@@ -48,6 +48,12 @@ CONTESTANTS: dict[str, tuple[Any, Any]] = {
     "small.grpc": (partial(_late, "bench.peers.grpc_unix", "grpc_unix", SMALL), SMALL),
     "small.pool": (partial(standard.pool, SMALL), SMALL),
     "small.python": (partial(standard.python_per_call, SMALL), SMALL),
+    **{f"{name}.guest": (partial(_late, "bench.opened", "guest", name, TEXT), TEXT) for name in LANGUAGES},
+    "Go.grpc": (partial(_late, "bench.peers.bridges", "grpc_go", TEXT), TEXT),
+    "Java.py4j": (partial(_late, "bench.peers.bridges", "py4j", TEXT), TEXT),
+    "Java.jpype": (partial(_late, "bench.peers.bridges", "jpype", TEXT), TEXT),
+    "Node.jspybridge": (partial(_late, "bench.peers.bridges", "jspybridge", TEXT), TEXT),
+    "Node.http": (partial(_late, "bench.peers.bridges", "node_http", TEXT), TEXT),
     "blob.open": (partial(_late, "bench.opened", "opened", "functions.echo", {"data": BLOB}), BLOB),
     "blob.http": (partial(_late, "bench.peers.http_body", "http_body", dragoman, BLOB), BLOB),
     "blob.fastapi": (partial(_late, "bench.peers.http_body", "http_body", fastapi, BLOB), BLOB),

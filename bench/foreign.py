@@ -33,6 +33,7 @@ TALES = {
     "grpc": "grpc-go to grpcio, UNIX socket",
     "http": "HTTP to FastAPI",
     "pythonia": "JSPyBridge (pythonia)",
+    "plugin": "hashicorp/go-plugin, net/rpc",
 }
 """The ways of calling, and how they are shown."""
 WAYS = {
@@ -71,18 +72,20 @@ def build(language: str) -> list[str]:
 
 
 @contextlib.contextmanager
-def contestant(command: list[str], way: str, calls: int) -> Generator[Turn]:
-    """One way of calling, from a program that is built."""
-    with served_for(way) as (address, pid):
+def contestant(command: list[str], way: str, calls: int, language: str = "Python") -> Generator[Turn]:
+    """One way of calling a function in a language, from a program that is built."""
+    with served_for(way, language) as (address, pid):
         yield partial(_turn, [*command, way, address, str(calls)], pid)
 
 
 @contextlib.contextmanager
-def served_for(way: str) -> Generator[tuple[str, int]]:
+def served_for(way: str, language: str = "Python") -> Generator[tuple[str, int]]:
     """What a way calls: its address, and the process to pin; 0 for none of its own."""
     if way == "dragoman":
-        with served() as (url, pid):
+        with served(servers.prepare_guest(language)) as (url, pid):
             yield url, pid
+    elif way == "plugin":
+        yield "", 0
     elif way == "http":
         with servers.on_free_port(servers.fastapi) as server:
             yield server.url, server.pid

@@ -19,10 +19,10 @@ STOP_S_MAX = 10
 
 
 @contextlib.contextmanager
-def served() -> Generator[tuple[str, int]]:
-    """Serve the bench's Python source to native clients; the address, and the host's process."""
+def served(source: str = FUNCTIONS) -> Generator[tuple[str, int]]:
+    """Serve the bench's functions to native clients; the address, and the host's process."""
     with tempfile.TemporaryDirectory(prefix="dragoman-bench-") as folder:
-        command = [sys.executable, "-m", "dragoman", "serve", FUNCTIONS, "--native", f"unix://{folder}/bench.sock"]
+        command = [sys.executable, "-m", "dragoman", "serve", source, "--native", f"unix://{folder}/bench.sock"]
         options = ["--no-http", "--json", "--exit-with-stdin"]
         with subprocess.Popen([*command, *options], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as host:
             assert host.stdin is not None

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import dragoman
-from bench.servers import FUNCTIONS
+from bench.servers import FUNCTIONS, prepare_guest
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
@@ -19,6 +19,13 @@ def opened(function: str, given: Any) -> Generator[Callable[[], Any]]:
     """Call one function of the bench's Python source."""
     with dragoman.open(FUNCTIONS) as project:
         yield lambda: project.call(function, given)
+
+
+@contextlib.contextmanager
+def guest(language: str, text: str) -> Generator[Callable[[], Any]]:
+    """Call `mirror` in another language."""
+    with dragoman.open(prepare_guest(language)) as project:
+        yield lambda: project.call("functions.mirror", {"text": text})
 
 
 @contextlib.contextmanager

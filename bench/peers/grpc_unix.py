@@ -24,13 +24,17 @@ def grpc_unix(body: bytes) -> Generator[Callable[[], bytes]]:
     """Send a body there and back."""
     with tempfile.TemporaryDirectory(prefix="dragoman-bench-") as folder:
         address = f"unix:{folder}/grpc.sock"
-        with (
-            running([sys.executable, "-m", "bench.peers.grpc_unix", address]),
-            grpc.insecure_channel(address, options=OPTIONS) as channel,
-        ):
-            call = cast("Callable[..., bytes]", channel.unary_unary(METHOD))
-            call(body, wait_for_ready=True, timeout=READY_S_MAX)
-            yield lambda: call(body)
+        with running([sys.executable, "-m", "bench.peers.grpc_unix", address]), connected(address, body) as call:
+            yield call
+
+
+@contextlib.contextmanager
+def connected(address: str, body: bytes) -> Generator[Callable[[], bytes]]:
+    """The same, of a server that is there or coming."""
+    with grpc.insecure_channel(address, options=OPTIONS) as channel:
+        call = cast("Callable[..., bytes]", channel.unary_unary(METHOD))
+        call(body, wait_for_ready=True, timeout=READY_S_MAX)
+        yield lambda: call(body)
 
 
 @contextlib.asynccontextmanager

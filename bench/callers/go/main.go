@@ -22,10 +22,14 @@ import (
 	"google.golang.org/grpc/credentials/insecure"
 )
 
+// ended is run before the program ends.
+var ended = func() {}
+
 // say is what every way sends, and gets back.
 var say = strings.Repeat("x", 89)
 
-type text struct {
+// Text is the input.
+type Text struct {
 	Text string `json:"text"`
 }
 
@@ -48,7 +52,7 @@ func native(address string) (func() (string, error), error) {
 		return nil, err
 	}
 	return func() (string, error) {
-		return dragoman.Call[text, string](ctx, client, "functions.mirror", text{say})
+		return dragoman.Call[Text, string](ctx, client, "functions.mirror", Text{say})
 	}, nil
 }
 
@@ -84,7 +88,7 @@ func overGRPC(address string) (func() (string, error), error) {
 func overHTTP(address string) (func() (string, error), error) {
 	url := address + "/v1/call/functions.mirror"
 	return func() (string, error) {
-		body, err := json.Marshal(text{say})
+		body, err := json.Marshal(Text{say})
 		if err != nil {
 			return "", err
 		}
@@ -100,9 +104,34 @@ func overHTTP(address string) (func() (string, error), error) {
 	}, nil
 }
 
+// serveGRPC answers the calls of other languages' programs, until it is told to end.
+func serveGRPC(path string) error {
+	listener, err := net.Listen("unix", path)
+	if err != nil {
+		return err
+	}
+	answer := func(_ any, _ context.Context, decode func(any) error, _ grpc.UnaryServerInterceptor) (any, error) {
+		var body []byte
+		err := decode(&body)
+		return &body, err
+	}
+	server := grpc.NewServer(grpc.ForceServerCodec(raw{}))
+	methods := []grpc.MethodDesc{{MethodName: "Mirror", Handler: answer}}
+	server.RegisterService(&grpc.ServiceDesc{ServiceName: "bench.Functions", Methods: methods}, nil)
+	return server.Serve(listener)
+}
+
 func main() {
+	switch os.Args[1] {
+	case "serve-grpc":
+		check(serveGRPC(os.Args[2]))
+		return
+	case "serve-plugin":
+		servePlugin()
+		return
+	}
 	ways := map[string]func(string) (func() (string, error), error){
-		"dragoman": native, "ping": ping, "grpc": overGRPC, "http": overHTTP,
+		"dragoman": native, "ping": ping, "grpc": overGRPC, "http": overHTTP, "plugin": toPlugin,
 	}
 	count, err := strconv.Atoi(os.Args[3])
 	check(err)
@@ -128,10 +157,12 @@ func main() {
 	slices.Sort(took)
 	us := func(at int) float64 { return float64(took[at].Nanoseconds()) / 1e3 }
 	fmt.Printf(`{"p50_us": %f, "p99_us": %f, "rate_s": %f}`+"\n", us(count/2), us(count*99/100), rate)
+	ended()
 }
 
 func check(err error) {
 	if err != nil {
+		ended()
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(1)
 	}

@@ -128,7 +128,7 @@ function sourceOf(url) {
   if (entry) {
     return { format: entry.format, source: readFileSync(join(place.built, entry.file), "utf8"), shortCircuit: true };
   }
-  if (url.startsWith("file:") && SOURCES.test(url) && !url.includes("/node_modules/")) {
+  if (compiled.size && url.startsWith("file:") && SOURCES.test(url) && !url.includes("/node_modules/")) {
     const name = relative(place.root, fileURLToPath(url));
     throw new Error(`${name} was not compiled: it is imported in a way that the compiler did not see`);
   }

@@ -15,6 +15,8 @@ import { Server } from "./server.js";
 /** EX_IOERR: the wire is gone or broken. */
 const EXIT_WIRE = 74;
 const LIBRARY = "dragoman/0.1.0";
+/** A host that reads does so within this many ms. */
+const LINGER_MS = 1000;
 
 /** Take a variable out of the environment that user code sees. @param {string} name */
 function taken(name) {
@@ -50,7 +52,11 @@ const line = new Line("guest", arenas, {
     }
   },
   lost(error) {
-    process.exit(line.connection.phase === "left" || line.connection.phase === "closed" ? 0 : exitCode(error));
+    const code = line.connection.phase === "left" || line.connection.phase === "closed" ? 0 : exitCode(error);
+    if (!line.socket.writableLength) process.exit(code);
+    // What was said last, such as which rule the host broke, may still wait for it to read.
+    line.socket.once("close", () => process.exit(code));
+    setTimeout(() => process.exit(code), LINGER_MS);
   },
 });
 

@@ -24,13 +24,11 @@ export function prepare(path, built) {
   if (registerHooks) {
     initialize(place);
     registerHooks({ resolve: resolveSync, load: loadSync });
-    return;
-  }
-  nodeModule.register("./hooks.js", { parentURL: import.meta.url, data: place });
+  } else nodeModule.register("./hooks.js", { parentURL: import.meta.url, data: place });
   requireElsewhere(built);
 }
 
-/** As the hooks, for `require`, which those of Node 20 do not reach. @param {string} built */
+/** As the hooks, for `require`: those of Node 20 do not reach it, and later ones always resolve from the module itself. @param {string} built */
 function requireElsewhere(built) {
   const { Module } = /** @type {any} */ (nodeModule);
   const original = Module._resolveFilename;

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 import dragoman
+from dragoman.core.fault import InvalidArgument, ResourceExhausted
 from dragoman.host.hosted import PooledSource
 
 LARGE = 3 * 1024 * 1024
@@ -63,6 +64,16 @@ def test_a_blocking_caller_gets_large_bodies_back_as_they_were(folder: Path) -> 
         assert project.loop.echo(text="y" * LARGE) == "y" * LARGE
         assert project.loop.plain(text="z" * LARGE) == "z" * LARGE
         assert project.loop.through(text="w" * LARGE) == "w" * LARGE
+
+
+def test_a_body_past_the_limit_is_refused_at_once_both_ways(folder: Path) -> None:
+    size = 17 * 1024 * 1024
+    with dragoman.open(folder) as project:
+        with pytest.raises(InvalidArgument, match="too large to send"):
+            project.call("plain.reverse", bytes(size))
+        with pytest.raises(ResourceExhausted):
+            project.call("plain.make", {"size": size})
+        assert project.call("plain.reverse", b"ab") == b"ba"
 
 
 async def test_many_at_once_are_not_mixed_up(folder: Path) -> None:

@@ -104,8 +104,11 @@ class Connection(Reception):
         return self._send(Step.EVENT, Frame(Kind.EVENT, codec=_JSON, call=call, body=body))
 
     def room(self, size: int) -> Region | None:
-        """The region of this side's arena where a body of `size` bytes may be lent; `None` where there is no room."""
-        offset = self._lent.room(size)
+        """The region of this side's arena where a body of `size` bytes may be lent; `None` where there is no room.
+
+        What is too large for the peer goes nowhere: it is refused where its frame is made.
+        """
+        offset = self._lent.room(size) if size <= self.limits.frame_bytes_max else None
         return None if offset is None else Region(offset, size)
 
     def release(self, offset: int) -> bytes:

@@ -138,8 +138,10 @@ def test_a_stream_that_cannot_be_sent_is_refused(
     assert said in done.stderr
 
 
-def test_items_go_and_come_at_once_and_an_answer_ends_the_call() -> None:
-    with start("call", "shop.echoes", "--stream-input", "--project", SHOP, stdin=subprocess.PIPE) as process:
+@pytest.mark.parametrize("place", ["host", "url"])
+def test_items_go_and_come_at_once(place: str, shop_url: str) -> None:
+    where = ("--url", shop_url) if place == "url" else ("--project", str(SHOP))
+    with start("call", "shop.echoes", "--stream-input", *where, stdin=subprocess.PIPE) as process:
         assert process.stdin is not None
         assert process.stdout is not None
         for word in ('"one"', '"two"'):
@@ -148,6 +150,9 @@ def test_items_go_and_come_at_once_and_an_answer_ends_the_call() -> None:
             assert process.stdout.readline() == f"{word}\n"
         process.stdin.close()
         assert process.wait(20) == 0
+
+
+def test_an_answer_before_the_end_of_the_input_ends_the_call() -> None:
     with start("call", "shop.first", "--stream-input", "--project", SHOP, stdin=subprocess.PIPE) as process:
         assert process.stdin is not None
         process.stdin.write('"one"\n')

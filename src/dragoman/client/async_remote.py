@@ -68,6 +68,8 @@ class AsyncRemote:
         listed = await self._learn(function, patience)
         request = call_request(function, input, listed, self._remaining_s(patience), streamed=False)
         incoming = Incoming(function, listed, self._endpoint.reply_bytes_max, input)
+        if request.upgrades:
+            return [value async for value in self._both(request, incoming, patience)]
         try:
             await self._whole(request, incoming, patience)
             return incoming.value()
@@ -93,6 +95,11 @@ class AsyncRemote:
             raise Unimplemented(f"{function} does not stream; call it", function=function)
         request = call_request(function, input, listed, self._remaining_s(patience), streamed=True)
         incoming = Incoming(function, listed, self._endpoint.reply_bytes_max)
+        if request.upgrades:
+            async with aclosing(self._both(request, incoming, patience)) as values:
+                async for value in values:
+                    yield value
+            return
         async with aclosing(self._chunks(request, incoming, patience)) as chunks:
             async for chunk in chunks:
                 for value in incoming.feed(chunk):
@@ -137,6 +144,28 @@ class AsyncRemote:
                     incoming.gather(chunk)
         except TimeoutError:
             raise patience.exceeded(Started.UNKNOWN) from None
+
+    async def _both(self, request: Request, incoming: Incoming, patience: Patience) -> AsyncGenerator[Any]:
+        """Send items and give those that come. Raises the `Fault` of what goes wrong."""
+        from dragoman.client import duplex  # noqa: PLC0415 - 12 ms of wsproto, which few calls have a use for
+
+        now = self._clock.monotonic
+        if self._closed:
+            raise Draining("this connection is closed; connect again", function=patience.function)
+        try:
+            sending = self._endpoint.sending(request, patience.left_s(now()))
+            sending["headers"] |= duplex.upgrade()
+            async with aclosing(duplex.both_ways(self._client, sending, request, incoming, patience)) as values:
+                while True:
+                    async with asyncio.timeout(patience.left_s(now())):
+                        value = await anext(values, duplex.END)
+                    if value is duplex.END:
+                        return
+                    yield value
+        except TimeoutError:
+            raise patience.exceeded(Started.UNKNOWN) from None
+        except ERRORS as error:
+            raise fault_of(error, self._endpoint.address, patience, now()) from error
 
     async def _chunks(self, request: Request, incoming: Incoming, patience: Patience) -> AsyncGenerator[bytes]:
         """Send, hand the head to `incoming`, give the body as it comes. Raises the `Fault` of what goes wrong."""

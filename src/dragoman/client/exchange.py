@@ -25,7 +25,7 @@ from dragoman.contract.table import MEDIA_TYPE, has_pyarrow, is_table_schema, is
 from dragoman.core.call import Codec
 from dragoman.core.deadline import NEVER, at
 from dragoman.core.draft import whole
-from dragoman.core.fault import DataLoss, DeadlineExceeded, Fault, OutOfRange, Started, Unavailable, Unimplemented
+from dragoman.core.fault import DataLoss, DeadlineExceeded, Fault, OutOfRange, Started, Unavailable
 from dragoman.core.units import format_duration
 
 if TYPE_CHECKING:
@@ -58,13 +58,17 @@ HTTP_OK = 200
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """What to send: path behind the host's address, headers, body, or the items that are to be its lines."""
+    """What to send: path behind the host's address, headers, body, or the items that are to be its lines.
+
+    Where it `upgrades` the items are messages of a WebSocket, and so are those of the reply.
+    """
 
     method: str
     path: str
     headers: Mapping[str, str]
     body: bytes = b""
     items: Iterator[Any] | AsyncIterable[Any] | None = None
+    upgrades: bool = False
 
 
 def call_request(
@@ -101,16 +105,16 @@ def _feeding(
     timeout_s: float | None,
 ) -> Request:
     """The request for a call whose input follows as lines."""
-    if listed is not None and listed.contract.streaming:
-        # The HTTP client reads no answer before it has sent everything, and neither side would go on.
-        detail = f"{function} streams both ways, which this connection cannot; give a list, or host it by dragoman.open"
-        raise Unimplemented(detail, started=Started.NO, function=function)
+    both = listed is not None and listed.contract.streaming
     request = call_request(function, {}, listed, timeout_s, streamed=False)
     headers = {**request.headers, "content-type": LINES_TYPE}
     query = query_of(rest)
-    return replace(
-        request, path=f"{request.path}?{query}" if query else request.path, headers=headers, body=b"", items=items
-    )
+    path = f"{request.path}?{query}" if query else request.path
+    request = replace(request, path=path, headers=headers, body=b"", items=items)
+    if not both:
+        return request
+    kept = {name: value for name, value in headers.items() if name not in ("content-type", "accept")}
+    return replace(request, method="GET", headers=kept, upgrades=True)
 
 
 def _body(value: Any, contract: Contract | None) -> tuple[bytes, Codec]:
@@ -206,7 +210,7 @@ class Incoming:
         gives_bytes = contract is not None and contract.raw_output and not is_table_schema(contract.output)
         self._raw_items = contract is not None and contract.streaming and gives_bytes
         self._given = given
-        self._bytes_max = reply_bytes_max
+        self.bytes_max = self._bytes_max = reply_bytes_max
         self._bytes = 0
         self._status = 0
         self._headers: Mapping[str, str] = {}
@@ -239,6 +243,11 @@ class Incoming:
         except TooLarge:
             raise self._too_large() from None
         return [value for event in events for value in self._item(event)]
+
+    def item(self, body: bytes, codec: Codec = Codec.JSON) -> Any:
+        """One item of a stream that came as a message of its own."""
+        value = self._decode(body, codec)
+        return self._raw(value) if self._raw_items and codec is Codec.JSON else value
 
     def gather(self, chunk: bytes) -> None:
         """More of the body, its items kept in `values`. Raises like `feed`, and `OutOfRange` past the bound."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from contextlib import closing
+from contextlib import aclosing, closing
 from typing import TYPE_CHECKING, Any, Self
 
 import httpx2
@@ -26,7 +26,7 @@ from dragoman.core.clock import SystemClock
 from dragoman.core.fault import Draining, Fault, NotFound, Unimplemented
 
 if TYPE_CHECKING:
-    from collections.abc import Generator
+    from collections.abc import AsyncGenerator, Generator
     from types import TracebackType
 
     from dragoman.client.endpoint import Endpoint
@@ -103,6 +103,8 @@ class Remote:
         patience = Patience(function, checked_timeout(timeout), self._clock.monotonic())
         listed = self._learn(function, patience)
         request = call_request(function, input, listed, self._remaining_s(patience), streamed=False)
+        if request.upgrades:
+            return list(self._both(function, input, timeout))
         incoming = Incoming(function, listed, self._endpoint.reply_bytes_max, input)
         try:
             self._whole(request, incoming, patience)
@@ -121,11 +123,30 @@ class Remote:
         if listed is not None and not listed.contract.streaming:
             raise Unimplemented(f"{function} does not stream; call it", function=function)
         request = call_request(function, input, listed, self._remaining_s(patience), streamed=True)
+        if request.upgrades:
+            with closing(self._both(function, input, timeout)) as values:
+                yield from values
+            return
         incoming = Incoming(function, listed, self._endpoint.reply_bytes_max)
         with closing(self._chunks(request, incoming, patience)) as chunks:
             for chunk in chunks:
                 yield from incoming.feed(chunk)
         incoming.finish()
+
+    def _both(self, function: str, given: Any, timeout: float | None) -> Generator[Any]:
+        """A stream both ways, by the other face: one thread cannot wait for both directions."""
+        from dragoman.client.duplex import blocking  # noqa: PLC0415 - 12 ms of wsproto, which few calls have a use for
+
+        async def values() -> AsyncGenerator[Any]:
+            remote = AsyncRemote(self._endpoint)
+            try:
+                async with aclosing(remote.stream(function, given, timeout=timeout)) as items:
+                    async for item in items:
+                        yield item
+            finally:
+                await remote.close()
+
+        return blocking(values())
 
     def _learn(self, function: str, patience: Patience) -> Listed | None:
         """What the host tells of a function; None where it tells nothing, which the call itself will explain."""

@@ -44,15 +44,15 @@ class Reading:
     def credit_of(self, call: int, /) -> int:
         return self.credit
 
-    def item_header(self, call: int, codec: int, size: int, /) -> bytes:
-        if size > 100:
+    def item(self, call: int, codec: int, body: bytes, /) -> tuple[bytes, bytes]:
+        if len(body) > 100:
             message = "too large"
             raise ValueError(message)
-        self.credit -= size
-        return b"h"
+        self.credit -= len(body)
+        return b"h", body
 
-    def send(self, *parts: bytes) -> None:
-        self.sent += parts
+    def send(self, *parts: bytes | memoryview) -> None:
+        self.sent += map(bytes, parts)
         self.reached.set()
 
 

@@ -44,6 +44,7 @@ BOUNDS = {
     "time that an idle connection is kept": format_duration(HTTP.keep_alive_s),
     "time that a reply may lie unread": format_duration(HTTP.write_timeout_s),
     "bodies of the largest size held at a time": f"{lane.HELD_BODIES}",
+    "their bytes, or four of the largest if that is more": format_size(lane.HELD_BYTES_MAX),
     "requests that wait behind another on one connection": f"{answering.PIPELINE_MAX}",
     "values in a query string": f"{query.PAIRS_MAX:,}",
     "time for calls in flight after SIGTERM": format_duration(HTTP.shutdown_grace_s),

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from dragoman.contract.codecs.typed import kept
 from dragoman.wire.arena import Incoming, Outgoing
 from dragoman.wire.segment import Region
 
@@ -23,19 +24,19 @@ def arena() -> Iterator[int]:
 
 def test_what_is_written_on_one_side_is_read_on_the_other(arena: int) -> None:
     Outgoing(arena).write(8192, b"hello")
-    view = Incoming(arena, lambda _: None).view(Region(8192, 5))
+    view = Incoming(arena, lambda _: None, kept).view(Region(8192, 5))
     assert bytes(view) == b"hello"
     assert view.readonly
 
 
 def test_a_region_may_begin_inside_a_page(arena: int) -> None:
     Outgoing(arena).write(4096 + 64, b"hello")
-    assert bytes(Incoming(arena, lambda _: None).view(Region(4096 + 64, 5))) == b"hello"
+    assert bytes(Incoming(arena, lambda _: None, kept).view(Region(4096 + 64, 5))) == b"hello"
 
 
 def test_a_region_is_freed_when_the_last_reference_to_it_goes(arena: int) -> None:
     freed: list[int] = []
-    incoming = Incoming(arena, freed.append)
+    incoming = Incoming(arena, freed.append, kept)
     view = incoming.view(Region(4096, 100))
     part = view[10:20]
     del view
@@ -46,7 +47,7 @@ def test_a_region_is_freed_when_the_last_reference_to_it_goes(arena: int) -> Non
 
 def test_a_region_may_come_again_at_the_same_place(arena: int) -> None:
     freed: list[int] = []
-    outgoing, incoming = Outgoing(arena), Incoming(arena, freed.append)
+    outgoing, incoming = Outgoing(arena), Incoming(arena, freed.append, kept)
     for turn in range(3):
         outgoing.write(0, b"%d" % turn)
         view = incoming.view(Region(0, 1))
@@ -57,6 +58,6 @@ def test_a_region_may_come_again_at_the_same_place(arena: int) -> None:
 
 def test_views_are_of_bytes(arena: int) -> None:
     Outgoing(arena).write(0, b'{"a": 1}')
-    view = Incoming(arena, lambda _: None).view(Region(0, 8))
+    view = Incoming(arena, lambda _: None, kept).view(Region(0, 8))
     assert view.format == "B"
     assert len(view) == 8

@@ -140,3 +140,17 @@ def test_a_client_offers_nothing_and_asks_for_input_only_where_it_is_taken() -> 
     server.receive(client.ready(Ready("go")))
     with pytest.raises(IllegalTransition, match="input streams"):
         client.flagged_header(FEEDING._replace(call=GUEST_BIT, meta=NAMED))
+
+
+def test_what_names_the_regions_of_a_stream_costs_no_credit_for_good() -> None:
+    host, guest = feeding()
+    for _ in range(100):  # 16 bytes each, three times the window
+        region = host.room(468)
+        assert region is not None
+        (item,) = guest.receive(host.lend_item(1, 3, region))
+        assert item.flags & Flag.SEGMENT
+        host.receive(guest.release(region.offset))
+        credit = guest.consumed(1, 468)
+        assert credit
+        host.receive(credit)
+    assert host.credit_of(1) == 500

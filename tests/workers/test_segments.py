@@ -8,7 +8,11 @@ import os
 
 import pytest
 
+from dragoman.core.call import Codec
+from dragoman.wire import meta
 from dragoman.wire.connection import Connection
+from dragoman.wire.frame import GUEST_BIT, Flag
+from dragoman.wire.handshake import Hello, Ready
 from dragoman.wire.segment import Region
 from dragoman.wire.state import Role
 from dragoman.workers.segments import Segments
@@ -29,6 +33,7 @@ def test_neither_side_can_change_the_size_of_an_arena() -> None:
 def test_a_body_that_has_no_room_is_not_placed() -> None:
     segments = Segments(1)
     try:
+        segments.least = 1
         connection = Connection(Role.HOST, arena_bytes=segments.size)
         assert segments.place(connection, bytes(segments.size)) == Region(0, segments.size)
         assert segments.place(connection, memoryview(mmap.mmap(-1, segments.size + 1))) is None
@@ -39,6 +44,7 @@ def test_a_body_that_has_no_room_is_not_placed() -> None:
 def test_what_is_placed_is_what_the_worker_reads() -> None:
     segments = Segments(1)
     try:
+        segments.least = 1
         connection = Connection(Role.HOST, arena_bytes=segments.size)
         region = segments.place(connection, b"hello")
         assert region is not None
@@ -61,5 +67,34 @@ def test_a_region_is_noted_as_free_once_nobody_reads_it() -> None:
         del view
         assert list(segments.freed) == [4096]
         assert told == [1]
+    finally:
+        segments.close()
+
+
+def test_the_arenas_of_the_largest_bodies_can_be_mapped_in_every_language() -> None:
+    largest = 1024**3 + 8192
+    segments = Segments(largest)
+    try:
+        assert largest <= segments.size < 2**31
+    finally:
+        segments.close()
+
+
+def test_what_is_large_travels_in_the_arena_and_what_is_small_in_its_frame() -> None:
+    segments = Segments(1)
+    segments.least = 10
+    host, guest = Connection(Role.HOST, arena_bytes=segments.size), Connection(Role.GUEST, arena_bytes=segments.size)
+    guest.receive(host.hello(Hello("test", features=("segments",))))
+    host.receive(guest.ready(Ready("python", features=("segments",))))
+    named = meta.encode(function="a.f")
+    try:
+        for call, body in ((GUEST_BIT, b"small"), (GUEST_BIT + 1, b"large enough")):
+            host.receive(guest.stream_header(call, 0, Codec.BYTES, 0, 0, named))
+            header, follows = segments.item(host, call, Codec.BYTES, body)
+            (item,) = guest.receive(header + bytes(follows))
+            header, follows = segments.end(host, call, Codec.BYTES, b"", 7)
+            (end,) = guest.receive(header + bytes(follows))
+            assert (end.body, end.amount) == (b"", 7)
+            assert bool(item.flags & Flag.SEGMENT) == (len(body) >= segments.least)
     finally:
         segments.close()

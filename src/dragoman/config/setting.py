@@ -5,8 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from dragoman.wire.frame import FRAME_BYTES_MAX
-
 if TYPE_CHECKING:
     from dragoman.config.kinds import Kind
 
@@ -17,8 +15,8 @@ STARTED = frozenset({WARM, EXEC, UPSTREAM})
 POOLED = frozenset({WARM, EXEC})
 
 KB, MB, GB = 1024, 1024**2, 1024**3
-BODY_BYTES_MAX = FRAME_BYTES_MAX - MB
-"""A body travels in one frame, beside its meta."""
+BODY_BYTES_MAX = GB
+"""Every guest language can hold such a body in one run of bytes, and twice as much in one mapping."""
 
 
 @dataclass(frozen=True)

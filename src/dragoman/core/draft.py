@@ -32,6 +32,19 @@ class Draft:
         return memory.toreadonly()
 
 
+def joined(parts: list[bytes]) -> Draft:
+    """What came in many parts, to be put together where it is to lie. Nothing may be added to `parts` after that."""
+
+    def write(memory: memoryview) -> None:
+        at = 0
+        for part in parts:
+            end = at + len(part)
+            memory[at:end] = part
+            at = end
+
+    return Draft(sum(map(len, parts)), write)
+
+
 def whole(body: bytes | memoryview | Draft) -> bytes | memoryview:
     """A body as bytes, whether it was written before or not."""
     return body.whole() if isinstance(body, Draft) else body

@@ -21,10 +21,6 @@ class Wire(Protocol):
         """Bytes that the reader of a call's stream still takes."""
         ...
 
-    def item_header(self, call: int, codec: int, size: int, /) -> bytes:
-        """The header of an item that is sent right after it. Raises `ValueError` for one that cannot travel."""
-        ...
-
 
 class Reader(Protocol):
     """Whoever reads, as far as a stream to it needs to know."""
@@ -39,7 +35,11 @@ class Reader(Protocol):
         """Whether it reads as fast as is written to it."""
         ...
 
-    def send(self, *parts: bytes) -> None:
+    def item(self, call: int, codec: int, body: bytes, /) -> tuple[bytes, bytes | memoryview]:
+        """An item as parts of a frame, to be sent next. Raises `ValueError` where it cannot travel."""
+        ...
+
+    def send(self, *parts: bytes | memoryview) -> None:
         """Send parts of frames, in order."""
         ...
 
@@ -99,7 +99,7 @@ class Relay:
         """Send items, as many at a time as the reader has granted."""
         reader, call_id, codec = self._reader, self._id, self._reply.codec
         connection = reader.connection
-        parts: list[bytes] = []
+        parts: list[bytes | memoryview] = []
         for item in batch:
             while connection.credit_of(call_id) <= 0 or not reader.writable:
                 if parts:
@@ -108,6 +108,5 @@ class Relay:
                     continue  # it may have become unwritable by that, or else have been granted more
                 self._waiter = asyncio.get_running_loop().create_future()
                 await self._waiter
-            parts.append(connection.item_header(call_id, codec, len(item)))
-            parts.append(item)
+            parts += reader.item(call_id, codec, item)
         reader.send(*parts)

@@ -6,6 +6,7 @@ import os
 from collections import deque
 from typing import TYPE_CHECKING
 
+from dragoman.contract.codecs.typed import kept
 from dragoman.wire.arena import Incoming, Outgoing
 from dragoman.wire.frame import Flag
 from dragoman.wire.segment import region_of
@@ -28,7 +29,7 @@ class Arenas:
     def __init__(self, read_fd: int, write_fd: int) -> None:
         """Raises `OSError`."""
         self.freed: deque[int] = deque()
-        self._incoming = Incoming(read_fd, self.freed.append)
+        self._incoming = Incoming(read_fd, self.freed.append, kept)
         self._outgoing = Outgoing(write_fd)
         self.size = self._incoming.size
 
@@ -53,6 +54,10 @@ class Arenas:
             else frame
             for frame in frames
         ]
+
+    def trim(self) -> None:
+        """Give the memory back that results have used; only while none of them is lent, and none is being written."""
+        self._outgoing.trim()
 
     def place(self, connection: Connection, body: bytes | memoryview | Draft) -> Region | None:
         """Copy a body into the arena; `None` where it has no room. The region must be lent next."""

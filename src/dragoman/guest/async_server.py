@@ -125,7 +125,7 @@ class AsyncServer:
     def _act(self, frame: Frame) -> None:
         line = self.line
         if frame.kind == _PING:
-            line.put(line.connection.pong(frame.body))
+            line.pong(frame.body)
             line.flush()
         elif frame.kind == _CANCEL:
             self._cancel(frame.call, revoke=bool(frame.flags & _UNSTARTED))

@@ -217,6 +217,12 @@ class Line:
                 return connection.lend_item(call, codec, region), b""
         return connection.item_header(call, codec, len(body)), whole(body)
 
+    def pong(self, body: bytes) -> None:
+        """Answer a PING; who is asked whether it still lives, and has nothing to do, keeps no memory for results."""
+        self.put(self.connection.pong(body))
+        if self.arenas is not None and self.connection.at_rest:
+            self.arenas.trim()
+
     def give_back(self) -> None:
         """Release the regions that nothing refers to any more, with the next batch."""
         with suppress(IllegalTransition):

@@ -140,7 +140,7 @@ class SyncServer:
     def _act(self, frame: Frame) -> None:
         line = self.line
         if frame.kind == _PING:
-            line.put(line.connection.pong(frame.body))
+            line.pong(frame.body)
         elif frame.kind == _CANCEL:
             self._cancel(frame.call, revoke=bool(frame.flags & _UNSTARTED))
         elif frame.kind == _CREDIT:

@@ -1,9 +1,8 @@
 """One arena of shared memory as a process has it mapped: bodies are copied in, and read where they lie.
 
-Memory, not I/O: the descriptor is somebody else's. The side that writes maps the whole arena once, so that its pages
-stay warm from one body to the next (a first touch costs more than the copy). The side that reads maps each region by
-itself, read-only: what was handed to user code then ends exactly when the last reference to it does, and nothing has
-to be counted by hand.
+Memory, not I/O: the descriptor is somebody else's. Each side maps the whole arena once, so that its pages stay warm
+from one body to the next: a first touch of each costs three times what the copy does. The side that reads maps it
+read-only, and sees when the last reference to a region ends, however it was handed on.
 """
 
 from __future__ import annotations
@@ -20,24 +19,24 @@ if TYPE_CHECKING:
 
     from dragoman.wire.segment import Region
 
-PAGE_BYTES = mmap.ALLOCATIONGRANULARITY
-
 
 class Outgoing:
     """The arena that this side writes. Of its regions the connection knows which are lent."""
 
-    __slots__ = ("_fd", "_memory", "size")
+    __slots__ = ("_fd", "_memory", "_used", "size")
 
     def __init__(self, fd: int) -> None:
         """`fd` stays the caller's, and open for as long as this is used."""
         self._fd = fd
         self.size = os.fstat(fd).st_size
         self._memory: mmap.mmap | None = None
+        self._used = False
 
     def write(self, offset: int, body: bytes | memoryview | Draft) -> None:
         """Copy a body in, or have it written there. Raises `OSError` or `ValueError` where there is no such memory."""
         if self._memory is None:
             self._memory = mmap.mmap(self._fd, self.size)
+        self._used = True
         if isinstance(body, Draft):
             with memoryview(self._memory) as memory, memory[offset : offset + len(body)] as region:
                 body.write(region)
@@ -46,7 +45,8 @@ class Outgoing:
 
     def trim(self) -> None:
         """Give all its memory back to the system; nothing of it may be lent."""
-        if self._memory is not None:
+        if self._memory is not None and self._used:
+            self._used = False
             self._memory.madvise(mmap.MADV_REMOVE)
 
     def close(self) -> None:
@@ -63,25 +63,36 @@ class Incoming:
     middle of whatever the collector interrupts. It must do no more than note it.
     """
 
-    __slots__ = ("_fd", "_freed", "_held", "size")
+    __slots__ = ("_fd", "_freed", "_held", "_keep", "_memory", "size")
 
-    def __init__(self, fd: int, freed: Callable[[int], object]) -> None:
-        """`fd` stays the caller's, and open for as long as this is used."""
+    def __init__(self, fd: int, freed: Callable[[int], object], keep: Callable[[memoryview], memoryview]) -> None:
+        """`fd` stays the caller's, and open for as long as this is used.
+
+        `keep` gives the same bytes as a view that holds on to the one it is given for as long as there is a part of it:
+        a view's own parts do not, they hold on to what is below it.
+        """
         self._fd = fd
         self.size = os.fstat(fd).st_size
         self._freed = freed
-        self._held: dict[int, weakref.ref[mmap.mmap]] = {}
+        self._keep = keep
+        self._held: dict[int, weakref.ref[memoryview]] = {}
+        self._memory: mmap.mmap | None = None
 
     def view(self, region: Region) -> memoryview:
-        """The bytes of a region, read-only, without a copy. Raises `OSError` where it cannot be mapped."""
+        """The bytes of a region, read-only, without a copy. Raises `OSError` where the arena cannot be mapped."""
+        if self._memory is None:
+            self._memory = mmap.mmap(self._fd, self.size, flags=mmap.MAP_SHARED, prot=mmap.PROT_READ)
         offset, size = region
-        below = offset % PAGE_BYTES
-        memory = mmap.mmap(self._fd, below + size, flags=mmap.MAP_SHARED, prot=mmap.PROT_READ, offset=offset - below)
+        part = memoryview(self._memory)[offset : offset + size]
         held, freed = self._held, self._freed
 
-        def gone(_: weakref.ref[mmap.mmap]) -> None:
+        def gone(_: weakref.ref[memoryview]) -> None:
             del held[offset]
             freed(offset)
 
-        held[offset] = weakref.ref(memory, gone)
-        return memoryview(memory)[below:]
+        held[offset] = weakref.ref(part, gone)
+        return self._keep(part)
+
+    def close(self) -> None:
+        """Let go of the memory; it ends with the last reference to what was given out of it."""
+        self._memory = None

@@ -181,10 +181,7 @@ class Connection(Reception):
         return self._send(Step.CREDIT, Frame(Kind.CREDIT, call=call, amount=amount))
 
     def consumed(self, call: int, size: int) -> bytes:
-        """Count an item of `size` bytes as used up; the CREDIT to send now, often none. None for an ended stream.
-
-        The bytes of a region count beside its 16.
-        """
+        """Count an item of `size` bytes, wherever they lay, as used up; the CREDIT to send now, often none."""
         reading = self._made_live.get(call)
         if not isinstance(reading, Reading):
             reading = self._taken.drawing(call)
@@ -192,6 +189,11 @@ class Connection(Reception):
         return self.credit(call, min(due, AMOUNT_MAX)) if due else b""
 
     # Sending: items of replies, and of the inputs of this side's own calls
+
+    @property
+    def at_rest(self) -> bool:
+        """Whether no call is in progress in either direction, and nothing of this side's arena is lent."""
+        return not (self._made_live or self._taken_live or len(self._lent))
 
     def credit_of(self, call: int) -> int:
         """Bytes of the call's stream that may be sent now; an item may go while it is above 0."""

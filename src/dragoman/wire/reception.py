@@ -287,9 +287,19 @@ class Reception:
         region = region_of(frame.body)
         self._borrowed.lend(region, self.limits.frame_bytes_max)
         taken = self._take(frame, step, len(frame.body) + region.size)
+        if taken is frame and step is Step.ITEM:
+            self._use_up(frame.call, len(frame.body))
         if taken is not frame:
             self._answers += self._give_back(region.offset)
         return taken
+
+    def _use_up(self, call: int, size: int) -> None:
+        """Count what names a region as used up: whoever takes the item sees the region alone."""
+        reading = self._made_live.get(call)
+        if not isinstance(reading, Reading):
+            reading = self._taken.drawing(call)
+        if reading is not None:
+            reading.consumed += size
 
     def _give_back(self, offset: int) -> bytes:
         self._borrowed.release(offset)

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from dragoman.wire.connection import Connection
     from dragoman.workers.channel import Channel
     from dragoman.workers.exchange import Exchange
+    from dragoman.workers.segments import Segments
 
 
 class Fed(Protocol):
@@ -26,6 +27,7 @@ class Fed(Protocol):
 
     connection: Connection
     channel: Channel
+    segments: Segments
 
     def give_up(self, exchange: Exchange, fault: Fault, /) -> None:
         """Answer with a fault now, and have the call stopped."""
@@ -87,7 +89,7 @@ class Feeder:
                 channel.send(connection.finish(call))
                 return
             codec, body = item
-            channel.send(connection.item_header(call, codec, len(body)), body)
+            channel.send(*self._worker.segments.item(connection, call, codec, body))
 
     def _fail(self, fault: Fault) -> None:
         fault.started = Started.UNKNOWN

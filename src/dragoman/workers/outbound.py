@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from dragoman.core.fault import Fault
     from dragoman.wire.connection import Connection
     from dragoman.wire.frame import Frame
+    from dragoman.workers.segments import Segments
 
 
 @dataclass(slots=True, eq=False)
@@ -86,6 +87,7 @@ class Outbound:
     def __init__(
         self,
         connection: Connection,
+        segments: Segments,
         send: Callable[..., None],
         route: Router,
         caller: Callable[[int, str], Call | None],
@@ -93,6 +95,7 @@ class Outbound:
         """`caller` finds the call that makes one, by the depth and the CALL_ID that come with that one."""
         self.connection = connection
         self.send = send
+        self._segments = segments
         self._relays: dict[int, Relay] = {}
         self._route = route
         self._caller = caller
@@ -106,6 +109,10 @@ class Outbound:
     def writable(self) -> bool:
         """Always: what the guest does not read is bounded by what it has granted."""
         return True
+
+    def item(self, call: int, codec: int, body: bytes) -> tuple[bytes, bytes | memoryview]:
+        """An item to the guest as parts of a frame. Raises `Oversized`."""
+        return self._segments.item(self.connection, call, codec, body)
 
     def begin(self, frame: Frame) -> None:
         """Take a CALL of the guest's. Raises `ProtocolFault`."""
@@ -215,8 +222,9 @@ class Outbound:
 
     def _send_reply(self, call_id: int, reply: Reply) -> None:
         try:
-            header = self.connection.end_header(call_id, reply.codec, len(reply.body), int(reply.run_s * 1e6))
+            run_us = int(reply.run_s * 1e6)
+            parts = self._segments.end(self.connection, call_id, reply.codec, reply.body, run_us)
         except Oversized as error:
             self.send(self.connection.fault(call_id, OutOfRange(str(error), started=Started.YES)))
         else:
-            self.send(header, reply.body)
+            self.send(*parts)

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from dragoman.wire.handshake import Hello, Ready
     from dragoman.workers.channel import Channel
     from dragoman.workers.outbound import Router
+    from dragoman.workers.segments import Segments
 
 PONGS_MAX = 64
 """Pings answered while the guest reads nothing: one that asks and does not listen would fill the host's memory."""
@@ -35,6 +36,7 @@ class Subject(Protocol):
 
     connection: Connection
     channel: Channel
+    segments: Segments
 
     def heard(self, call_id: int, event: Event) -> None:
         """A call in flight, or with 0 the worker itself, said something."""
@@ -68,7 +70,7 @@ class RareFrames:
         self._pinged_at = 0.0
         self._waits_for_pong = False
         self._pongs = 0
-        self._outbound = Outbound(self._connection, subject.channel.send, route, subject.caller)
+        self._outbound = Outbound(self._connection, subject.segments, subject.channel.send, route, subject.caller)
         self._take: dict[int, Callable[[Frame], None]] = {
             Kind.READY: self._on_ready,
             Kind.FAULT: self._on_failure,

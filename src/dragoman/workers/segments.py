@@ -8,10 +8,12 @@ connection can say so.
 from __future__ import annotations
 
 import fcntl
+import math
 import os
 from collections import deque
 from typing import TYPE_CHECKING
 
+from dragoman.contract.codecs.typed import kept
 from dragoman.wire.arena import Incoming, Outgoing
 
 if TYPE_CHECKING:
@@ -25,15 +27,21 @@ ARENA_BODIES = 4
 """An arena holds so many of the largest bodies: one that is read, one that is written, and room where they lie apart.
 It is address space; memory is used only where bodies have been."""
 ARENA_BYTES_LEAST = 64 * 1024 * 1024
+ARENA_BYTES_MAX = 2**31 - 4096
+"""Java maps a file by signed 32-bit offsets. One body of the largest size still fits, and half of another."""
 _SEALS = fcntl.F_SEAL_SHRINK | fcntl.F_SEAL_GROW | fcntl.F_SEAL_SEAL
 
 
 class Segments:
-    """The arenas of one worker. `fds` are the descriptors that it inherits, by their variables."""
+    """The arenas of one worker. `fds` are the descriptors that it inherits, by their variables.
+
+    Bodies from `least` bytes on travel in them.
+    """
 
     def __init__(self, frame_bytes_max: int) -> None:
         """`frame_bytes_max` is the largest body. Raises `OSError`."""
-        self.size = max(ARENA_BODIES * frame_bytes_max, ARENA_BYTES_LEAST)
+        self.size = min(max(ARENA_BODIES * frame_bytes_max, ARENA_BYTES_LEAST), ARENA_BYTES_MAX)
+        self.least: float = math.inf
         self.freed: deque[int] = deque()
         self.on_freed: Callable[[], object] = _nothing
         self.fds: Mapping[str, int] = {}
@@ -49,14 +57,37 @@ class Segments:
         self.fds = fds
         inward, outward = fds.values()
         self._outgoing = Outgoing(inward)
-        self._incoming = Incoming(outward, self._note)
+        self._incoming = Incoming(outward, self._note, kept)
 
     def place(self, connection: Connection, body: bytes | memoryview | Draft) -> Region | None:
-        """Copy a body into the arena; `None` where it has no room. The region must be lent next."""
+        """Copy a large body into the arena; `None` for another, and where there is no room. Lend the region next."""
+        if not self.least <= len(body) <= connection.limits.frame_bytes_max:
+            return None
         region = connection.room(len(body))
         if region is not None:
             self._outgoing.write(region.offset, body)
         return region
+
+    def item(
+        self, connection: Connection, call: int, codec: int, body: bytes | memoryview
+    ) -> tuple[bytes, bytes | memoryview]:
+        """An ITEM as header and body: a large one is copied into the arena. Look at the credit first.
+
+        Raises `Oversized`, `IllegalTransition`.
+        """
+        region = self.place(connection, body)
+        if region is not None:
+            return connection.lend_item(call, codec, region), b""
+        return connection.item_header(call, codec, len(body)), body
+
+    def end(
+        self, connection: Connection, call: int, codec: int, body: bytes | memoryview, amount: int
+    ) -> tuple[bytes, bytes | memoryview]:
+        """An END as header and body; as `item`."""
+        region = self.place(connection, body)
+        if region is not None:
+            return connection.lend_end(call, codec, region, amount), b""
+        return connection.end_header(call, codec, len(body), amount), body
 
     def view(self, region: Region) -> memoryview:
         """The bytes of a region that the worker lent. Raises `OSError`."""
@@ -69,8 +100,10 @@ class Segments:
     def close(self) -> None:
         """Let go of the arenas; what user code still reads stays until it is done."""
         self._outgoing.close()
+        self._incoming.close()
         _close(self.fds)
         self.fds = {}
+        self.least = math.inf
         self.on_freed = _nothing
 
     def _note(self, offset: int) -> None:

@@ -10,7 +10,6 @@ gives back the ones that it has not begun when it turns out slow, and the shared
 from __future__ import annotations
 
 import contextlib
-import math
 from itertools import islice
 from typing import TYPE_CHECKING, Any, Protocol, cast
 
@@ -100,7 +99,6 @@ class Worker:
         self.process = process
         self.progress = progress
         self.segments = segments
-        self.segment_from: float = math.inf
         self.state = State.STARTING
         self.connection = Connection(Role.HOST, arena_bytes=segments.size)
         self.channel = Channel(sock, owner.loop, self.receive, self.end)
@@ -138,7 +136,7 @@ class Worker:
         self._goes_ahead = {"progress", "revoke"} <= set(ready.features)
         self._indexes = indexes
         if self.connection.segments:
-            self.segment_from = self.connection.limits.segment_from_bytes
+            self.segments.least = self.connection.limits.segment_from_bytes
             self.segments.on_freed = self._region_freed
         else:
             self.segments.close()
@@ -190,7 +188,7 @@ class Worker:
         amount = remaining_ms(call.deadline, now)
         entries = meta_of(call) if call.trace is not None or call.depth or call.public_id else b""
         try:
-            if len(body) >= self.segment_from and (region := self.segments.place(self.connection, body)) is not None:
+            if len(body) >= self.segments.least and (region := self.segments.place(self.connection, body)) is not None:
                 flags = Flag.SEGMENT | Flag.STREAM if target.streaming else Flag.SEGMENT
                 frame = Frame(Kind.CALL, flags, codecs, index, call.id, amount, entries, region.pack())
                 header, body = self.connection.flagged_header(frame), frame.body

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import weakref
 from pathlib import Path
 
 import pytest
@@ -57,3 +58,18 @@ def test_builtins_of_a_rich_value_are_plain() -> None:
 def test_builtins_of_what_has_no_form_are_refused() -> None:
     with pytest.raises(Malformed, match="no form"):
         typed.builtins(object())
+
+
+def test_every_part_of_a_kept_view_holds_on_to_it() -> None:
+    gone: list[bool] = []
+    part = memoryview(b"abcdefgh")[2:6]
+    watched = weakref.ref(part, lambda _: gone.append(True))
+    view = typed.kept(part)
+    del part
+    assert (bytes(view), view.format, view.readonly) == (b"cdef", "B", True)
+    last = view[1:3]
+    del view
+    assert watched() is not None
+    assert bytes(last) == b"de"
+    del last
+    assert gone == [True]

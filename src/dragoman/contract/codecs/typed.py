@@ -25,6 +25,7 @@ __all__ = [
     "convert",
     "field",
     "json_decoder",
+    "kept",
     "keys_json",
     "keys_msgpack",
     "msgpack_decoder",
@@ -100,3 +101,8 @@ def builtins(value: Any) -> Any:
 
 def _always(value: Any) -> Callable[[], Any]:
     return lambda: value
+
+
+def kept(view: memoryview) -> memoryview:
+    """The same bytes as a view, every part of which holds on to the one that was given."""
+    return memoryview(msgspec.Raw(view))

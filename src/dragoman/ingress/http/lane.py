@@ -26,6 +26,10 @@ HEAD_BYTES_MAX = 1024
 """Longer heads are read each time: remembering them would cost more memory than it saves work."""
 HELD_BODIES = 32
 """Bodies of the largest size that may be held at a time: half a gigabyte as it is set, whatever connections send."""
+HELD_BYTES_MAX = 512 * 1024 * 1024
+"""And so many bytes of them."""
+HELD_BODIES_LEAST = 4
+"""But always so many bodies, or a large limit could not be used."""
 
 
 class Counts(Protocol):
@@ -83,7 +87,8 @@ class CallLane:
         self.draining = False
         self.loopback_port = 0
         self.held_bytes = 0
-        self.held_bytes_max = HELD_BODIES * options.body_bytes_max
+        largest = options.body_bytes_max
+        self.held_bytes_max = max(min(HELD_BODIES * largest, HELD_BYTES_MAX), HELD_BODIES_LEAST * largest)
         self._service = naming.service
         self._overload = OverloadAnswers(naming.prefix, naming.service, self.wall, self._render)
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import httptools
 
+from dragoman.core.draft import joined
 from dragoman.core.fault import Cancelled, InvalidArgument, Overloaded, PermissionDenied, Unimplemented
 from dragoman.ingress.http.answering import HELD_BYTES_LEAST, Answering
 from dragoman.ingress.http.browser import rebound
@@ -19,6 +20,7 @@ from dragoman.ingress.http.doors import CALL_PREFIX
 from dragoman.ingress.http.head import GET, OPTIONS, Head, Refusal, origin_form, too_large, wants_websocket
 from dragoman.ingress.http.lines import BodyLines
 from dragoman.ingress.http.request import Request
+from dragoman.wire.handshake import SEGMENT_FROM_BYTES
 
 if TYPE_CHECKING:
     import asyncio
@@ -26,6 +28,7 @@ if TYPE_CHECKING:
     from uvicorn.config import Config
     from uvicorn.server import ServerState
 
+    from dragoman.core.draft import Draft
     from dragoman.ingress.http.lane import CallLane
     from dragoman.ingress.http.websocket import SocketCall
 
@@ -42,6 +45,13 @@ class Phase(Enum):
     HEAD = auto()
     BODY = auto()
     DEAF = auto()
+
+
+def _whole(parts: list[bytes], size: int) -> bytes | Draft:
+    """A body of many parts; a large one is put together where its worker reads it."""
+    if len(parts) == 1:
+        return parts[0]
+    return b"".join(parts) if size < SEGMENT_FROM_BYTES else joined(parts)
 
 
 class _Busy:
@@ -379,7 +389,7 @@ class CallProtocol(Answering):
         body, self._body = self._body, []
         # What is held goes on to the request, which lets go of it when it has been answered.
         self._held_bytes = 0
-        self.take(Request(head, body[0] if len(body) == 1 else b"".join(body), self.since))
+        self.take(Request(head, _whole(body, self._body_bytes), self.since))
 
     def _begin_call(self, method: bytes, version: str) -> None:
         lane = self.lane

@@ -12,6 +12,7 @@ from dragoman.ingress.http.head import GET, Refusal
 
 if TYPE_CHECKING:
     from dragoman.core.call import Input
+    from dragoman.core.draft import Draft
     from dragoman.ingress.http.doors import Door, Tracer
     from dragoman.ingress.http.head import Head
 
@@ -36,7 +37,7 @@ class Request:
 
     __slots__ = ("arrived_at", "body", "head", "lines")
 
-    def __init__(self, head: Head, body: bytes, arrived_at: float, lines: BodyLines | None = None) -> None:
+    def __init__(self, head: Head, body: bytes | Draft, arrived_at: float, lines: BodyLines | None = None) -> None:
         self.head = head
         self.body = body
         self.arrived_at = arrived_at
@@ -51,7 +52,8 @@ class Request:
         assert door is not None, "a head without a refusal has a door"
         assert plan is not None, "a head without a refusal has a plan"
         target = door.target
-        body, body_codec = self.body, plan.codec
+        body_codec = plan.codec
+        body: bytes | Draft = self.body
         if head.method == GET or self.lines is not None:
             body, body_codec = self._fields(door), Codec.JSON
         call = Call(

@@ -37,6 +37,10 @@ class Client(Protocol):
         """Whether the client reads as fast as is written to it."""
         ...
 
+    def item(self, call: int, codec: int, body: bytes) -> tuple[bytes, bytes]:
+        """An item as parts of a frame."""
+        ...
+
     def send(self, *parts: bytes | memoryview) -> None:
         """Send parts of frames, in order."""
         ...

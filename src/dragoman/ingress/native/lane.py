@@ -9,7 +9,7 @@ from dragoman.contract.fitting import fitted, in_reach
 from dragoman.core.call import Call, Codec
 from dragoman.core.fault import Draining, InvalidArgument, Overloaded, ResourceExhausted, Started
 from dragoman.core.units import format_size
-from dragoman.wire.frame import FRAME_BYTES_MAX
+from dragoman.wire.frame import FRAME_BYTES_MAX, META_BYTES_MAX
 from dragoman.wire.handshake import FEATURE_INPUT, Hello, Limits
 from dragoman.wire.meta import DEPTH_MAX
 
@@ -26,6 +26,10 @@ if TYPE_CHECKING:
 
 HELD_BODIES = 32
 """Bodies of the largest size that may be held at a time: half a gigabyte as it is set, whatever clients send."""
+HELD_BYTES_MAX = 512 * 1024 * 1024
+"""And so many bytes of them."""
+HELD_BODIES_LEAST = 4
+"""But always so many bodies, or a large limit could not be used."""
 HELD_BYTES_LEAST = 64 * 1024
 """Bodies up to here are not counted among those that are held: calls are bounded, and so are they."""
 RETRY_S = 1.0
@@ -80,14 +84,16 @@ class NativeLane:
         self.naming = naming
         self.counts = listener.counts
         self.refused = listener.counts.refused
-        self.limits = Limits(frame_bytes_max=FRAME_BYTES_MAX, calls_max=options.calls_max)
+        frame_bytes_max = max(FRAME_BYTES_MAX, options.body_bytes_max + META_BYTES_MAX)
+        self.limits = Limits(frame_bytes_max=frame_bytes_max, calls_max=options.calls_max)
         self.hello = Hello(
             naming.host, debug=options.debug, limits=self.limits, features=(FEATURE_INPUT,), service=naming.service
         )
         self.token = b""
         self.draining = False
         self.held_bytes = 0
-        self.held_bytes_max = HELD_BODIES * options.body_bytes_max
+        largest = options.body_bytes_max
+        self.held_bytes_max = max(min(HELD_BODIES * largest, HELD_BYTES_MAX), HELD_BODIES_LEAST * largest)
         self.connections_max = options.connections_max
         self._tracer = tracer
         self._next_id = naming.next_id

@@ -40,7 +40,7 @@ CROWD_MAX = 64
 UNREAD_BYTES_HIGH = 1024 * 1024
 """What may be written ahead of a client that reads slowly; past it nothing more is read from it."""
 UNREAD_BYTES_MAX = 256 * 1024 * 1024
-"""Past it the client is cut off: the answers to what it had asked for before would fill the host's memory."""
+"""Past it, or two of the largest frames, the client is cut off: what it has asked for would fill the host's memory."""
 JOIN_BYTES_MAX = 64 * 1024
 """Up to here the parts of a frame are copied together; past it they are written one after the other."""
 KEEPALIVE = ((socket.TCP_KEEPIDLE, 60), (socket.TCP_KEEPINTVL, 10), (socket.TCP_KEEPCNT, 6))
@@ -80,6 +80,7 @@ class NativeProtocol(asyncio.Protocol):
         self._paused_at = 0.0
         self._partial_bytes = 0
         self._held_bytes = 0
+        self._unread_bytes_max = max(UNREAD_BYTES_MAX, 2 * lane.limits.frame_bytes_max)
         self._rare: dict[int, Callable[[Frame], None]] = {
             Kind.READY: self._on_ready,
             Kind.CANCEL: self._on_cancel,
@@ -127,6 +128,10 @@ class NativeProtocol(asyncio.Protocol):
         for part in parts:
             if part:
                 self.transport.write(part)
+
+    def item(self, call: int, codec: int, body: bytes) -> tuple[bytes, bytes]:
+        """An item as parts of a frame. Raises `Oversized`."""
+        return self.connection.item_header(call, codec, len(body)), body
 
     def drain(self) -> None:
         """Tell the client that this host takes no more calls."""
@@ -266,7 +271,7 @@ class NativeProtocol(asyncio.Protocol):
         answer = Answer(self, frame, door, call, entries.call_id)
         self.answers[call_id] = answer
         answer.begin()
-        if self._paused_at and self.transport.get_write_buffer_size() > UNREAD_BYTES_MAX:
+        if self._paused_at and self.transport.get_write_buffer_size() > self._unread_bytes_max:
             self.cut_off()
 
     def _rarely(self, frame: Frame) -> None:

@@ -77,6 +77,7 @@ func Serve() error {
 		s.Unlock()
 		return fault
 	}
+	calm()
 	go s.read()
 	<-s.end
 	return nil

@@ -18,7 +18,7 @@ from dragoman.host.version import VERSION
 from dragoman.sandbox.spawning import SpawnerConfinement
 from dragoman.telemetry.trace import Tracer
 from dragoman.wire.frame import META_BYTES_MAX
-from dragoman.wire.handshake import FEATURE_INPUT, FEATURE_SEGMENTS, Hello, Limits
+from dragoman.wire.handshake import FEATURE_INPUT, FEATURE_SEGMENTS, SPOKEN, Hello, Limits
 from dragoman.workers.runtimes import command
 
 if TYPE_CHECKING:
@@ -38,7 +38,10 @@ BUILD_JOBS_MAX = 4
 
 @dataclass(frozen=True, slots=True)
 class Parts:
-    """What one host is made with; everything in it may be replaced by a test."""
+    """What one host is made with; everything in it may be replaced by a test.
+
+    `versions` is the lowest and the highest version of the wire that it offers its workers.
+    """
 
     project: Project
     journal: Callable[[str], Journal]
@@ -48,6 +51,7 @@ class Parts:
     next_id: Callable[[], int]
     tracer: Tracer
     debug: bool = False
+    versions: tuple[int, int] = SPOKEN
 
 
 def launch_confinement() -> SpawnerConfinement:
@@ -88,6 +92,7 @@ def host(with_parts: Parts) -> Host:
             source.pool.concurrency,
             with_parts.debug,
             Limits(frame_bytes_max=largest + META_BYTES_MAX),
+            with_parts.versions,
             features=(FEATURE_INPUT, FEATURE_SEGMENTS),
         )
 

@@ -13,6 +13,8 @@ from dragoman.wire.fault import ProtocolFault, Reason
 from dragoman.wire.flow import CREDIT_BYTES_MAX
 from dragoman.wire.frame import FRAME_BYTES_MAX, HEADER_BYTES, READY_BYTES_MAX, VERSION
 
+SPOKEN = (VERSION, VERSION)
+"""The lowest and the highest version of the wire that this side speaks, where nobody says otherwise."""
 CREDIT_BYTES = 256 * 1024
 """A stream's first window: about the pipe that a socket itself holds, so that neither side waits for the other."""
 CALLS_MAX = 4096
@@ -58,7 +60,7 @@ class Hello(NamedTuple):
     concurrency: int = 1
     debug: bool = False
     limits: Limits = Limits()
-    versions: tuple[int, int] = (VERSION, VERSION)
+    versions: tuple[int, int] = SPOKEN
     features: tuple[str, ...] = ()
     service: str = ""
 
@@ -147,7 +149,7 @@ def dump_ready(ready: Ready) -> bytes:
     return body
 
 
-def load_ready(body: bytes, versions: tuple[int, int] = (VERSION, VERSION)) -> Ready:
+def load_ready(body: bytes, versions: tuple[int, int] = SPOKEN) -> Ready:
     """Read the body of READY, which must choose one of the versions offered. Raises `ProtocolFault`."""
     document = load(body, "READY")
     version = integer(document, "version", "READY", 1)
@@ -176,7 +178,7 @@ def check_client(ready: Ready) -> None:
         raise ProtocolFault(Reason.HANDSHAKE, f"READY: a client offers {offered[0]!s:.80}")
 
 
-def negotiate(offered: tuple[int, int], spoken: tuple[int, int] = (VERSION, VERSION)) -> int:
+def negotiate(offered: tuple[int, int], spoken: tuple[int, int] = SPOKEN) -> int:
     """The highest version that both sides speak. Raises `ProtocolFault` where there is none."""
     version = min(offered[1], spoken[1])
     if version < max(offered[0], spoken[0]):

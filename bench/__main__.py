@@ -25,6 +25,7 @@ from bench.comparisons import (
     local_calls,
     native_calls,
     startup,
+    tables,
     workers,
 )
 from bench.outcome import Comparison, Plan
@@ -40,6 +41,7 @@ MODULES = (
     large_bodies,
     executables,
     startup,
+    tables,
     workers,
     flatness,
 )

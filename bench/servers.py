@@ -59,6 +59,11 @@ def guest(language: str) -> Command:
     return lambda port: dragoman(port, source)
 
 
+def prepare_tables(language: str) -> str:
+    """As `prepare_guest`, the project whose functions take tables: in Python it is one of its own."""
+    return "bench/guests/python" if language == "Python" else prepare_guest(language)
+
+
 def prepare_guest(language: str) -> str:
     """Build the functions in a language, which is skipped where nothing changed; the project to serve."""
     if language == "Python":

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Awaitable, Callable, Generator
 
 METHOD = "/bench.Functions/Mirror"
-OPTIONS = [("grpc.max_receive_message_length", 8 << 20), ("grpc.max_send_message_length", 8 << 20)]
+OPTIONS = [("grpc.max_receive_message_length", 128 << 20), ("grpc.max_send_message_length", 128 << 20)]
 
 
 @contextlib.contextmanager
@@ -25,6 +25,20 @@ def grpc_unix(body: bytes) -> Generator[Callable[[], bytes]]:
     with tempfile.TemporaryDirectory(prefix="dragoman-bench-") as folder:
         address = f"unix:{folder}/grpc.sock"
         with running([sys.executable, "-m", "bench.peers.grpc_unix", address]), connected(address, body) as call:
+            yield call
+
+
+@contextlib.contextmanager
+def sending() -> Generator[Callable[[bytes], bytes]]:
+    """Send any body there and back."""
+    with tempfile.TemporaryDirectory(prefix="dragoman-bench-") as folder:
+        address = f"unix:{folder}/grpc.sock"
+        with (
+            running([sys.executable, "-m", "bench.peers.grpc_unix", address]),
+            grpc.insecure_channel(address, options=OPTIONS) as channel,
+        ):
+            call = cast("Callable[..., bytes]", channel.unary_unary(METHOD))
+            call(b"", wait_for_ready=True, timeout=READY_S_MAX)
             yield call
 
 

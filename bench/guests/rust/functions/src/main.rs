@@ -1,6 +1,6 @@
 //! The bench's functions in Rust.
 
-use dragoman::Context;
+use dragoman::{Context, Raw};
 use schemars::JsonSchema;
 use serde::Deserialize;
 
@@ -23,8 +23,13 @@ async fn mirror(_: Context, text: Text) -> String {
     text.text
 }
 
+async fn table(_: Context, table: Raw) -> Raw {
+    table
+}
+
 fn main() {
     dragoman::function("add", add);
     dragoman::function("mirror", mirror);
+    dragoman::function("table", table);
     dragoman::run();
 }

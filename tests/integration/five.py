@@ -23,6 +23,7 @@ CONCURRENCY = 16
 START_S = 600.0
 """The first build of a checkout compiles what the Rust library depends on."""
 MEDIA = {"json": "application/json", "msgpack": "application/msgpack"}
+STARTING = b"it is still starting"
 TOML = """
 [defaults]
 timeout = "30s"
@@ -93,6 +94,7 @@ def five_served(folder: Path) -> Generator[Five]:
     with serving(
         cwd=folder, toml=TOML.format(here=REPOSITORY, concurrency=CONCURRENCY, rust=Path(rust).resolve())
     ) as web:
-        ready = eventually(lambda: web.ask("GET", "/health/ready").status == 200, START_S)
-        assert ready, web.ask("GET", "/health/ready").body
+        eventually(lambda: STARTING not in web.ask("GET", "/health/ready").body, START_S)
+        ready = web.ask("GET", "/health/ready")
+        assert ready.status == 200, ready.body
         yield Five(web)

@@ -3,7 +3,7 @@
 import { setTimeout as wait } from "node:timers/promises";
 import { Fault } from "../src/index.js";
 
-const int64 = { type: "integer", minimum: -9223372036854775808, maximum: 9223372036854775807 };
+const int64 = { type: "integer", minimum: -9223372036854775808n, maximum: 9223372036854775807n };
 const object = (properties, optional = []) => ({
   type: "object",
   properties,

@@ -2,6 +2,7 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { dump } from "../src/wire/document.js";
 import fc from "fast-check";
 import { crc32, crc32Table } from "../src/wire/checksum.js";
 import { decodeBody, encodeBody } from "../src/values/body.js";
@@ -247,4 +248,13 @@ test("both ways to a checksum agree", () => {
     fc.property(fc.uint8Array(), fc.uint8Array(), (a, b) => crc32(b, crc32(a)) === crc32Table(b, crc32Table(a))),
   );
   assert.equal(crc32Table(Buffer.from("123456789")), 0xcbf43926);
+});
+
+test("documents of the wire say BigInts as digits, and text that is well formed", () => {
+  const schema = { maximum: 2n ** 63n - 1n, minimum: -(2n ** 63n), title: "a", missing: undefined };
+  assert.equal(
+    dump({ schema }).toString(),
+    '{"schema":{"maximum":9223372036854775807,"minimum":-9223372036854775808,"title":"a"}}',
+  );
+  assert.equal(dump({ text: "\ud800" }).toString(), '{"text":"\ufffd"}');
 });

@@ -39,6 +39,13 @@ _TIME = re.compile(
 )
 
 
+_DECIMAL = re.compile(r"[+-]?(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d{1,9})?", re.ASCII)
+
+
+def _is_decimal(text: str) -> bool:
+    return _DECIMAL.fullmatch(text) is not None
+
+
 def _is_duration(text: str) -> bool:
     return _DURATION.fullmatch(text) is not None
 
@@ -47,14 +54,16 @@ def _is_time(text: str) -> bool:
     return _TIME.fullmatch(text) is not None
 
 
-_FORMATS = {"duration": _is_duration, "time": _is_time}
-"""Wider than RFC 3339, whose durations have no fractions and whose times must say their offset."""
+_FORMATS = {"decimal": _is_decimal, "duration": _is_duration, "time": _is_time}
+"""Durations and times wider than in RFC 3339, whose durations have no fractions and whose times must say their offset;
+decimals as every guest reads them."""
 
 _FORMAT_HINTS = {
     "date-time": ": write it with its offset, as in 2026-01-31T12:00:00Z",
     "date": ": write it as in 2026-01-31",
     "time": ": write it as in 12:00:00",
     "duration": ": write it as in P1DT2H30M or PT0.5S",
+    "decimal": ': write it as text, as in "12.50"',
 }
 
 _SIMPLE = {

@@ -27,7 +27,6 @@ if TYPE_CHECKING:
     from dragoman.guest.context import Context
     from dragoman.guest.line import Line
 
-_CODECS = Codec.MSGPACK | Codec.MSGPACK << 4
 _ARROW_CODECS = Codec.ARROW | Codec.ARROW << 4
 _END, _ITEM = int(Kind.END), int(Kind.ITEM)
 NAME_CHARACTERS_MAX = 256
@@ -163,7 +162,8 @@ def _encoded_input(arguments: dict[str, Any]) -> tuple[bytes | Draft, int, Any]:
             for name, value in arguments.items()
         }
         return encode(packed, Codec.MSGPACK), Codec.MSGPACK | Codec.ARROW << 4, given
-    return encode(arguments, Codec.MSGPACK), _CODECS, None
+    body, codec = _encoded_plain(arguments)
+    return body, codec | Codec.MSGPACK << 4, None
 
 
 def _decoded(body: bytes, codec: Codec, given: Any) -> Any:
@@ -173,6 +173,11 @@ def _decoded(body: bytes, codec: Codec, given: Any) -> Any:
 def _encoded(value: Any) -> tuple[bytes | Draft, Codec]:
     if is_table_value(value):
         return _arrow().draft(value), Codec.ARROW
+    return _encoded_plain(value)
+
+
+def _encoded_plain(value: Any) -> tuple[bytes, Codec]:
+    """MessagePack, or JSON where an integer is past 64 bits."""
     try:
         return encode(value, Codec.MSGPACK), Codec.MSGPACK
     except Malformed:

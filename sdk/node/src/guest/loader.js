@@ -4,6 +4,7 @@ import { existsSync, readFileSync, statSync } from "node:fs";
 import { createRequire } from "node:module";
 import { basename, dirname, extname, join, resolve } from "node:path";
 import { pathToFileURL } from "node:url";
+import { parseJson } from "../values/json.js";
 import { BadContract, bind, functionsOf } from "./contract.js";
 import { prepare } from "./resolving.js";
 
@@ -50,14 +51,14 @@ function besideOf(path, built) {
   /** @type {Record<string, any>} */
   const beside = {};
   const typed = built && join(built, "contracts.json");
-  if (typed && existsSync(typed)) Object.assign(beside, JSON.parse(readFileSync(typed, "utf8")).functions);
+  if (typed && existsSync(typed)) Object.assign(beside, parseJson(readFileSync(typed, "utf8")).functions);
   const file = join(dirname(path), `${basename(path, extname(path))}.schema.json`);
   if (existsSync(file)) {
     let told;
     try {
-      told = JSON.parse(readFileSync(file, "utf8"));
+      told = parseJson(readFileSync(file, "utf8"));
     } catch (error) {
-      throw new BadContract(`${basename(file)} is not JSON: ${/** @type {Error} */ (error).message}`);
+      throw new BadContract(`${basename(file)}: ${/** @type {Error} */ (error).message.replace("the body", "it")}`);
     }
     if (typeof told !== "object" || told === null || Array.isArray(told)) {
       throw new BadContract(`${basename(file)} must be an object: {"name of a function": {"input": …, "output": …}}`);

@@ -1,6 +1,7 @@
 /** Validators that speak Standard Schema (standardschema.dev): zod, valibot, arktype and others; and their JSON Schemas. */
 
 import { Fault } from "../fault.js";
+import { parseJson, writeJson } from "../values/json.js";
 import { pointer } from "../values/walk.js";
 
 const TARGET = "draft-2020-12";
@@ -46,7 +47,7 @@ async function derive(validator, importer, side) {
   for (const way of ways) {
     try {
       const schema = await way();
-      if (schema && typeof schema === "object") return JSON.parse(JSON.stringify(schema));
+      if (schema && typeof schema === "object") return parseJson(writeJson(schema));
     } catch {
       // The next way may know; without any the input stays open, and the validator checks it all the same.
     }

@@ -1,6 +1,7 @@
 /** JSON bodies of frames: strict objects, written so that any reader takes them. */
 
 import { isUtf8 } from "node:buffer";
+import { writeJson } from "../values/json.js";
 import { ProtocolFault } from "./protocol-fault.js";
 
 /** Deeper than anything that a handshake or a report says. */
@@ -51,11 +52,15 @@ function scrub(value, depth) {
   return value;
 }
 
-/** @param {unknown} document @returns {Buffer} */
+/** Integers past 2^53, as BigInts, are written as digits. @param {unknown} document @returns {Buffer} */
 export function dump(document) {
-  return Buffer.from(
-    JSON.stringify(document, (_, value) => (typeof value === "string" ? value.toWellFormed() : value)),
-  );
+  let wide = false;
+  const text = JSON.stringify(document, (_, value) => {
+    if (typeof value !== "bigint") return typeof value === "string" ? value.toWellFormed() : value;
+    wide = true;
+    return null;
+  });
+  return Buffer.from(wide ? writeJson(document) : text);
 }
 
 /**

@@ -33,6 +33,11 @@ def test_msgspecs_own_are_enforced_by_the_decoder() -> None:
     assert not stricter
 
 
+def test_bounds_past_64_bits_need_the_schema_too() -> None:
+    for meta in (msgspec.Meta(ge=0, le=2**64 - 1), msgspec.Meta(gt=-(2**63) - 1), msgspec.Meta(multiple_of=2**63)):
+        assert read((meta,), NUMBER, frozenset({"integer"}))[1]
+
+
 def test_others_need_the_schema() -> None:
     assert read((foreign(ge=1), foreign(lt=5)), NUMBER, frozenset({"integer"})) == (
         {"minimum": 1, "exclusiveMaximum": 5},

@@ -263,6 +263,24 @@ def test_what_only_the_schema_says_is_checked_too() -> None:
     assert bind(target).invoke(b'{"a": "2020-01-01T00:00:00Z"}', Codec.JSON).year == 2020
 
 
+class Wide(msgspec.Struct):
+    id: Annotated[int, msgspec.Meta(ge=0, le=2**64 - 1)]
+
+
+@pytest.mark.parametrize("codec", [Codec.JSON, Codec.MSGPACK])
+def test_bounds_past_64_bits_are_checked_in_parameters_and_records(codec: Codec) -> None:
+    def target(n: Annotated[int, msgspec.Meta(ge=0, le=2**64 - 1)], rows: list[Wide]) -> int:
+        return n + rows[0].id
+
+    encode = msgspec.json.encode if codec is Codec.JSON else msgspec.msgpack.encode
+    assert bind(target).contract.input["properties"]["n"] == {"type": "integer", "minimum": 0, "maximum": 2**64 - 1}
+    assert bind(target).invoke(encode({"n": 2**64 - 1, "rows": [{"id": 2**64 - 1}]}), codec) == 2**65 - 2
+    assert {path for path, _ in breaches(target, encode({"n": -1, "rows": [{"id": -1}]}), codec)} == {
+        "/n",
+        "/rows/0/id",
+    }
+
+
 def test_raw_bytes_reach_a_single_parameter_of_bytes() -> None:
     def target(data: bytes, ctx: Context) -> bytes:
         assert isinstance(ctx, Context)

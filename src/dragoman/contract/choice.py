@@ -30,6 +30,7 @@ from dragoman.contract.annotation import (
     strip,
 )
 from dragoman.contract.codecs.typed import UNSET, Meta, arguments, astuple, convert, json_decoder
+from dragoman.contract.constraint import is_wide
 from dragoman.contract.malformed import Malformed
 from dragoman.contract.nesting import kind_of
 from dragoman.contract.plain import type_name
@@ -137,9 +138,9 @@ def _rewrite(kind: Any, aliases: dict[Any, Any]) -> Any:  # noqa: C901, PLR0911 
 
 
 def _annotated(kind: Any, metas: tuple[Meta, ...]) -> Any:
-    """Keep msgspec's own constraints where the decoder can enforce them; on a union, the schema does."""
-    constrained = typing.Annotated[(kind, *metas)]
-    return kind if is_union(kind) or hasattr(kind, _ACCEPT) else constrained
+    """Keep msgspec's own constraints where the decoder can enforce them; the schema does on unions and past 64 bits."""
+    kept = tuple(meta for meta in metas if not is_wide(meta))
+    return typing.Annotated[(kind, *kept)] if kept and not is_union(kind) and not hasattr(kind, _ACCEPT) else kind
 
 
 def _is_container(origin: Any) -> bool:

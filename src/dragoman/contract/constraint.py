@@ -22,6 +22,7 @@ _LENGTHS = {
     "array": ("minItems", "maxItems"),
     "object": ("minProperties", "maxProperties"),
 }
+INT64_MIN, INT64_MAX = -(2**63), 2**63 - 1
 _NOTES = ("title", "description", "examples")
 _FOREIGN = ("annotated_types", "pydantic")
 
@@ -55,10 +56,16 @@ def read(metadata: tuple[Any, ...], schema: dict[str, Any], types: frozenset[str
                 keywords.setdefault("description", text)
             continue
         bounds = _bounds(item, schema, types, exact=ours)
-        foreign = foreign or (bool(bounds) and (not ours or "anyOf" in schema))
+        foreign = foreign or (bool(bounds) and (not ours or is_wide(item) or "anyOf" in schema))
         keywords.update(bounds)
         keywords.update(_notes(item))
     return Constraint(keywords, foreign)
+
+
+def is_wide(item: Any) -> bool:
+    """Whether a bound is an integer past 64 bits with sign, which the typed decoder has no room for."""
+    bounds = (getattr(item, attribute, None) for attribute in _NUMBERS)
+    return any(isinstance(bound, int) and not INT64_MIN <= bound <= INT64_MAX for bound in bounds)
 
 
 def _flat(metadata: tuple[Any, ...]) -> list[Any]:

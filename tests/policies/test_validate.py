@@ -1,7 +1,9 @@
 import json
+import math
 from collections.abc import AsyncIterator
 from typing import Any
 
+import msgspec
 import pytest
 
 from dragoman.contract.codec import decode
@@ -49,6 +51,19 @@ async def test_a_default_is_filled_in_in_the_codec_of_the_body() -> None:
     reply = await validate(SCHEMA)(echo)(make_call(b"\x81\xa4path\xa1a", Codec.MSGPACK))
     assert reply.codec is Codec.MSGPACK
     assert decode(reply.body, Codec.MSGPACK) == {"path": "a", "min": 1}
+
+
+NUMBERS = {"type": "object", "properties": {"x": {"type": "number", "minimum": 0}}}
+
+
+async def test_an_infinity_passes_where_the_codec_can_say_it() -> None:
+    body = msgspec.msgpack.encode({"x": math.inf})
+    assert (await validate(NUMBERS)(echo)(make_call(body, Codec.MSGPACK))).body is body
+    for schema, as_json, number in ((NUMBERS, False, math.nan), (NUMBERS, True, math.inf), (SCHEMA, False, math.inf)):
+        given = msgspec.msgpack.encode({"x": number})
+        with pytest.raises(InvalidArgument) as refused:
+            await validate(schema, as_json=as_json)(echo)(make_call(given, Codec.MSGPACK))
+        assert "/x" in {each.path for each in refused.value.errors}
 
 
 async def test_an_arrow_stream_is_for_the_guest_to_read() -> None:

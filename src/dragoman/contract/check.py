@@ -19,6 +19,7 @@ from dragoman.contract.function import ContractError
 from dragoman.contract.malformed import Malformed
 from dragoman.contract.nesting import DEPTH_MAX, is_deep, kind_of
 from dragoman.contract.pointer import pointer
+from dragoman.contract.unbounded import is_unbounded, stand_ins
 from dragoman.core.fault import Breach
 
 BREACHES_MAX = 100
@@ -110,7 +111,9 @@ class Checker:
     def fits(self, value: Any) -> bool:
         """The same for a value that a codec has just read: those do not nest too deep."""
         try:
-            return self._validator.is_valid(value)
+            return self._validator.is_valid(value) or (
+                is_unbounded(value) and all(map(self._validator.is_valid, stand_ins(value)))
+            )
         except ValueError:
             pass
         try:
@@ -123,7 +126,10 @@ class Checker:
         if is_deep(value):
             return (Breach("", f"is nested more than {DEPTH_MAX} levels deep"),)
         try:
-            return self._breaches(value)
+            if not is_unbounded(value):
+                return self._breaches(value)
+            found = [self._breaches(each) for each in stand_ins(value)]
+            return next((breaches for breaches in found if breaches), ())
         except ValueError:
             pass
         try:
@@ -167,13 +173,18 @@ class _Thinner:
         self.untold: set[tuple[str | int, ...]] = set()
 
     def cut(self, value: Any, path: tuple[str | int, ...]) -> Any:
+        """Copy. One frame for each level, without comprehensions: the deepest value has to fit Python's stack."""
         kind = kind_of(value)
         if kind is list or kind is tuple:
-            kept = value[: self._share(len(value), path)]
-            return [self.cut(member, (*path, index)) for index, member in enumerate(kept)]
+            array: list[Any] = []
+            for index, member in enumerate(value[: self._share(len(value), path)]):
+                array.append(self.cut(member, (*path, index)))
+            return array
         if kind is dict:
-            share = self._share(len(value), path)
-            return {key: self.cut(member, (*path, key)) for key, member in islice(value.items(), share)}
+            table: dict[str, Any] = {}
+            for key, member in islice(value.items(), self._share(len(value), path)):
+                table[key] = self.cut(member, (*path, key))
+            return table
         return value
 
     def _share(self, members: int, path: tuple[str | int, ...]) -> int:

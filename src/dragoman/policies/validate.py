@@ -66,7 +66,11 @@ def validate(schema: Mapping[str, Any], *, as_json: bool = False, input_stream: 
                 value = {**filling, **value}
             if as_json or lacking or not call.body:
                 call.codec = Codec.JSON if as_json or not call.body else call.codec
-                call.body = codec.encode(value, call.codec)
+                try:
+                    call.body = codec.encode(value, call.codec)
+                except Malformed as error:  # NaN or an infinity, which came as MessagePack
+                    breach = Breach(error.path, "must be finite: this function reads JSON, which has no such number")
+                    return Pending.failed(refused(call.target.name, (breach,)))
             return service(call)
 
         return checked

@@ -156,11 +156,19 @@ func faultOf(err error, ctx context.Context) *Fault {
 	case errors.As(err, &code):
 		return &Fault{Code: code, Detail: detail, Started: StartedYes}
 	case errors.Is(err, context.DeadlineExceeded) && errors.Is(ctx.Err(), context.DeadlineExceeded):
-		return &Fault{Code: DeadlineExceeded, Detail: "the function ran past its deadline", Started: StartedYes}
+		return &Fault{Code: DeadlineExceeded, Detail: running(ctx) + " ran past its deadline", Started: StartedYes}
 	case errors.Is(err, context.Canceled) && ctx.Err() != nil:
 		return &Fault{Code: Cancelled, Detail: "the call was cancelled", Started: StartedYes}
 	}
 	return &Fault{Code: Unknown, Detail: detail, Started: StartedYes}
+}
+
+// running is the name of the function whose call this is.
+func running(ctx context.Context) string {
+	if c, ok := ctx.(*call); ok && c.function != nil {
+		return c.function.name
+	}
+	return "the function"
 }
 
 // describe is type and message of an error; types that say nothing (errors.New, fmt.Errorf) are left out.

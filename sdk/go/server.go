@@ -529,7 +529,7 @@ func (s *server) reply(c *call, began time.Time) (wire.Codec, []byte, error) {
 	case !f.takesStream && c.frame.Flags&wire.Input != 0:
 		return 0, nil, refuse(Unimplemented, "%s takes no input stream", f.name)
 	case !c.deadline.IsZero() && !began.Before(c.deadline):
-		return 0, nil, refuse(DeadlineExceeded, "the deadline passed before the function began")
+		return 0, nil, refuse(DeadlineExceeded, "the deadline passed before %s began", f.name)
 	}
 	arguments, err := s.arguments(c, f)
 	if err != nil {

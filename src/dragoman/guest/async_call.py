@@ -149,7 +149,7 @@ class AsyncCalls:
             fault = failure(error)
             if isinstance(error, asyncio.CancelledError) and call in self._cancelled:
                 late = call in self._late
-                fault = out_of_time() if late else Cancelled("the call was cancelled", started=Started.YES)
+                fault = out_of_time(binding.name) if late else Cancelled("the call was cancelled", started=Started.YES)
             error.__traceback__ = None
             with line.lock:
                 line.put(line.connection.fault(call, fault, int((monotonic() - began_at) * 1e6)))
@@ -169,7 +169,7 @@ class AsyncCalls:
         wanted = reply_codec(binding, codec, CODECS[frame.codec >> 4])
         deadline = arrived_at + frame.amount * 0.001 if frame.amount else NEVER
         refuse_unservable(binding, codec, wanted, frame.flags)
-        refuse_late(deadline, monotonic())
+        refuse_late(binding.name, deadline, monotonic())
         context = Context(self, frame.call, frame.meta, deadline) if binding.context_parameter else None
         value = self._invoke(binding, frame, codec, context)
         if inspect.isawaitable(value):

@@ -72,11 +72,11 @@ class InlineFunctions:
         wanted = reply_codec(binding, call.codec, call.reply_codec)
         link = InlineLink(call, self.route)
         try:
-            refuse_late(call.deadline, began_at)
+            refuse_late(binding.name, call.deadline, began_at)
             value = _invoke(binding, call, _context(binding, call, link))
             if binding.is_stream:
                 return Reply(b"", wanted, InlineStream(binding, value, wanted, link))
-            body, wanted = encode_reply(binding, await _until(call.deadline, value), wanted)
+            body, wanted = encode_reply(binding, await _until(call, value), wanted)
         except BaseException as error:  # noqa: BLE001 - user code may raise anything
             link.ended = True
             raise link.fault(error) from None
@@ -98,7 +98,7 @@ class InlineStream:
 
     async def __anext__(self) -> bytes:
         try:
-            item = await _until(self._link.call.deadline, anext(self._items))
+            item = await _until(self._link.call, anext(self._items))
             return bytes(whole(self._binding.encode(item, self._codec)))
         except StopAsyncIteration:
             raise
@@ -173,17 +173,17 @@ def _context(binding: Binding, call: Call, link: InlineLink) -> Context | None:
     return Context(link, call.id, Entries(call.trace, "", "", call.depth), call.deadline)
 
 
-async def _until(deadline: float, value: Awaitable[Any]) -> Any:
-    if deadline == NEVER:
+async def _until(call: Call, value: Awaitable[Any]) -> Any:
+    if call.deadline == NEVER:
         return await value
-    timeout = asyncio.timeout(max(deadline - monotonic(), 0.0))
+    timeout = asyncio.timeout(max(call.deadline - monotonic(), 0.0))
     try:
         async with timeout:
             return await value
     except TimeoutError as error:
         if not timeout.expired():
             raise
-        detail = "the deadline passed; the function was stopped"
+        detail = f"{call.target.name} ran past its deadline, and was stopped"
         raise DeadlineExceeded(detail, started=Started.YES) from error
 
 

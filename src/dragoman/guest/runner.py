@@ -111,7 +111,7 @@ class Runner:
                 codec, binding = CODECS[codecs & 15], self._bindings[function]
                 wanted = reply_codec(binding, codec, CODECS[codecs >> 4])
                 refuse_unservable(binding, codec, wanted, flags)
-                refuse_late(deadline, self.began_at)
+                refuse_late(binding.name, deadline, self.began_at)
                 context = Context(self.port, call, frame.meta, deadline) if binding.context_parameter else None
                 body, wanted = self._invoke(binding, frame, wanted, context)
                 self._end_input(frame)
@@ -164,7 +164,9 @@ class Runner:
     def _fault(self, frame: Frame, error: BaseException) -> Fault:
         if isinstance(error, IndexError) and frame.function >= len(self._bindings):
             return unknown_function(frame.function)
-        return out_of_time() if self.late and isinstance(error, CallCancelled) else failure(error)
+        if self.late and isinstance(error, CallCancelled):
+            return out_of_time(self._bindings[frame.function].name)
+        return failure(error)
 
     def _stream(self, binding: Binding, items: Any, call: int, codec: Codec) -> bytes:
         """Send what a generator yields; the END that follows has no body."""
@@ -232,15 +234,15 @@ def refuse_unservable(binding: Binding, codec: Codec, wanted: Codec, flags: int)
         raise Unimplemented(f"{name} speaks JSON and MessagePack here, not Arrow", started=Started.NO)
 
 
-def refuse_late(deadline: float, now: float) -> None:
+def refuse_late(name: str, deadline: float, now: float) -> None:
     """Refuse a call that nobody waits for any more. Raises `DeadlineExceeded`."""
     if deadline <= now:
-        raise DeadlineExceeded("the deadline passed before the function began", started=Started.NO)
+        raise DeadlineExceeded(f"the deadline passed before {name} began", started=Started.NO)
 
 
-def out_of_time() -> Fault:
+def out_of_time(name: str) -> Fault:
     """The fault of a call that ran past its deadline."""
-    return DeadlineExceeded("the function ran past its deadline", started=Started.YES)
+    return DeadlineExceeded(f"{name} ran past its deadline", started=Started.YES)
 
 
 def failure(error: BaseException) -> Fault:

@@ -115,7 +115,7 @@ export class Job {
     if (binding.streaming && !(frame.flags & Flag.STREAM)) throw unimplemented(`${name} streams: call it for a stream`);
     if (frame.flags & Flag.INPUT && !binding.inputStream) throw unimplemented(`${name} takes no input stream`);
     if (this.deadline <= now) {
-      throw new Fault("DEADLINE_EXCEEDED", "the deadline passed before the function began", { started: "no" });
+      throw new Fault("DEADLINE_EXCEEDED", `the deadline passed before ${name} began`, { started: "no" });
     }
   }
 

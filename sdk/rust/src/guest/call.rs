@@ -184,7 +184,10 @@ impl Call {
         match self.given_up() {
             GivenUp::No => None,
             GivenUp::Cancelled => Some(Fault::cancelled("the call was cancelled")),
-            GivenUp::Late => Some(Fault::deadline_exceeded("the deadline passed while the function ran")),
+            GivenUp::Late => {
+                let name = self.server.name(self.function);
+                Some(Fault::deadline_exceeded(format!("{name} ran past its deadline")))
+            }
         }
     }
 

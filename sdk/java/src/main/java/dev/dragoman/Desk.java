@@ -79,7 +79,7 @@ final class Desk {
             return Failure.of(Fault.Code.NOT_FOUND, "this worker has no function number " + frame.function, "no");
         }
         if (call.deadline != 0 && call.deadline <= now) {
-            return Failure.of(Fault.Code.DEADLINE_EXCEEDED, "the deadline passed before the function began", "no");
+            return Failure.of(Fault.Code.DEADLINE_EXCEEDED, "the deadline passed before " + function.name + " began", "no");
         }
         String problem = null;
         int codec = frame.codec & 15;
@@ -101,7 +101,7 @@ final class Desk {
             case Incoming.CANCELLED:
                 return Failure.of(Fault.Code.CANCELLED, "the call was cancelled", "yes");
             case Incoming.OUT_OF_TIME:
-                return Failure.of(Fault.Code.DEADLINE_EXCEEDED, "the function ran past its deadline", "yes");
+                return Failure.of(Fault.Code.DEADLINE_EXCEEDED, call.function.name + " ran past its deadline", "yes");
             case Incoming.DATA_LOST:
                 return Failure.of(Fault.Code.DATA_LOSS, Guest.LOST, "yes");
             default:

@@ -40,17 +40,19 @@ def test_a_service_of_one_function_takes_any_object_unless_declared() -> None:
     assert contract.streaming
 
 
+@pytest.mark.parametrize("command", ["", 'command = ["sleep", "60"]\n'])
 async def test_a_missing_library_keeps_one_source_from_starting_and_names_the_extra(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, command: str
 ) -> None:
     monkeypatch.setitem(sys.modules, "grpc", None)
     for name in [name for name in sys.modules if name.startswith("dragoman.upstream.rpc")]:
         monkeypatch.delitem(sys.modules, name)
     (tmp_path / "dragoman.toml").write_text(
-        '[sources.it]\ngrpc = "grpc://127.0.0.1:9"\n[sources.other]\nurl = "http://a"\n'
+        f'[sources.it]\ngrpc = "grpc://127.0.0.1:9"\n{command}[sources.other]\nurl = "http://a"\n'
     )
     async with hosting(tmp_path) as host:
         faults = await host.start()
+        await asyncio.to_thread(int)  # the loop turns while it is tried again
     assert list(faults) == ["it"]
     assert "pip install 'dragoman[grpc]'" in faults["it"].detail
 

@@ -170,7 +170,7 @@ class UpstreamSource:
     async def _retry(self) -> None:
         failures = 1
         while True:
-            if self._child is None:  # which paces its own starts
+            if self._child is None or self._child.fault is None:  # a child that failed paces its own starts
                 await asyncio.sleep(backoff_s(failures))
             try:
                 contracts = await self.start()

@@ -18,7 +18,7 @@ from dragoman.wire.frame import CODECS_OF, FLAGS_OF, GUEST_BIT, Flag, Frame, Kin
 from dragoman.wire.handshake import Hello, Limits, Ready, dump_hello, dump_ready
 from dragoman.wire.report import dump_fault
 from dragoman.wire.segment import Region, region_of
-from dragoman.wire.state import CONNECTION, IllegalTransition, Phase, Role, Way, step_of
+from dragoman.wire.state import CONNECTION, IllegalTransition, Phase, Role, Step, Way, step_of
 
 HELLO = Hello(
     "test",
@@ -317,6 +317,39 @@ def test_a_lone_call_is_taken_only_where_the_table_has_calls(phase: Phase) -> No
     guest = reach(Role.GUEST, phase)
     taking = phase is not Phase.LEFT and any(step.name == "CALL" for step in CONNECTION[Role.GUEST][phase][Way.RECEIVE])
     assert (guest.receive_call(encode(Frame(Kind.CALL, 0, 1, call=9, body=b"{}"))) is not None) == taking
+
+
+@pytest.mark.parametrize("phase", CONNECTION[Role.SERVER])
+def test_a_lone_call_to_a_host_is_taken_only_where_the_table_has_calls(phase: Phase) -> None:
+    server = reach(Role.SERVER, phase)
+    taking = phase is not Phase.LEFT and Step.CALL in CONNECTION[Role.SERVER][phase][Way.RECEIVE]
+    assert (server.receive_named_call(named(GUEST_BIT + 9)) is not None) == taking
+
+
+def test_a_host_takes_lone_calls_as_it_takes_all_others() -> None:
+    short, long = reach(Role.SERVER, Phase.OPEN), reach(Role.SERVER, Phase.OPEN)
+    for call in range(GUEST_BIT + 1, GUEST_BIT + 4):
+        assert [short.receive_named_call(named(call))] == long.receive(named(call))
+        assert set(short.taken) == set(long.taken)
+    for call in (GUEST_BIT + 1, 7):  # in flight already, and not a client's to give
+        assert short.receive_named_call(named(call)) is None
+        with pytest.raises(ProtocolFault):
+            reach(Role.SERVER, Phase.OPEN).receive(named(GUEST_BIT + 1) + named(call))
+    assert short.receive_named_call(named(GUEST_BIT + 9)[:40]) is None
+    short.receive(named(GUEST_BIT + 9)[:40])
+    assert short.receive_named_call(named(GUEST_BIT + 10)) is None
+    nameless = encode(Frame(Kind.CALL, 0, 1, call=GUEST_BIT + 11, meta=meta.encode(depth=1), body=b"{}"))
+    meta.decode(meta.encode(depth=1))
+    server = reach(Role.SERVER, Phase.OPEN)
+    assert server.receive_named_call(nameless) is None
+    with pytest.raises(ProtocolFault, match="names no FUNCTION"):
+        server.receive(nameless)
+
+
+def named(call: int) -> bytes:
+    entries = meta.encode(function="stats.mean")
+    meta.decode(entries)
+    return encode(Frame(Kind.CALL, 0, 1, call=call, meta=entries, body=b"{}"))
 
 
 class Talk:

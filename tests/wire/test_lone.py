@@ -9,7 +9,7 @@ from dragoman.core.call import Codec
 from dragoman.wire.decoder import Decoder
 from dragoman.wire.fault import ProtocolFault
 from dragoman.wire.frame import CODECS_OF, GUEST_BIT, HEADER, VERSION, Flag, Frame, Kind, encode
-from dragoman.wire.lone import lone_call, lone_end
+from dragoman.wire.lone import lone_call, lone_end, lone_named_call
 
 LIMIT = 100
 HEADERS = st.builds(
@@ -45,6 +45,12 @@ def test_what_comes_alone_is_what_the_decoder_makes_of_it(header: bytes, rest: b
         assert end == (frame.codec, frame.amount, frame.body)
 
 
+@given(HEADERS, st.binary(max_size=6))
+def test_a_named_call_that_comes_alone_is_what_the_decoder_makes_of_it(header: bytes, rest: bytes) -> None:
+    call = lone_named_call(header + rest, LIMIT)
+    assert call is None or ([call] == decoded(header + rest) and call.meta and (call.kind, call.flags) == (3, 0))
+
+
 @given(st.binary(max_size=80))
 def test_any_other_bytes_are_left_to_the_decoder(data: bytes) -> None:
     assert lone_call(data, LIMIT) is None or [lone_call(data, LIMIT)] == decoded(data)
@@ -54,6 +60,8 @@ def test_any_other_bytes_are_left_to_the_decoder(data: bytes) -> None:
 def test_a_plain_call_and_its_end_are_told() -> None:
     call = Frame(Kind.CALL, 0, 0x21, 3, 7, 900, b"", b"{}")
     assert lone_call(encode(call), LIMIT) == call
+    named = call._replace(call=GUEST_BIT + 7, meta=b"name")
+    assert lone_named_call(encode(named), LIMIT) == named
     assert lone_end(7, encode(Frame(Kind.END, 0, 2, 0, 7, 12, b"", b"\x05")), LIMIT) == (2, 12, b"\x05")
 
 
@@ -67,5 +75,7 @@ def test_what_is_not_plain_is_not_told() -> None:
         call._replace(call=GUEST_BIT + 1),
     ):
         assert lone_call(encode(other), LIMIT) is None
+        if not other.meta:
+            assert lone_named_call(encode(other), LIMIT) is None
     for data in (encode(call) * 2, encode(call)[:-1], encode(call)[:20], b""):
         assert lone_call(data, LIMIT) is None

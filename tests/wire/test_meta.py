@@ -46,6 +46,16 @@ def test_any_bytes_are_entries_or_a_protocol_fault(data: bytes) -> None:
         assert isinstance(meta.decode(data), meta.Entries)
 
 
+def test_only_what_has_been_read_and_names_a_function_is_known_to() -> None:
+    named, nameless = meta.encode(function="known.for.this_test"), meta.encode(depth=3)
+    assert not meta.names_function(named)
+    for data in (named, nameless, b""):
+        meta.decode(data)
+    assert meta.names_function(named)
+    assert not meta.names_function(nameless)
+    assert not meta.names_function(b"")
+
+
 def test_text_that_the_other_side_would_refuse_is_not_sent() -> None:
     with pytest.raises(ValueError, match="unprintable"):
         meta.encode(call_id="a\nb")

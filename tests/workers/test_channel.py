@@ -64,6 +64,40 @@ async def test_a_flush_sends_at_once(ends: Ends) -> None:
     assert ends.read() == b"now"
 
 
+@pytest.mark.parametrize("waiting", [b"", b"first, "])
+async def test_what_is_handed_over_is_sent_at_once_after_what_waits(ends: Ends, waiting: bytes) -> None:
+    if waiting:
+        ends.channel.send(waiting)
+    ends.channel.hand(b"head ", memoryview(b"body"))
+    assert ends.read() == waiting + b"head body"
+
+
+async def test_what_is_handed_over_waits_where_the_kernel_is_full_or_the_socket_is_lent(ends: Ends) -> None:
+    count = 0
+    while not ends.channel.blocked:
+        ends.channel.hand(b"%8d" % count, bytes(JOIN_BYTES_MAX))
+        count += 1
+    ends.channel.hand(b"%8d" % count, b"last")
+    data = await ends.read_exactly(count * (8 + JOIN_BYTES_MAX) + 12)
+    assert data[-12:] == b"%8dlast" % count
+    await until(lambda: ends.channel.idle and not ends.channel.blocked)
+    ends.channel.pause()
+    ends.channel.hand(b"la", b"ter")
+    assert ends.read() == b""
+    ends.channel.resume()
+    assert await ends.read_exactly(5) == b"later"
+
+
+async def test_what_is_handed_to_nobody_is_dropped_and_the_end_is_told(ends: Ends) -> None:
+    ends.theirs.send(b"last words")
+    ends.theirs.shutdown(socket.SHUT_RD)
+    ends.channel.hand(b"x", b"y")
+    ends.channel.hand(b"into", b"the void")
+    assert ends.channel.idle
+    await until(lambda: ends.lost)
+    assert b"".join(ends.got) == b"last words"
+
+
 @pytest.mark.parametrize("sizes", [[8 << 20], [JOIN_BYTES_MAX] * 200, [1] * 5000, [0, 3 << 20, 0, 7]])
 async def test_more_than_the_kernel_holds_arrives_whole(ends: Ends, sizes: list[int]) -> None:
     parts = [bytes([index % 251]) * size for index, size in enumerate(sizes)]

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from dragoman.wire.frame import CODECS_OF, FIELDS, GUEST_BIT, HEADER_BYTES, Frame, Kind, word
+from dragoman.wire.frame import CODECS_OF, FIELDS, GUEST_BIT, HEADER_BYTES, META_BYTES_MAX, Frame, Kind, word
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -31,6 +31,19 @@ def lone_call(data: bytes, limit: int) -> Frame | None:
     if codec is None or length != size or entries or not 0 < call < GUEST_BIT:
         return None
     return _new(Frame, (_CALL, 0, codec, function, call, amount, b"", data[HEADER_BYTES:]))
+
+
+def lone_named_call(data: bytes, limit: int) -> Frame | None:
+    """As `lone_call`, for a CALL to a host: with meta, of which only the size is looked at."""
+    size = len(data) - HEADER_BYTES
+    if not 0 <= size <= limit:
+        return None
+    length, bits, function, entries, call, amount, _ = _unpack(data)
+    codec = _CALLS.get(bits)
+    if codec is None or length != size or not 0 < entries <= size or entries > META_BYTES_MAX:
+        return None
+    start = HEADER_BYTES + entries
+    return _new(Frame, (_CALL, 0, codec, function, call, amount, data[HEADER_BYTES:start], data[start:]))
 
 
 def lone_end(call: int, data: bytes, limit: int) -> tuple[int, int, bytes] | None:

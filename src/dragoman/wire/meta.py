@@ -91,6 +91,12 @@ def split(data: bytes) -> dict[int, bytes]:
     return found
 
 
+def names_function(data: bytes) -> bool:
+    """Whether a CALL's meta has been seen before, is good, and names a function; false says nothing."""
+    known = _plain.get(data)
+    return known is not None and bool(known.function)
+
+
 def decode(data: bytes) -> Entries:
     """The entries of a CALL's meta. Raises `ProtocolFault`."""
     known = _plain.get(data)

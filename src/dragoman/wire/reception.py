@@ -15,7 +15,7 @@ from dragoman.wire.calls import WAITING, Made, Reading, Taken
 from dragoman.wire.decoder import Buffer, Decoder
 from dragoman.wire.fault import ProtocolFault, Reason
 from dragoman.wire.frame import CORRUPT, GUEST_BIT, Flag, Frame, Kind, encode
-from dragoman.wire.lone import lone_call, lone_end
+from dragoman.wire.lone import lone_call, lone_end, lone_named_call
 from dragoman.wire.report import dump_fault
 from dragoman.wire.segment import Lending, offset_of, region_of, release_body
 from dragoman.wire.state import (
@@ -180,6 +180,17 @@ class Reception:
             taken[frame.call] = WAITING
         return frame
 
+    def receive_named_call(self, data: bytes) -> Frame | None:
+        """As `receive_call`, for a host, whose callers name the function in the meta; others may be in flight."""
+        decoder = self._decoder
+        if decoder.missing_bytes or self._fault is not None:
+            return None
+        frame = lone_named_call(data, decoder.limit)
+        if frame is None or not self._takes(frame.call, frame.meta):
+            return None
+        self._taken_live[frame.call] = WAITING
+        return frame
+
     def eof(self) -> None:
         """Take the end of the peer's bytes. Raises `ProtocolFault` where it left without a last frame."""
         if self._decoder.missing_bytes:
@@ -197,7 +208,7 @@ class Reception:
             kind, flags, _, _, call, _, entries, body = frame
             if kind == _END and flags < _SEGMENT and made.get(call) is WAITING:
                 del made[call]
-            elif kind == _CALL and not entries and not flags and self._takes(call):
+            elif kind == _CALL and not flags and self._takes(call, entries):
                 taken[call] = WAITING
             elif kind == _ITEM and flags < _SEGMENT and self._reads(call, len(body)):
                 pass
@@ -216,14 +227,15 @@ class Reception:
                 kept.append(frame)
         return frames if kept is None else kept
 
-    def _takes(self, call: int) -> bool:
+    def _takes(self, call: int, entries: bytes) -> bool:
+        """Whether a CALL that wants one reply is as it should be; false leaves it to the tables."""
         low, high = self._peer_ids
         return (
             self._taking
             and low <= call < high
             and call not in self._taken_live
             and len(self._taken_live) < self.limits.calls_max
-            and self.role is Role.GUEST
+            and (meta.names_function(entries) if self._hosting else self.role is Role.GUEST and not entries)
         )
 
     def _reads(self, call: int, size: int) -> bool:

@@ -71,6 +71,24 @@ class Channel:
             self._scheduled = True
             self._loop.call_soon(self.flush)
 
+    def hand(self, header: bytes, body: bytes | memoryview) -> None:
+        """Send a frame at once, after what is waiting: its worker has nothing else to do."""
+        if self._out or self._blocked or not self._open or self._deaf or len(body) > JOIN_BYTES_MAX:
+            self.send(header, body)
+            self.flush()
+            return
+        data = header + body
+        try:
+            sent = self.sock.send(data)
+        except BlockingIOError:
+            sent = 0
+        except OSError:
+            self._hush()
+            return
+        if sent < len(data):
+            self.send(memoryview(data)[sent:])
+            self.flush()
+
     def flush(self) -> None:
         """Send what is waiting as far as the kernel takes it; the rest follows when it takes more."""
         self._scheduled = False
@@ -83,9 +101,7 @@ class Channel:
             self._blocked = True
             self._loop.add_writer(self.sock.fileno(), self._writable)
         except OSError:
-            # Nobody hears us any more. What the other side said last is still read, and after it the end.
-            self._deafen()
-            self.hang_up()
+            self._hush()
 
     def close(self) -> None:
         """Stop reading and writing and close the socket. Harmless when repeated."""
@@ -120,6 +136,11 @@ class Channel:
             self.sock.setblocking(False)  # noqa: FBT003 - the standard library's signature
             self._loop.add_reader(self.sock.fileno(), self._readable)
             self.flush()
+
+    def _hush(self) -> None:
+        """Send no more: nobody hears. What the other side said last is still read, and after it the end."""
+        self._deafen()
+        self.hang_up()
 
     def _deafen(self) -> None:
         self._deaf = True

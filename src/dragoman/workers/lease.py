@@ -136,7 +136,7 @@ class Lease:
         try:
             self._bound(call.deadline, now)
             if worker.segments.freed:
-                self._sock.sendall(worker.release())
+                self._sock.sendall(worker.segments.release(worker.connection))
             rest = self._send(header, body, call.deadline)
             sent = True
             if rest:
@@ -163,7 +163,7 @@ class Lease:
             try:
                 frames = connection.receive(data)
                 if connection.borrowed:
-                    frames = worker.mapped(frames)
+                    frames = worker.segments.mapped(frames)
             except ProtocolFault as error:
                 return self._leave(worker, call, error.frames, broken=error)
             if answers := connection.answers():

@@ -7,20 +7,26 @@ connection can say so.
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import math
 import os
 from collections import deque
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from dragoman.contract.codecs.typed import kept
 from dragoman.wire.arena import Incoming, Outgoing
+from dragoman.wire.fault import ProtocolFault, Reason
+from dragoman.wire.frame import Flag, Kind
+from dragoman.wire.segment import region_of
+from dragoman.wire.state import IllegalTransition
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from dragoman.core.draft import Draft
     from dragoman.wire.connection import Connection
+    from dragoman.wire.frame import Frame
     from dragoman.wire.segment import Region
 
 ARENA_BODIES = 4
@@ -29,6 +35,7 @@ It is address space; memory is used only where bodies have been."""
 ARENA_BYTES_LEAST = 64 * 1024 * 1024
 ARENA_BYTES_MAX = 2**31 - 4096
 """Java maps a file by signed 32-bit offsets. One body of the largest size still fits, and half of another."""
+_ITEM, _SEGMENT = int(Kind.ITEM), int(Flag.SEGMENT)
 _SEALS = fcntl.F_SEAL_SHRINK | fcntl.F_SEAL_GROW | fcntl.F_SEAL_SEAL
 
 
@@ -92,6 +99,28 @@ class Segments:
     def view(self, region: Region) -> memoryview:
         """The bytes of a region that the worker lent. Raises `OSError`."""
         return self._incoming.view(region)
+
+    def mapped(self, frames: list[Frame]) -> list[Frame]:
+        """The same frames, those in shared memory with their bodies as they lie there. Raises `ProtocolFault`."""
+        try:
+            return [self._mapped(frame) if frame.flags & _SEGMENT else frame for frame in frames]
+        except OSError as error:
+            raise ProtocolFault(Reason.SEGMENT, f"a region cannot be mapped: {error}") from None
+
+    def _mapped(self, frame: Frame) -> Frame:
+        body: Any = self._incoming.view(region_of(frame.body))
+        # Items are joined with others, and bounded by their credit.
+        return frame._replace(flags=frame.flags & ~_SEGMENT, body=bytes(body) if frame.kind == _ITEM else body)
+
+    def release(self, connection: Connection) -> bytes:
+        """RELEASE of all regions that nobody reads any more."""
+        freed = self.freed
+        released: list[bytes] = []
+        # The worker may have said its last frame: then nothing is to be given back.
+        with contextlib.suppress(IllegalTransition):
+            while freed:
+                released.append(connection.release(freed.popleft()))
+        return b"".join(released)
 
     def trim(self) -> None:
         """Give the memory back that bodies have used; only while none is lent."""

@@ -11,17 +11,16 @@ from __future__ import annotations
 
 import contextlib
 from itertools import islice
-from typing import TYPE_CHECKING, Any, Protocol, cast
+from typing import TYPE_CHECKING, Protocol, cast
 
 from dragoman.core.call import Codec, Reply
 from dragoman.core.deadline import remaining_ms
 from dragoman.core.draft import whole
 from dragoman.core.fault import Fault, InvalidArgument, NotFound, Started, Unimplemented
 from dragoman.wire.connection import Connection
-from dragoman.wire.fault import Oversized, ProtocolFault, Reason
+from dragoman.wire.fault import Oversized, ProtocolFault
 from dragoman.wire.frame import Flag, Frame, Kind
 from dragoman.wire.report import load_fault
-from dragoman.wire.segment import region_of
 from dragoman.wire.state import IllegalTransition, Role
 from dragoman.workers.channel import Channel
 from dragoman.workers.feeding import Feeder
@@ -57,7 +56,6 @@ WIRE_LOST = 74
 CODECS = tuple(Codec)
 """Codecs by their number on the wire."""
 _END, _ITEM, _FAULT = int(Kind.END), int(Kind.ITEM), int(Kind.FAULT)
-_SEGMENT = int(Flag.SEGMENT)
 
 
 class Owner(Protocol):
@@ -157,13 +155,16 @@ class Worker:
             return
         call.dispatched_at = now
         exchange.worker = self
-        idle = not self.in_flight
+        idle, channel = not self.in_flight, self.channel
         self.keep(exchange)
-        self.channel.send(header, body)
+        if idle and call.input is None:
+            channel.hand(header, body)
+            return
+        channel.send(header, body)
         if call.input is not None:
             self.feeders[call.id] = Feeder(self, exchange, call.input, self.owner.loop)
         if idle:
-            self.channel.flush()
+            channel.flush()
 
     def _count(self, call: Call) -> None:
         self.calls += 1
@@ -217,28 +218,6 @@ class Worker:
         self._count(call)
         return header
 
-    def mapped(self, frames: list[Frame]) -> list[Frame]:
-        """The same frames, those in shared memory with their bodies as they lie there. Raises `ProtocolFault`."""
-        try:
-            return [self._mapped(frame) if frame.flags & _SEGMENT else frame for frame in frames]
-        except OSError as error:
-            raise ProtocolFault(Reason.SEGMENT, f"a region cannot be mapped: {error}") from None
-
-    def _mapped(self, frame: Frame) -> Frame:
-        body: Any = self.segments.view(region_of(frame.body))
-        # Items are joined with others, and bounded by their credit.
-        return frame._replace(flags=frame.flags & ~_SEGMENT, body=bytes(body) if frame.kind == _ITEM else body)
-
-    def release(self) -> bytes:
-        """RELEASE of all regions that nobody reads any more."""
-        freed, connection = self.segments.freed, self.connection
-        released: list[bytes] = []
-        # The worker may have said its last frame: then nothing is to be given back.
-        with contextlib.suppress(IllegalTransition):
-            while freed:
-                released.append(connection.release(freed.popleft()))
-        return b"".join(released)
-
     def _region_freed(self) -> None:
         # In any thread, at any time. A loop that has ended has no worker left that could use the region.
         with contextlib.suppress(RuntimeError):
@@ -247,23 +226,45 @@ class Worker:
     def give_back(self) -> None:
         """Release on the loop what is free, unless a borrower has the worker: it does so itself."""
         if self.segments.freed and not self.lent and self.state is not State.GONE:
-            self.channel.send(self.release())
+            self.channel.send(self.segments.release(self.connection))
 
     def receive(self, data: bytes) -> None:
         """Take bytes off the wire."""
-        broken: ProtocolFault | None = None
-        try:
-            frames = self.connection.receive(data)
-        except ProtocolFault as error:
-            frames, broken = error.frames, error
-        self.accept(frames, broken)
+        if len(self.in_flight) != 1 or not self._take_lone(data):
+            broken: ProtocolFault | None = None
+            try:
+                frames = self.connection.receive(data)
+            except ProtocolFault as error:
+                frames, broken = error.frames, error
+            self.accept(frames, broken)
         if self.state is not State.GONE:
             self.owner.answered(self)
+
+    def _take_lone(self, data: bytes) -> bool:
+        """Take the answer of the only call in flight, where `data` is that and nothing else."""
+        (call_id,) = self.in_flight
+        end = self.connection.receive_end(call_id, data)
+        if end is None:
+            return False
+        codec, run_us, body = end
+        exchange = self.in_flight.pop(call_id)
+        self._reached = max(self._reached, exchange.number)
+        self._run_us += (run_us - self._run_us) * SMOOTHING
+        call = exchange.call
+        exchange.resolve(Reply(body, CODECS[codec], None, call.dispatched_at - call.arrived_at, run_us * 1e-6))
+        self._look_ahead()
+        return True
+
+    def _look_ahead(self) -> None:
+        """Have as many calls sent ahead as are little work."""
+        if self._goes_ahead:
+            window = min(1 + int(AHEAD_US / (self._run_us + 1.0)), AHEAD_MAX)
+            self.window = max(self.owner.options.concurrency, window)
 
     def accept(self, frames: list[Frame], broken: ProtocolFault | None = None) -> None:
         """Act on frames that the connection has accepted, the last ones where it is broken."""
         try:
-            self._take(self.mapped(frames) if self.connection.borrowed else frames)
+            self._take(self.segments.mapped(frames) if self.connection.borrowed else frames)
         except ProtocolFault as error:
             broken = broken or error
         if broken is not None:
@@ -302,8 +303,7 @@ class Worker:
         self._run_us, self._reached = run_us, max(reached, self._reached)
         if self.feeders:
             self._stop_feeding()
-        if self._goes_ahead:
-            self.window = max(self.owner.options.concurrency, min(1 + int(AHEAD_US / (run_us + 1.0)), AHEAD_MAX))
+        self._look_ahead()
 
     def credited(self, call_id: int) -> None:
         """The worker takes more of a call's input."""

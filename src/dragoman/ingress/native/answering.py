@@ -45,6 +45,10 @@ class Client(Protocol):
         """Send parts of frames, in order."""
         ...
 
+    def reply(self, header: bytes, body: bytes | memoryview) -> None:
+        """Send a whole reply."""
+        ...
+
 
 class Answer:
     """What a client is owed for one CALL."""
@@ -139,7 +143,7 @@ class Answer:
             self._fail(error if isinstance(error, Fault) else unsendable(error))
             return
         self._door.meter.finished(None, lane.now() - call.arrived_at)
-        client.send(header, body)
+        client.reply(header, body)
         self._release()
 
     def _fail(self, fault: Fault) -> None:

@@ -129,6 +129,13 @@ class NativeProtocol(asyncio.Protocol):
             if part:
                 self.transport.write(part)
 
+    def reply(self, header: bytes, body: bytes | memoryview) -> None:
+        """Send a whole reply."""
+        if len(body) <= JOIN_BYTES_MAX and not self._gone:
+            self.transport.write(header + body)
+        else:
+            self.send(header, body)
+
     def item(self, call: int, codec: int, body: bytes) -> tuple[bytes, bytes]:
         """An item as parts of a frame. Raises `Oversized`."""
         return self.connection.item_header(call, codec, len(body)), body
@@ -221,8 +228,11 @@ class NativeProtocol(asyncio.Protocol):
         """Act on the frames in what came."""
         if self._gone:
             return
-        broken: ProtocolFault | None = None
         connection = self.connection
+        if self._ready and (frame := connection.receive_named_call(data)) is not None:
+            self._call(frame)
+            return
+        broken: ProtocolFault | None = None
         try:
             frames = connection.receive(data)
         except ProtocolFault as error:

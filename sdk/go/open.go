@@ -14,8 +14,9 @@ import (
 )
 
 const (
-	// startTime is how long a host may take to greet; building its sources is not part of it.
-	startTime = time.Minute
+	// startTime is how long a host may take to greet, which it does once its sources are built: as long as one build may
+	// take where the project does not say otherwise. The context may say less.
+	startTime = 10 * time.Minute
 	// leaveTime is how long a host may take to finish its calls and stop: somewhat more than it allows its workers.
 	leaveTime = 40 * time.Second
 	// greetEvery is how often a host that is starting is asked.

@@ -186,7 +186,7 @@ export function connect(url: string, options?: ClientOptions): Promise<Client>;
 export interface OpenOptions extends ClientOptions {
   /** The `dragoman` program; `DRAGOMAN` in the environment, or the one on PATH, if not said. */
   program?: string | readonly string[];
-  /** Milliseconds until the host must be ready; 60000 if not said. */
+  /** Milliseconds until the host must be ready, its sources built; 600000 if not said. */
   startTimeout?: number;
   /** Where the host's log goes: inherited (the default), or nowhere. */
   log?: "inherit" | "ignore";

@@ -43,7 +43,10 @@ if TYPE_CHECKING:
 
 
 PATIENCE_S = 5.0
-"""How long whoever opens a project waits for sources that are slow to start, once another can be called."""
+"""How long whoever opens a project waits for sources that are slow to start, once all are built and another can be
+called."""
+BUILDS_POLL_S = 0.05
+"""How often builds are looked at: much less than one takes."""
 REMAINING_S_MIN = 0.001
 """What is left of a time that has just run out: 0 would say that there is no limit."""
 
@@ -98,8 +101,8 @@ class Host:
     async def start(self, patience_s: float | None = None) -> dict[str, Fault]:
         """Start every source, side by side; return why, for those that could not. They are tried again by themselves.
 
-        A source that takes longer than `patience_s` seconds is not waited for, as soon as another is ready; it is put
-        in service when it is.
+        With `patience_s`, builds are waited for, each by its own `build_timeout`, and after them sources for so many
+        seconds more, if another is ready by then; who is late is put in service when it is ready.
         """
         for source in self.project.sources.values():
             hosted = self._hosted(source)
@@ -107,11 +110,22 @@ class Host:
             self._beginning[source.name] = asyncio.ensure_future(self._begin(hosted))
         tasks = set(self._beginning.values())
         if tasks:
-            _, late = await asyncio.wait(tasks, timeout=patience_s)
+            late = tasks
+            while late and patience_s is not None and self.building:
+                _, late = await asyncio.wait(late, timeout=BUILDS_POLL_S)
+            if late:
+                _, late = await asyncio.wait(late, timeout=patience_s)
             while late and not any(is_served(task) for task in tasks):
                 _, late = await asyncio.wait(late, return_when=asyncio.FIRST_COMPLETED)
         outcomes = {name: task.result() for name, task in self._beginning.items() if task.done()}
         return {name: fault for name, fault in outcomes.items() if fault is not None}
+
+    @property
+    def building(self) -> bool:
+        """Whether a source that starts for the first time is still being built."""
+        return any(
+            hosted.building and not self._beginning[name].done() for name, hosted in self.registry.sources.items()
+        )
 
     async def stop(self, timeout_s: float | None = None) -> None:
         """Let calls in flight finish for up to `timeout_s` seconds, then end everything that was started."""

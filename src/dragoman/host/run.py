@@ -11,6 +11,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from dragoman.host.assemble import host as assemble_host
+from dragoman.host.host import PATIENCE_S
 from dragoman.host.version import VERSION
 from dragoman.sandbox.prctl import hide_memory
 
@@ -66,22 +67,23 @@ async def serve(
 ) -> None:
     """Serve until a signal says stop, then answer what is in flight, and end. Another signal ends the process at once.
 
-    With `with_stdin`, the end of standard input is such a signal too.
+    With `with_stdin`, the end of standard input is such a signal too: a program has opened this project for itself, and
+    no door opens before the builds have ended.
 
     Raises:
         OSError: A port, a socket, or the TLS files, cannot be had.
     """
     hide_memory()  # where its environment, keys and callers' data stand: workers run as the same user
     host = assemble_host(parts)
-    starting = asyncio.ensure_future(host.start())
+    starting = asyncio.ensure_future(host.start(PATIENCE_S if with_stdin else None))
     serving: Serving | None = None
     try:
         await asyncio.to_thread(_import, ingresses)
-        from dragoman.host.serving import Serving, until_told  # noqa: PLC0415 - see the module's docstring
+        from dragoman.host.serving import START_S, Serving, until_told  # noqa: PLC0415 - see the module's docstring
 
         serving = Serving(parts, ingresses, log, VERSION)
         stopping = asyncio.ensure_future(until_told(lambda: abandon(parts, serving), with_stdin=with_stdin))
-        opening = asyncio.ensure_future(serving.start((host, starting)))
+        opening = asyncio.ensure_future(serving.start((host, starting), None if with_stdin else START_S))
         await asyncio.wait((stopping, opening), return_when=asyncio.FIRST_COMPLETED)
         if opening.done():
             opening.result()

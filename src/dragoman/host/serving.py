@@ -31,7 +31,8 @@ if TYPE_CHECKING:
 
 STDIN_BYTES = 4096
 START_S = 5.0
-"""How long the first answer waits for sources that are slow to start; they are served when they are ready."""
+"""How long the first answer waits for sources that are slow to start, or are built; they are served when they are
+ready."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,15 +74,20 @@ class Serving:
         """Where native clients are served."""
         return [] if self.native is None else self.native.urls
 
-    async def start(self, begun: tuple[Host, asyncio.Future[dict[str, Fault]]] | None = None) -> None:
-        """Start sources and servers, on the running loop; `begun` is a host that starts already, and its start."""
+    async def start(
+        self, begun: tuple[Host, asyncio.Future[dict[str, Fault]]] | None = None, wait_s: float | None = START_S
+    ) -> None:
+        """Start sources and servers, on the running loop; `begun` is a host that starts already, and its start.
+
+        The servers open when that has ended, and after `wait_s` seconds in any case.
+        """
         self.host, starting = begun or (assemble_host(self.parts), None)
         metrics = Metrics(self._version)
         metrics.pools = self.host.pools
         self.server = None if self._web is None else self._web.server(self.host, metrics, self._log)
         self.native = None if self._native is None else self._native.server(self.host, metrics, self._log)
         starting = starting or asyncio.ensure_future(self.host.start())
-        await asyncio.wait((starting,), timeout=START_S)
+        await asyncio.wait((starting,), timeout=wait_s)
         if starting.done():
             self.faults = starting.result()
         await self._open()

@@ -10,7 +10,8 @@ import { NativeClient } from "./client.js";
 
 /** @typedef {import("../index.js").OpenOptions} OpenOptions */
 
-const START_MS = 60_000;
+/** As long as one build may take where the project does not say otherwise: hosts are ready when theirs are done. */
+const START_MS = 600_000;
 /** How long a host may take to end once its stdin is closed; then it is killed, and its workers end with it. */
 const END_MS = 10_000;
 /** How often it is tried whether the host is there. */

@@ -13,7 +13,8 @@ import java.util.concurrent.TimeUnit;
 
 /** A host that runs as a child: it stops when its standard input ends, however this process dies. */
 final class HostProcess {
-    private static final long START_S_MAX = 60;
+    /** As long as one build may take where the project does not say otherwise: hosts are ready when theirs are done. */
+    private static final long START_S_MAX = 600;
     /** Somewhat more than a host allows its workers to finish. */
     private static final long LEAVE_S_MAX = 40;
     /** Of what the host says so many lines are kept, for the case that it does not start. */

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
     from conformance.process import Subject
 
 MANY_SHOWN = 3
+SIDE_BY_SIDE = 4
+"""Processes at a time: cases wait for most of their time, for silence or for a guest to start."""
 
 
 @dataclass(frozen=True)
@@ -30,25 +33,29 @@ class Outcome:
 
 
 def run(subject: Subject, chosen: Callable[[str], bool] = lambda _: True) -> Iterator[Outcome]:
-    """Every case of the subject's level, one outcome each."""
+    """Every case of the level, one outcome each: those that share a process first, the others side by side."""
+    chosen_cases = [(name, case) for name, case in cases(subject.level) if chosen(name)]
+    apart = [(name, case) for name, case in chosen_cases if case.get("fresh") or case.get("hello")]
+    with ThreadPoolExecutor(SIDE_BY_SIDE) as pool:
+        alone_outcomes = pool.map(lambda each: alone(subject, *each), apart)
+        yield from _together(subject, [each for each in chosen_cases if each not in apart])
+        yield from alone_outcomes
+
+
+def _together(subject: Subject, shared_cases: list[tuple[str, Case]]) -> Iterator[Outcome]:
     shared: Session | None = None
     try:
-        for name, case in cases(subject.level):
-            if not chosen(name):
+        for name, case in shared_cases:
+            try:
+                shared = shared or opened(subject, case)
+            except Broken as broken:
+                yield Outcome(name, f"the guest did not start: {broken}")
                 continue
-            if not case.get("fresh") and not case.get("hello"):
-                try:
-                    shared = shared or opened(subject, case)
-                except Broken as broken:
-                    yield Outcome(name, f"the guest did not start: {broken}")
-                    continue
-                outcome, whole = attempt(shared, name, case)
-                yield outcome
-                if not whole:
-                    shared.guest.__exit__()
-                    shared = None
-            else:
-                yield alone(subject, name, case)
+            outcome, whole = attempt(shared, name, case)
+            yield outcome
+            if not whole:
+                shared.guest.__exit__()
+                shared = None
     finally:
         if shared is not None:
             shared.guest.__exit__()

@@ -165,3 +165,26 @@ async def test_items_that_are_arrow_streams_are_for_the_guest_to_read() -> None:
     layer = validate(STREAMING, input_stream="rows")
     reply = await layer(drain)(streamed(b'{"scale": 1}', b"\xff\xff", codec=Codec.ARROW))
     assert bytes(reply.body).endswith(b"|\xff\xff")
+
+
+FLAT = {"type": "object", "properties": {"a": {"type": "number"}, "b": {"type": "number", "default": 2}}}
+
+
+@pytest.mark.parametrize(
+    ("body", "codec"), [(b'{"b": 1, "a": 2}', Codec.JSON), (b"\x82\xa1a\x01\xa1b\x02", Codec.MSGPACK)]
+)
+async def test_a_flat_body_that_gives_everything_goes_on_untouched(body: bytes, codec: Codec) -> None:
+    call = make_call(body, codec)
+    reply = await validate(FLAT)(echo)(call)
+    assert (reply.body, reply.codec) == (body, codec)
+    assert call.body is body
+
+
+async def test_a_flat_body_still_gets_its_defaults_and_its_breaches() -> None:
+    reply = await validate(FLAT)(echo)(make_call(b'{"a": 1}'))
+    assert json.loads(bytes(reply.body)) == {"a": 1, "b": 2}
+    with pytest.raises(InvalidArgument) as caught:
+        await validate(FLAT)(echo)(make_call(b'{"a": "x", "b": true}'))
+    assert {breach.path for breach in caught.value.errors} == {"/a", "/b"}
+    with pytest.raises(InvalidArgument, match="twice"):
+        await validate(FLAT)(echo)(make_call(b'{"a": 1, "a": 2}'))

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from dragoman.contract import codec
 from dragoman.contract.breach import refused
+from dragoman.contract.codecs.flat import NO_SIEVES, sieves
 from dragoman.contract.malformed import Malformed
 from dragoman.contract.pointer import pointer
 from dragoman.core.call import Call, Codec, Reply
@@ -47,11 +48,15 @@ def validate(schema: Mapping[str, Any], *, as_json: bool = False, input_stream: 
     defaults = {
         name: each["default"] for name, each in properties.items() if isinstance(each, dict) and "default" in each
     }
+    quick = NO_SIEVES if as_json else sieves(schema)
     rest_defaults = {name: value for name, value in defaults.items() if name != input_stream}
 
     def layer(service: Service) -> Service:
         def checked(call: Call) -> Awaitable[Reply]:
-            kind = call.codec
+            kind, body = call.codec, call.body
+            fits = quick[kind]
+            if fits is not None and type(body) is bytes and call.input is None and fits(body):
+                return service(call)
             if kind is ARROW or (kind is BYTES and call.target.raw_input):
                 return service(call)
             streamed = bool(input_stream) and call.input is not None

@@ -63,7 +63,7 @@ def refusal(value: Any, error: Exception, encoder: Any) -> Malformed:
 
 def _check(body: bytes, value: dict[str, Any] | list[Any]) -> None:
     """Refuse depth, and keys that were given twice: the decoder keeps the last, so fewer pairs than colons are left."""
-    if body.count(b"[") + body.count(b"{") > DEPTH_MAX:
+    if len(body) > DEPTH_MAX and body.count(b"[") + body.count(b"{") > DEPTH_MAX:
         check_depth(value)
     colons = body.count(b":")
     if colons == 0 or (isinstance(value, dict) and colons == len(value)):

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from dragoman.building.builder import Builder, BuildOptions
+from dragoman.building.cache import Place
 from dragoman.building.code import Code
 from dragoman.building.files import Files
 from dragoman.building.recipe import Bench, Recipe, Step
@@ -57,7 +58,7 @@ def cache_folder(tmp_path: Path) -> Path:
 def make_builder(confinement: SpawnerConfinement, told: Told, cache_folder: Path) -> MakeBuilder:
     def make(**env: str) -> Builder:
         options = BuildOptions({"PATH": PATH, **env}, tuple(env), jobs=2)
-        return Builder(confinement, SystemClock(), options, lambda _: [cache_folder], told)
+        return Builder(confinement, SystemClock(), options, lambda _: [Place(cache_folder)], told)
 
     return make
 

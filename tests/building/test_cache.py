@@ -1,9 +1,12 @@
 import os
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
-from dragoman.building.cache import BUILDS_MAX, UNUSED_S_MAX, Cache, NoCache, open_cache, remove
+from dragoman.building.cache import BUILDS_MAX, UNUSED_S_MAX, Cache, NoCache, Place, open_cache, remove
 
 NOW = 2e9
 
@@ -94,6 +97,77 @@ def test_folders_without_permissions_are_removed_too(tmp_path: Path) -> None:
 
 def test_the_first_place_that_works_is_taken(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
-    assert open_cache([tmp_path / "file", tmp_path / "good"]).folder == tmp_path / "good"
+    assert open_cache([Place(tmp_path / "file"), Place(tmp_path / "good")]).folder == tmp_path / "good"
     with pytest.raises(NoCache, match="no folder to build in"):
-        open_cache([tmp_path / "file"])
+        open_cache([Place(tmp_path / "file")])
+
+
+def neighbours(tmp_path: Path, *names: str) -> list[Cache]:
+    """Caches beside one another, each with a build and a folder that it is for; closed, as after a build."""
+    caches: list[Cache] = []
+    for name in names:
+        (tmp_path / "projects" / name).mkdir(parents=True)
+        caches.append(Cache(tmp_path / "shared" / name, tmp_path / "projects" / name))
+        put(caches[-1], "a-1-x")
+        caches[-1].close()
+    return caches
+
+
+def test_the_caches_of_projects_that_are_gone_go_too_unless_somebody_uses_them(tmp_path: Path) -> None:
+    own, there, gone, built, building = neighbours(tmp_path, "own", "there", "gone", "built", "building")
+    (own.folder.parent / "cargo").mkdir()
+    (own.folder.parent / "cargo" / "CACHEDIR.TAG").touch()
+    (own.folder.parent / ".gone-x").mkdir()
+    for cache in (gone, built, building):
+        assert cache.owner is not None
+        cache.owner.rmdir()
+    held = built.lock("a-1-x")
+    assert held.share()
+    entered = Cache(building.folder, building.owner)
+    own.prune_others(NOW)
+    left = {folder.name for folder in own.folder.parent.iterdir()}
+    assert left == {"own", "there", "built", "building", "cargo"}
+    held.close()
+    entered.close()
+    own.prune_others(NOW)
+    assert there.find("a-1-x", "out")
+    assert {folder.name for folder in own.folder.parent.iterdir()} == {"own", "there", "cargo"}
+    again = Cache(gone.folder, gone.owner)
+    assert again.find("a-1-x", "out") is None
+
+
+def test_caches_that_nobody_has_used_for_long_go_too(tmp_path: Path) -> None:
+    own, other = neighbours(tmp_path, "own", "other")
+    own.prune_others(time.time())
+    assert other.folder.exists()
+    own.prune_others(max(time.time(), NOW) + UNUSED_S_MAX + 1)
+    assert not other.folder.exists()
+    assert own.folder.exists()
+
+
+def test_a_cache_within_its_project_has_no_others_to_prune(tmp_path: Path) -> None:
+    own, other = Cache(tmp_path / "own"), Cache(tmp_path / "other", tmp_path / "nothing")
+    other.close()
+    own.prune_others(NOW)
+    assert other.folder.exists()
+
+
+def test_hosts_that_enter_while_others_remove_find_a_cache(tmp_path: Path) -> None:
+    (own,) = neighbours(tmp_path, "own")
+    stop = threading.Event()
+
+    def removing() -> None:
+        while not stop.is_set():
+            own.prune_others(NOW)
+
+    with ThreadPoolExecutor(1) as pool:
+        done = pool.submit(removing)
+        try:
+            for number in range(300):
+                cache = Cache(tmp_path / "shared" / "it", tmp_path / "nothing")
+                put(cache, f"a-{number}-x")
+                assert cache.find(f"a-{number}-x", "out")
+                cache.close()
+        finally:
+            stop.set()
+        done.result()

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
-from dragoman.building.cache import Cache, Lock, NoCache, open_cache, remove
+from dragoman.building.cache import Cache, Lock, NoCache, Place, open_cache, remove
 from dragoman.building.recipe import Bench, Step
 from dragoman.building.step import run
 from dragoman.building.tool import Found, Missing, Tool
@@ -86,10 +86,10 @@ class Builder:
         confinement: Confinement,
         clock: Clock,
         options: BuildOptions,
-        places: Callable[[Code], Iterable[Path]],
+        places: Callable[[Code], Iterable[Place]],
         tell: Telling,
     ) -> None:
-        """`places` are the folders that a source's builds may be kept in, best first."""
+        """`places` are where a source's builds may be kept, best first."""
         self._confinement = confinement
         self._clock = clock
         self._options = options
@@ -133,6 +133,12 @@ class Builder:
             cache = await asyncio.to_thread(open_cache, self._places(code))
         except NoCache as error:
             raise StartFailed(f"{code.name} cannot be built: {error}") from error
+        try:
+            return await self._built(cache, code, recipe)
+        finally:
+            cache.close()
+
+    async def _built(self, cache: Cache, code: Code, recipe: Recipe) -> Built:
         found, missing = await self.look(recipe.tools)
         for _ in range(CHANGES_MAX):
             content = await self._content(code, recipe)
@@ -203,6 +209,7 @@ class Builder:
                 raise StartFailed(f"{code.name} cannot be built in {cache.folder}: {error}") from error
             finally:
                 await asyncio.shield(asyncio.to_thread(remove, work))
+        await asyncio.to_thread(cache.prune_others, self._clock.now())
         self._tell(code.name, f"built in {self._clock.monotonic() - began_at:.1f}s")
         return place
 

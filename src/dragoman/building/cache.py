@@ -4,16 +4,20 @@
     locks/<key>      held alone by whoever builds, shared by every host that uses it
     work/<key>.*/    under construction; left behind only by a host that was killed, and cleared by the next one
     keep/<language>/ the caches of a language's own tools
+    use              held by every host that builds here, alone by whoever removes all of it
+    owner            the folder whose sources it is for, where the cache is not within that
 
 Locks are those of the kernel, so they end with whoever held them.
 """
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import os
 import shutil
 import tempfile
+import time
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,9 +30,23 @@ BUILDS_MAX = 4
 """Builds kept of one source, the most recently used ones: to go back to a branch, or a toolchain, costs nothing."""
 UNUSED_S_MAX = 30 * 24 * 3600.0
 """What no host has used for a month goes, whatever source it was of."""
+ENTRY_PAUSE_S = 0.005
+ENTRIES_MAX = 100
+"""Tries to enter a cache: each may meet somebody who removes it at that moment, and is done soon."""
+USE, OWNER = "use", "owner"
+GONE = ".gone-"
+"""How a cache is called while it is being removed."""
 PRIVATE = 0o700
 TAG = "Signature: 8a477f597d28d172789f06886806bc55\n# Built by Dragoman; may be removed while nothing runs.\n"
 """What backup programs know a cache by (bford.info/cachedir)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A folder for a cache, and the folder that it is for where it is beside the caches of others."""
+
+    folder: Path
+    owner: Path | None = None
 
 
 class NoCache(OSError):  # noqa: N818 - named for the condition, as faults are
@@ -68,12 +86,42 @@ class Lock:
 class Cache:
     """One folder of builds. Every method blocks for a moment; those that remove things, for longer."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, owner: Path | None = None) -> None:
         """Make the folder, for this user alone. Raises `OSError` where it cannot be made or written to."""
         self.folder = folder
-        folder.mkdir(mode=PRIVATE, parents=True, exist_ok=True)
-        if folder.stat().st_uid != os.geteuid():
-            raise NoCache(f"{folder} belongs to another user")
+        self.owner = owner
+        self._use = self._entered()
+        try:
+            self._furnish()
+        except BaseException:
+            self._use.close()
+            raise
+
+    def close(self) -> None:
+        """Nothing is built here any more. What was built is kept by its own lock. Harmless when repeated."""
+        self._use.close()
+
+    def _entered(self) -> Lock:
+        """The lock that keeps others from removing the whole, which may happen while it is being made."""
+        for _ in range(ENTRIES_MAX):
+            if self.folder.is_file():
+                raise NoCache(errno.EEXIST, "File exists, which is no folder")
+            with suppress(FileNotFoundError, FileExistsError):  # somebody removed it between two steps
+                self.folder.mkdir(mode=PRIVATE, parents=True, exist_ok=True)
+                if self.folder.stat().st_uid != os.geteuid():
+                    raise NoCache(f"{self.folder} belongs to another user")
+                lock = Lock(os.open(self.folder / USE, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
+                if lock.share() and _same(lock.fd, self.folder / USE):
+                    os.utime(lock.fd)
+                    return lock
+                lock.close()
+            time.sleep(ENTRY_PAUSE_S)
+        raise NoCache(f"{self.folder} is being removed")
+
+    def _furnish(self) -> None:
+        folder, owner = self.folder, self.owner
+        if owner is not None and not (folder / OWNER).exists():
+            (folder / OWNER).write_bytes(os.fsencode(owner))
         for name in ("builds", "locks", "work", "keep"):
             (folder / name).mkdir(mode=PRIVATE, exist_ok=True)
         with tempfile.TemporaryFile(dir=folder / "work"):
@@ -100,9 +148,7 @@ class Cache:
 
     def names(self, lock: Lock, key: str) -> bool:
         """Whether a lock that was taken is still the one that others will see under this key."""
-        with suppress(OSError):
-            return os.path.samestat(os.fstat(lock.fd), (self.folder / "locks" / key).stat())
-        return False
+        return _same(lock.fd, self.folder / "locks" / key)
 
     def work(self, key: str) -> Path:
         """An empty folder to build in, for whoever holds the lock; what a killed builder left is removed first."""
@@ -134,6 +180,17 @@ class Cache:
         for left in (self.folder / "work").iterdir():
             self._remove(left.name.partition(".")[0], (left,))
 
+    def prune_others(self, now: float) -> None:
+        """Remove the caches beside this one whose owner is gone, or has not been used for long, unless they are in use."""
+        if self.owner is None:
+            return
+        with suppress(OSError):
+            for folder in self.folder.parent.iterdir():
+                if folder.name.startswith(GONE):
+                    remove(folder)
+                elif folder != self.folder and not folder.is_symlink() and (folder / "CACHEDIR.TAG").exists():
+                    _remove_unused(folder, now)
+
     def _remove(self, key: str, folders: Iterable[Path]) -> None:
         lock = self.lock_if_there(key)
         try:
@@ -160,6 +217,48 @@ class Cache:
         return 0.0
 
 
+def _remove_unused(folder: Path, now: float) -> None:
+    locks: list[Lock] = []
+    try:
+        if not (folder / "builds").is_dir() or not (_is_ownerless(folder) or now - _last_use(folder) > UNUSED_S_MAX):
+            return
+        files = (folder / USE, *(folder / "locks").iterdir())
+        for file in files:
+            locks.append(Lock(os.open(file, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)))
+            if not locks[-1].alone():
+                return
+        gone = Path(tempfile.mkdtemp(prefix=GONE, dir=folder.parent))
+        folder.rename(gone)  # in one step: whoever comes now makes it anew
+        remove(gone)
+    except OSError:
+        return  # it stays until somebody can
+    finally:
+        for lock in locks:
+            lock.close()
+
+
+def _is_ownerless(folder: Path) -> bool:
+    """Whether it says whose it is, and that is no more. A folder that cannot be looked for may be back tomorrow."""
+    try:
+        owner = os.fsdecode((folder / OWNER).read_bytes())
+        Path(owner).stat()
+    except FileNotFoundError as error:
+        return error.filename != str(folder / OWNER)
+    return False
+
+
+def _last_use(folder: Path) -> float:
+    found = (folder, folder / USE, *(folder / "locks").iterdir())
+    return max(each.stat().st_mtime for each in found if each.exists())
+
+
+def _same(fd: int, path: Path) -> bool:
+    """Whether an open file is the one that others will find by its name."""
+    with suppress(OSError):
+        return os.path.samestat(os.fstat(fd), path.stat())
+    return False
+
+
 def remove(folder: Path) -> None:
     """Remove a folder whatever it holds: module caches make theirs read-only. What cannot be removed stays."""
     for parent, names, _ in os.walk(folder):
@@ -171,12 +270,12 @@ def remove(folder: Path) -> None:
     shutil.rmtree(folder, ignore_errors=True)
 
 
-def open_cache(candidates: Iterable[Path]) -> Cache:
-    """A cache in the first of these folders that can be used. Raises `NoCache` with what is wrong with each."""
+def open_cache(candidates: Iterable[Place]) -> Cache:
+    """A cache in the first of these places that can be used. Raises `NoCache` with what is wrong with each."""
     problems: list[str] = []
-    for folder in candidates:
+    for place in candidates:
         try:
-            return Cache(folder)
+            return Cache(place.folder, place.owner)
         except OSError as error:
-            problems.append(f"{folder}: {error.strerror or error}")
+            problems.append(f"{place.folder}: {error.strerror or error}")
     raise NoCache(f"there is no folder to build in ({'; '.join(problems)})")

@@ -15,6 +15,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from dragoman.building.cache import Place
 from dragoman.config.kinds import Kind, Text, Whole
 from dragoman.config.problem import ConfigError, Problem, Refused
 
@@ -179,7 +180,7 @@ def build_flags(env: Mapping[str, str]) -> tuple[str, ...]:
     return tuple(sorted(name for name in env if FLAGS.fullmatch(name)))
 
 
-def cache_places(home: Path | None, root: Path, variables: Mapping[str, str] | None = None) -> list[Path]:
+def cache_places(home: Path | None, root: Path, variables: Mapping[str, str] | None = None) -> list[Place]:
     """Where what is built for a source may be kept, best first.
 
     Args:
@@ -190,16 +191,16 @@ def cache_places(home: Path | None, root: Path, variables: Mapping[str, str] | N
     found = os.environ if variables is None else variables
     whose = home or root
     label = f"{whose.name or 'root'}-{hashlib.sha256(os.fsencode(whose)).hexdigest()[:12]}"
-    places: list[Path] = []
+    places: list[Place] = []
     if chosen := found.get("DRAGOMAN_CACHE"):
-        return [Path(os.path.abspath(chosen)) / label]  # noqa: PTH100 - Path.absolute keeps ".."
+        return [Place(Path(os.path.abspath(chosen)) / label, whose)]  # noqa: PTH100 - Path.absolute keeps ".."
     if home is not None:
-        places.append(home / ".dragoman" / "cache")
+        places.append(Place(home / ".dragoman" / "cache"))
     if (shared := found.get("XDG_CACHE_HOME", "")).startswith("/"):
-        places.append(Path(shared) / "dragoman" / label)
+        places.append(Place(Path(shared) / "dragoman" / label, whose))
     elif (user := found.get("HOME", "")).startswith("/"):
-        places.append(Path(user) / ".cache" / "dragoman" / label)
-    places.append(Path(tempfile.gettempdir()) / f"dragoman-{os.geteuid()}" / label)
+        places.append(Place(Path(user) / ".cache" / "dragoman" / label, whose))
+    places.append(Place(Path(tempfile.gettempdir()) / f"dragoman-{os.geteuid()}" / label, whose))
     return places
 
 

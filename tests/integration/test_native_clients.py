@@ -103,9 +103,11 @@ def test_a_host_ends_with_what_holds_its_standard_input(tmp_path: Path) -> None:
 
 def test_a_host_ends_with_a_parent_that_was_killed(tmp_path: Path) -> None:
     (tmp_path / "fn.py").write_text("def f() -> int:\n    return 1\n")
+    private = tmp_path / "dragoman-x"
+    private.mkdir(mode=0o700)
     code = f"""
 import subprocess, sys
-host = subprocess.Popen([sys.executable, "-m", "dragoman", "serve", "fn.py", "--native", "unix://{tmp_path}/p.sock",
+host = subprocess.Popen([sys.executable, "-m", "dragoman", "serve", "fn.py", "--native", "unix://{private}/p.sock",
     "--no-http", "--json", "--exit-with-stdin"], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
 host.stdout.readline()
 print(host.pid, flush=True)
@@ -119,7 +121,7 @@ input()
         parent.kill()
         parent.wait()
     assert eventually(lambda: not Path(f"/proc/{pid}").exists())
-    assert not (tmp_path / "p.sock").exists()
+    assert not private.exists(), "nor is the folder left that was made for its socket"
 
 
 def test_noise_harms_nobody_else_and_leaks_nothing(tmp_path: Path) -> None:

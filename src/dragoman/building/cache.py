@@ -181,7 +181,7 @@ class Cache:
             self._remove(left.name.partition(".")[0], (left,))
 
     def prune_others(self, now: float) -> None:
-        """Remove the caches beside this one whose owner is gone, or has not been used for long, unless they are in use."""
+        """Remove the caches beside this one whose owner is gone or that are unused for long, unless they are in use."""
         if self.owner is None:
             return
         with suppress(OSError):

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from dragoman.host.assemble import host as assemble_host
 from dragoman.host.host import PATIENCE_S
+from dragoman.host.private import leave
 from dragoman.host.version import VERSION
 from dragoman.sandbox.prctl import hide_memory
 
@@ -94,6 +95,8 @@ async def serve(
     finally:
         if serving is not None:
             serving.leave()
+        if with_stdin:
+            leave(ingresses.native.listen)
         starting.cancel()
         if not host.draining:
             await host.stop(0)

@@ -15,7 +15,9 @@ side by side.
 
 from __future__ import annotations
 
+import contextlib
 import os
+import random
 import re
 import signal
 import socket
@@ -31,11 +33,15 @@ from dragoman.config.environment import build_environment
 from tools.pages import Fence, Page
 
 CHECKED = {"console", "python", "sh", "bash", "toml"}
-COMMAND_S_MAX = 200
-"""The first build on a machine compiles what a tutorial depends on."""
+COMMAND_S_MAX = 400
+"""The first build on a machine compiles what a tutorial depends on: two minutes where others work beside it."""
 READY_S_MAX = 30
 STOP_S_MAX = 15
 PORT = "8700"
+PORTS = range(20_000, 30_000)
+"""Below those that systems hand out by themselves: a page may build for minutes before it serves, and a connection of
+somebody else's must not have the port by then."""
+PORTS_TRIED = 100
 
 
 def compilers() -> dict[str, str]:
@@ -194,6 +200,9 @@ def _answers(url: str) -> bool:
 
 
 def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
+    for port in random.sample(PORTS, PORTS_TRIED):
+        with socket.socket() as probe, contextlib.suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            return port
+    message = f"{PORTS_TRIED} ports from {PORTS.start} on are taken"
+    raise OSError(message)

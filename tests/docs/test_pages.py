@@ -15,7 +15,7 @@ PAGES = [
 ]
 
 
-@pytest.mark.timeout(600)  # a fresh machine compiles what a tutorial depends on
+@pytest.mark.timeout(900)  # a fresh machine compiles what a tutorial depends on
 @pytest.mark.needs("curl", "jq")
 @pytest.mark.parametrize("path", PAGES, ids=[path.relative_to(ROOT).as_posix() for path in PAGES])
 def test_a_page_does_what_it_says(path: Path, tmp_path: Path) -> None:

@@ -95,13 +95,23 @@ async def test_a_source_that_fails_for_ever_costs_one_timer(staff: Make) -> None
 
 async def test_workers_that_end_right_after_their_start_are_a_source_that_cannot_start(staff: Make) -> None:
     source = """
-    import os, threading
-    threading.Timer(0.05, lambda: os._exit(9)).start()
+    import os, threading, time
+    def leave() -> None:
+        while not os.path.exists(f"{__file__}.{os.getpid()}"):
+            time.sleep(0.002)
+        os._exit(9)
+    threading.Thread(target=leave, daemon=True).start()
     def f() -> int: return 1
     """
     here = staff(source)
     await here.supervisor.start()
-    await until(lambda: here.supervisor.last_fault)
+
+    def all_left() -> bool:
+        for pid in here.pids:
+            here.path.with_name(f"{here.path.name}.{pid}").touch()
+        return here.supervisor.last_fault is not None
+
+    await until(all_left)
     assert "exit code 9 right after its start" in here.journal.messages("error")[0]
 
 
@@ -119,10 +129,19 @@ async def test_workers_that_crash_in_every_call_are_replaced_with_pauses(staff: 
 
 
 async def test_a_pool_grows_under_load_and_shrinks_when_idle(staff: Make) -> None:
-    here = staff(PLAIN, workers_max=3, idle_s=0.2)
+    source = """
+    import os, time
+
+    def hold() -> int:
+        while not os.path.exists(f"{__file__}.done"):
+            time.sleep(0.002)
+        return os.getpid()
+    """
+    here = staff(source, workers_max=3, idle_s=0.2)
     await here.supervisor.start()
-    calls = [here.pool(make_call("nap", nap(0.3), index=NAP)) for _ in range(9)]
-    await until(lambda: len(here.pids) == 3)
+    calls = [here.pool(make_call("hold")) for _ in range(9)]
+    await until(lambda: len(here.pids) == 3 and all(worker.in_flight for worker in here.pool.workers))
+    here.path.with_name(f"{here.path.name}.done").touch()
     pids = {await answer_of(call) for call in calls}
     assert len(pids) == 3
     assert here.supervisor.starts == 3
@@ -138,17 +157,17 @@ async def test_a_failed_growth_leaves_those_that_work_in_service(staff: Make) ->
     calls = [here.pool(make_call("nap", nap(0.1), index=NAP)) for _ in range(5)]
     answers = {await answer_of(call) for call in calls}
     assert answers == {str(pid).encode() for pid in here.pids}
-    assert any("half edited" in message for message in here.journal.messages("error"))
+    await until(lambda: any("half edited" in message for message in here.journal.messages("error")))
 
 
 async def test_a_worker_of_a_changed_source_is_called_by_name(staff: Make) -> None:
     here = staff(PLAIN)
     await here.supervisor.start()
     here.write("def other() -> int: return 0\n" + PLAIN)
-    for pid in here.pids:
+    before = here.pids
+    for pid in before:
         os.kill(pid, signal.SIGKILL)
-    await until(lambda: not here.pids)
-    await until(lambda: here.pids)
+    await until(lambda: here.pids - before)
     assert await answer_of(here.pool(make_call("pid", index=PID))) == str(next(iter(here.pids))).encode()
     assert any("changed on disk" in message for message in here.journal.messages("warning"))
 
@@ -215,10 +234,12 @@ async def test_stopping_is_bounded_where_a_worker_ignores_everything(staff: Make
     """
     here = staff(source)
     await here.supervisor.start()
-    running, waiting = here.pool(make_call("wedge")), here.pool(make_call("wedge"))
-    begun = asyncio.get_running_loop().time()
+    call = make_call("wedge")
+    running, waiting = here.pool(call), here.pool(make_call("wedge"))
+    await begun(here, call)
+    stopped_at = asyncio.get_running_loop().time()
     await here.supervisor.stop(0.1)
-    assert asyncio.get_running_loop().time() - begun < 3.0
+    assert asyncio.get_running_loop().time() - stopped_at < 3.0
     assert isinstance(await answer_of(waiting), Draining)
     fault = await answer_of(running)
     assert (type(fault), fault.started) == (WorkerLost, Started.YES)
@@ -241,8 +262,9 @@ async def test_a_lent_worker_is_given_back_before_the_end(staff: Make) -> None:
     assert lease is not None
     assert lease.worker is not None
     worker = lease.worker
-    busy = asyncio.create_task(asyncio.to_thread(lease.call, make_call("nap", nap(30), index=NAP)))
-    await until(lease.lock.locked)
+    call = make_call("nap", nap(30), index=NAP)
+    busy = asyncio.create_task(asyncio.to_thread(lease.call, call))
+    await until(lambda: worker.progress.last_started() == call.id)
     await here.supervisor.stop(0.1)
     pending = await busy
     assert pending is not None

@@ -462,6 +462,8 @@ class CallProtocol(Answering):
         if self._lines is not None:
             self._cut_input("the call was answered before the end of its input")
             self.phase, self.since, self.lingering = Phase.DEAF, self.lane.now(), True
+        if self.transport.is_closing():
+            return
         if self.lingering and self.transport.can_write_eof():
             self.since = self.lane.now()
             self.transport.write_eof()

@@ -274,7 +274,9 @@ class SocketCall:
         self._end(fault)
 
     def _end(self, fault: Fault | None) -> None:
-        """Close, and count the call."""
+        """Close, and count the call; once, though a call that broke a rule may still be answered."""
+        if self._over:
+            return
         call, door = self._call, self._head.door
         assert call is not None, "what ends has begun"
         assert door is not None, "what became a call has a door"

@@ -135,6 +135,15 @@ async def test_without_its_tools_a_host_runs_what_was_built_before(make_builder:
         await bare.build(code, recipe(code))
 
 
+async def test_a_tool_that_does_not_work_is_missing(make_builder: MakeBuilder) -> None:
+    shim = Tool("sh", "choose a version", ask=("-c", "echo no version is chosen; echo more; exit 1"))
+    _, (missing,) = await make_builder().look([shim])
+    assert "sh does not work: no version is chosen; to install it: choose a version" in str(missing)
+    killed = Tool("sh", "", ask=("-c", "echo 1.2; kill -9 $$"))
+    found, _ = await make_builder().look([killed])
+    assert found["sh"].version == "1.2"
+
+
 @pytest.fixture
 def file_in_the_way(cache_folder: Path) -> None:
     cache_folder.write_text("a file")

@@ -12,7 +12,7 @@ import json
 import platform
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from dragoman.building.cache import Cache, Lock, NoCache, Place, open_cache, remove
 from dragoman.building.recipe import Bench, Step
@@ -66,6 +66,13 @@ class Built:
         self.lock.close()
 
 
+class Said(NamedTuple):
+    """What a tool says of its version, or in its place when it does not work."""
+
+    line: str
+    broken: bool = False
+
+
 class Telling(Protocol):
     """Who is told how builds do."""
 
@@ -97,7 +104,7 @@ class Builder:
         self._tell = tell.step
         self._hear = tell.line
         self._jobs = asyncio.Semaphore(options.jobs)
-        self._asking: dict[str, asyncio.Task[str]] = {}
+        self._asking: dict[str, asyncio.Task[Said]] = {}
         self._failures: dict[tuple[Path, str], tuple[float, StartFailed]] = {}
 
     async def look(self, tools: Iterable[Tool], *, ask: bool = True) -> tuple[dict[str, Found], list[Missing]]:
@@ -110,7 +117,10 @@ class Builder:
             if place is None:
                 missing.append(Missing(tool, f"{tool.wanted()} is needed, and is not on PATH ({path})"))
                 continue
-            version = await self._version(tool, place) if ask and tool.ask else ""
+            version, broken = await self._version(tool, place) if ask and tool.ask else Said("")
+            if broken:
+                missing.append(Missing(tool, f"{tool.wanted()} is needed, and {place} does not work: {version}"))
+                continue
             if tool.old(version):
                 missing.append(Missing(tool, f"{tool.wanted()} is needed, and {place} is {version}"))
                 continue
@@ -249,20 +259,21 @@ class Builder:
             del self._failures[next(iter(self._failures))]
         self._failures[cache.folder, key] = (self._clock.monotonic(), fault)
 
-    async def _version(self, tool: Tool, place: str) -> str:
+    async def _version(self, tool: Tool, place: str) -> Said:
         """The first line that a tool says of its version; each is asked once in a host's life."""
         task = self._asking.get(place)
         if task is None:
             task = self._asking[place] = asyncio.ensure_future(self._ask(tool, place))
         return await asyncio.shield(task)
 
-    async def _ask(self, tool: Tool, place: str) -> str:
+    async def _ask(self, tool: Tool, place: str) -> Said:
         step = Step((place, *tool.ask), Path("/"), f"{tool.program} {' '.join(tool.ask)}")
         try:
             outcome = await run(self._confinement, step, self._options.env, ASK_S_MAX)
         except OSError as error:
-            return f"unusable: {error}"
-        return outcome.printed.partition("\n")[0].strip()
+            return Said(error.strerror or str(error), broken=True)
+        # A shim of a version manager, say, that has no version to choose. One that was killed may be well next time.
+        return Said(outcome.printed.partition("\n")[0].strip(), broken=(outcome.status or 0) > 0)
 
 
 def _hash(told: object) -> str:

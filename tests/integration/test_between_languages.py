@@ -116,5 +116,5 @@ def test_many_chains_at_once_all_come_back(five: Five) -> None:
     def one(number: int) -> int:
         return five.call(*chain(ROUND[number % len(ROUND)], "add", {"a": number, "b": 1}))
 
-    with ThreadPoolExecutor(32) as pool:
+    with ThreadPoolExecutor(CONCURRENCY) as pool:  # more would wait for each other in a ring
         assert list(pool.map(one, range(320))) == list(range(1, 321))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import shutil
 import sys
@@ -311,9 +312,7 @@ async def test_a_server_is_started_waited_for_by_its_health_and_dies(opened: Ope
         assert await ask(host, "it.Ask", number=7) == {"number": 7}
         hanging = asyncio.ensure_future(failing(host, "it.Ask", how="hang"))
         streaming = await call(host, "it.Count", number=10_000_000)
-        (server,) = [
-            each for each in psutil.Process().children(recursive=True) if "tests.upstream.rpc.shops" in each.cmdline()
-        ]
+        (server,) = servers()
         server.kill()
         fault = await hanging
         assert (fault.code, fault.started) == (Code.UNAVAILABLE, Started.UNKNOWN)
@@ -322,6 +321,14 @@ async def test_a_server_is_started_waited_for_by_its_health_and_dies(opened: Ope
             [item async for item in streaming.items]
         assert raised.value.code is Code.UNAVAILABLE
         assert (await back(host)) == {"number": 8}
-    assert not [
-        each for each in psutil.Process().children(recursive=True) if "tests.upstream.rpc.shops" in each.cmdline()
-    ]
+    assert not servers()
+
+
+def servers() -> list[psutil.Process]:
+    """Those of this test that run."""
+    found: list[psutil.Process] = []
+    for each in psutil.Process().children(recursive=True):
+        with contextlib.suppress(psutil.NoSuchProcess):  # it, or a zombie of another test, went meanwhile
+            if "tests.upstream.rpc.shops" in each.cmdline():
+                found.append(each)
+    return found

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from dragoman.building.builder import Builder, BuildOptions
+from dragoman.building.cache import Place
 from dragoman.config.project import Source
 from dragoman.core.clock import SystemClock
 from dragoman.core.event import Progress
@@ -25,7 +26,9 @@ def source(tmp_path: Path) -> Source:
 async def builder(tmp_path: Path) -> AsyncIterator[Builder]:
     confinement = SpawnerConfinement()
     journal = BuildTelling(RecordingJournal())
-    yield Builder(confinement, SystemClock(), BuildOptions(dict(os.environ)), lambda _: [tmp_path / "c"], journal)
+    yield Builder(
+        confinement, SystemClock(), BuildOptions(dict(os.environ)), lambda _: [Place(tmp_path / "c")], journal
+    )
     await confinement.aclose()
 
 

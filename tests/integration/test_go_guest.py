@@ -221,9 +221,7 @@ def _squares(project: BlockingProject) -> bool:
 
 
 def test_what_a_function_prints_breaks_nothing(shop: BlockingProject) -> None:
-    begun = time.monotonic()
     assert shop.call("work.prints", {"n": 64 * 1024}) == "printed"  # 64 MB
-    assert time.monotonic() - begun < 15.0
     assert shop.call("work.log", {"n": 1}) is None
 
 
@@ -283,10 +281,10 @@ def test_a_worker_that_is_never_ready_is_given_up(tmp_path: Path) -> None:
     main.write_text(
         main.read_text().replace("func main() {", "func main() {\n\tselect {\n\tcase <-time.After(time.Hour):\n\t}", 1)
     )
-    begun = time.monotonic()
     with dragoman.open(folder) as project:
-        assert raised(project, "work.square", {"n": 1}).code is Code.UNAVAILABLE
-    assert time.monotonic() - begun < 20.0
+        fault = raised(project, "work.square", {"n": 1})
+    assert fault.code is Code.UNAVAILABLE
+    assert "start_timeout of 1s" in fault.detail
 
 
 def test_go_workers_die_with_their_host(tmp_path: Path, hosting: Callable[..., Hosting]) -> None:

@@ -237,9 +237,7 @@ def _squares(project: BlockingProject) -> bool:
 
 def test_what_a_function_prints_breaks_nothing(shop: BlockingProject) -> None:
     pid = shop.call("work.pid")
-    begun = time.monotonic()
     assert shop.call("work.prints", {"n": 1024}, timeout=60.0) == "printed"  # a gigabyte
-    assert time.monotonic() - begun < 30.0
     assert shop.call("work.logs") is None
     assert shop.call("work.pid") == pid
 
@@ -290,10 +288,10 @@ def test_a_worker_that_is_never_ready_is_given_up(tmp_path: Path) -> None:
     folder = project_in(tmp_path, more='start_timeout = "1s"')
     with (folder / "work.mjs").open("a") as file:
         file.write("\nawait new Promise(() => {});\n")
-    begun = time.monotonic()
     with dragoman.open(folder) as project:
-        assert raised(project, "work.square", {"n": 1}).code is Code.UNAVAILABLE
-    assert time.monotonic() - begun < 20.0
+        fault = raised(project, "work.square", {"n": 1})
+    assert fault.code is Code.UNAVAILABLE
+    assert "start_timeout of 1s" in fault.detail
 
 
 def test_node_workers_die_with_their_host(tmp_path: Path, hosting: Callable[..., Hosting]) -> None:

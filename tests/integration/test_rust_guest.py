@@ -264,9 +264,7 @@ def _squares(project: BlockingProject) -> bool:
 
 
 def test_what_a_function_prints_breaks_nothing(shop: BlockingProject) -> None:
-    begun = time.monotonic()
     assert shop.call("work.prints", {"n": 1024 * 1024}) == "printed"  # a gigabyte
-    assert time.monotonic() - begun < 30.0
     assert shop.call("work.log", {"n": 1}) is None
 
 

@@ -30,8 +30,10 @@ from tests.certificates import pair
 
 from .native_host import native_host
 
+TLS = [pytest.param("tls", marks=pytest.mark.needs("openssl"))]
 
-@pytest.fixture(scope="module", params=["unix", pytest.param("tls", marks=pytest.mark.needs("openssl"))])
+
+@pytest.fixture(scope="module", params=["unix", *TLS])
 def way(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Any]]:
     """A host and how to connect to it."""
     folder = tmp_path_factory.mktemp("native")
@@ -286,8 +288,6 @@ def test_what_is_closed_says_so(way: dict[str, Any]) -> None:
 
 def test_a_forked_process_connects_by_itself(way: dict[str, Any]) -> None:
     with connect(**way) as remote:
-        if "verify" in way:
-            pytest.skip("the loop's thread does not live on in a fork")
         assert remote.fn.add(a=1, b=2) == 3
         child = os.fork()
         if not child:
@@ -305,9 +305,8 @@ def test_where_nobody_listens_is_told_at_once() -> None:
     assert (told.value.started, told.value.function) == (Started.NO, "fn.add")
 
 
+@pytest.mark.parametrize("way", TLS, indirect=True)  # over a UNIX socket the user counts
 def test_a_stranger_is_told_why(way: dict[str, Any]) -> None:
-    if "token" not in way:
-        pytest.skip("over a UNIX socket the user counts")
     with connect(way["url"], verify=way["verify"], token="guess") as remote, pytest.raises(Fault) as told:
         remote.fn.add(a=1, b=2)
     assert (told.value.code, told.value.started) == (Code.UNAUTHENTICATED, Started.NO)

@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
 import socket
 import threading
+import weakref
 from typing import TYPE_CHECKING, Any, Self
 
 from dragoman.client.async_native import AsyncNative
@@ -41,6 +43,7 @@ class NativeRemote:
         self._endpoint = at
         self._way: Straight | ThroughLoop = Straight(at) if at.tls is None else ThroughLoop(at)
         self._async: AsyncNative | None = None
+        _OPEN.add(self)
 
     def __enter__(self) -> Self:
         return self
@@ -74,6 +77,10 @@ class NativeRemote:
     def close(self) -> None:
         """Close the connection; calls in flight in other threads break off. Harmless when repeated."""
         self._way.close()
+
+    def leave_to_parent(self) -> None:
+        """This is a forked copy: the connection is the parent's, and the next call makes one of its own."""
+        self._way.leave_to_parent()
 
     @property
     def functions(self) -> dict[str, Contract]:
@@ -144,6 +151,10 @@ class Straight:
         finally:
             link.cancel(call_id)
 
+    def leave_to_parent(self) -> None:
+        """A forked process: a thread that it has not may have held the lock. The link knows whose it is."""
+        self._connecting = threading.Lock()
+
     def close(self) -> None:
         """Close the connection."""
         self._closed.set()
@@ -194,6 +205,7 @@ class ThroughLoop:
         self._client: AsyncNative | None = None
         self._streams: set[AsyncGenerator[Any]] = set()
         """Held, so that the collector does not end one in a thread of its choice."""
+        self._inherited: object = None
         self._closed = False
 
     def exchange(self, asked: Asked, timeout_s: float | None) -> tuple[int, bytes]:
@@ -216,6 +228,13 @@ class ThroughLoop:
             loop = self._loop
             if loop is not None:
                 asyncio.run_coroutine_threadsafe(self._end(items), loop)
+
+    def leave_to_parent(self) -> None:
+        """A forked process has the loop, but no thread that runs it; what the parent's holds is kept as it is."""
+        self._inherited = (self._loop, self._client, self._streams)
+        self._starting = threading.Lock()
+        self._loop = self._thread = self._client = None
+        self._streams = set()
 
     def close(self) -> None:
         """Close the connection, and end the thread."""
@@ -271,3 +290,14 @@ class ThroughLoop:
 async def _next(items: AsyncGenerator[Any]) -> Any:
     # Begun on the loop, so that it is the loop that ends it where it is dropped.
     return await anext(items)
+
+
+_OPEN: weakref.WeakSet[NativeRemote] = weakref.WeakSet()
+
+
+def _leave_all_to_parent() -> None:
+    for remote in _OPEN:
+        remote.leave_to_parent()
+
+
+os.register_at_fork(after_in_child=_leave_all_to_parent)

@@ -67,10 +67,10 @@ async def test_a_build_is_waited_for_however_little_patience_there_is(compiling:
         await soon(lambda: "shop.f" in host.registry.entries)
         done, _ = await asyncio.wait((starting,), timeout=20 * SHORT_S)
         assert not done
-        assert host.building
+        assert host.registry.sources["made"].building
         await asyncio.to_thread(compiling.go_on)
         assert await starting == {}
-        assert not host.building
+        assert not host.registry.sources["made"].building
         await soon(lambda: "made.f" in host.registry.entries)
         assert await ask(host, "made.f") == 7
 

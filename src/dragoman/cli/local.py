@@ -66,8 +66,7 @@ class LocalHost:
             if self._starting.done() or (hosted is not None and registry.serves(hosted)):
                 raise unknown(name, registry.entries)
             await asyncio.wait((self._starting,), timeout=POLL_S)
-        while not self._starting.done() and any(each.building for each in registry.sources.values()):
-            await asyncio.wait((self._starting,), timeout=POLL_S)
+        await self.host.built()
         return registry.entries[name]
 
 

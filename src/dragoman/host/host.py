@@ -110,22 +110,22 @@ class Host:
             self._beginning[source.name] = asyncio.ensure_future(self._begin(hosted))
         tasks = set(self._beginning.values())
         if tasks:
-            late = tasks
-            while late and patience_s is not None and self.building:
-                _, late = await asyncio.wait(late, timeout=BUILDS_POLL_S)
-            if late:
-                _, late = await asyncio.wait(late, timeout=patience_s)
+            if patience_s is not None:
+                await self.built()
+            _, late = await asyncio.wait(tasks, timeout=patience_s)
             while late and not any(is_served(task) for task in tasks):
                 _, late = await asyncio.wait(late, return_when=asyncio.FIRST_COMPLETED)
         outcomes = {name: task.result() for name, task in self._beginning.items() if task.done()}
         return {name: fault for name, fault in outcomes.items() if fault is not None}
 
-    @property
-    def building(self) -> bool:
-        """Whether a source that starts for the first time is still being built."""
-        return any(
-            hosted.building and not self._beginning[name].done() for name, hosted in self.registry.sources.items()
-        )
+    async def built(self) -> None:
+        """Wait until no source that starts for the first time is still being built."""
+        while late := {
+            self._beginning[name]
+            for name, hosted in self.registry.sources.items()
+            if hosted.building and not self._beginning[name].done()
+        }:
+            await asyncio.wait(late, timeout=BUILDS_POLL_S)
 
     async def stop(self, timeout_s: float | None = None) -> None:
         """Let calls in flight finish for up to `timeout_s` seconds, then end everything that was started."""

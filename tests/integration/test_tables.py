@@ -168,6 +168,14 @@ def test_a_function_may_stream_tables(project: Any) -> None:
     assert one_by_one == [[row] for row in TABLE.to_pylist()]
 
 
+async def test_streamed_tables_come_as_their_caller_has_its_own(ways: Ways) -> None:
+    given = pl.DataFrame(TABLE.to_pydict())
+    with dragoman.connect(ways.host.url) as remote:
+        assert [type(part) for part in remote.stream("tables.parts", {"table": given})] == [pl.DataFrame] * 3
+    async with dragoman.connect(ways.host.url) as remote:
+        assert [type(part) async for part in remote.stream("tables.parts", {"table": given})] == [pl.DataFrame] * 3
+
+
 def test_a_stream_of_tables_goes_in(ways: Ways) -> None:
     half = LARGE.slice(0, 250_000)
     joined = ways.open.call("tables.joined", {"tables": iter([half, half])})

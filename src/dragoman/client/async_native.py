@@ -94,7 +94,7 @@ class AsyncNative:
                 if not items:
                     return
                 for codec, body in items:
-                    yield value_of(checked(body, self._endpoint.reply_bytes_max, function), codec, function, input)
+                    yield value_of(checked(body, self._endpoint.reply_bytes_max, function), codec, function, value)
         finally:
             link.cancel(call_id)
 

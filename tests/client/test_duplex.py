@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import threading
 from collections.abc import AsyncIterator, Iterator
 from contextlib import aclosing, closing
@@ -12,7 +13,9 @@ from typing import Any
 import pytest
 
 import dragoman
+from dragoman.client.failure import PROBLEM_BYTES_MAX
 from dragoman.core.clock import SystemClock
+from tests.client.scripted import response, scripted
 from tests.integration.web import Web, eventually, serving
 
 SOURCE = """
@@ -144,6 +147,18 @@ async def test_closing_the_items_early_cancels_the_call(web: Web, tmp_path: Path
         async with aclosing(remote.stream("s.marks", given)) as items:
             assert await anext(items) == 1
         await asyncio.to_thread(eventually, (tmp_path / "ended").exists)
+
+
+def test_of_a_refusal_without_end_the_start_is_read() -> None:
+    takes = {"type": "object", "properties": {"values": {"type": "array"}}}
+    told = json.dumps({"name": "s.f", "streaming": True, "input": takes, "input_stream": "values"}).encode()
+    endless = b"HTTP/1.1 503 X\r\ncontent-type: text/plain\r\ncontent-length: %d\r\n\r\n" % 10**12
+    with (
+        scripted(response(200, "application/json", told), endless + b"busy " * PROBLEM_BYTES_MAX) as script,
+        dragoman.connect(script.url) as remote,
+        pytest.raises(dragoman.Unavailable, match=r"503 .* with text/plain.*: busy busy"),
+    ):
+        remote.call("s.f", {"values": counted(3)})
 
 
 async def test_the_time_of_a_call_bounds_it(web: Web) -> None:

@@ -12,7 +12,7 @@ import threading
 from contextlib import aclosing
 from typing import TYPE_CHECKING, Any
 
-from dragoman.client.failure import read_failure, read_fault
+from dragoman.client.failure import PROBLEM_BYTES_MAX, read_failure, read_fault
 from dragoman.client.outflow import Outflow
 from dragoman.core.call import Codec
 from dragoman.core.fault import Fault
@@ -52,7 +52,7 @@ async def both_ways(
     assert request.items is not None, "a call that streams both ways has an input"
     async with client.stream(**sending) as response:
         if response.status_code != SWITCHING:
-            raise _named(read_failure(response.status_code, response.headers, await response.aread()), patience)
+            raise _named(read_failure(response.status_code, response.headers, await _start_of(response)), patience)
         exchange = _Exchange(response.extensions["network_stream"], incoming, patience)
         with Outflow(request.items) as outflow:
             feeder = asyncio.ensure_future(exchange.feed(outflow))
@@ -62,6 +62,16 @@ async def both_ways(
             finally:
                 feeder.cancel()
                 await asyncio.gather(feeder, return_exceptions=True)
+
+
+async def _start_of(response: httpx2.Response) -> bytes:
+    """As much of a refusal as is read: whoever sends it may send without end."""
+    body = bytearray()
+    async for chunk in response.aiter_raw():
+        body += chunk[: PROBLEM_BYTES_MAX - len(body)]
+        if len(body) == PROBLEM_BYTES_MAX:
+            break
+    return bytes(body)
 
 
 class _Exchange:

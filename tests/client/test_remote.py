@@ -1,4 +1,5 @@
 import json
+import os
 import time
 import urllib.request
 from concurrent.futures import ThreadPoolExecutor
@@ -219,3 +220,21 @@ def test_a_wrong_address_is_refused() -> None:
 def test_a_header_that_cannot_be_sent_is_refused_here(shop_url: str) -> None:
     with connect(shop_url, headers={"x": "a\r\nb: c"}) as remote, pytest.raises(dragoman.InvalidArgument):
         remote.shop.double(number=2)
+
+
+def test_forked_processes_and_their_parent_each_have_a_connection(shop: Remote) -> None:
+    def right() -> bool:
+        return all(shop.shop.double(number=number) == 2 * number for number in range(100))
+
+    assert right()
+    children: list[int] = []
+    for _ in range(3):
+        child = os.fork()
+        if not child:
+            try:
+                os._exit(0 if right() else 1)
+            finally:
+                os._exit(99)
+        children.append(child)
+    assert right()
+    assert [os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) for child in children] == [0, 0, 0]

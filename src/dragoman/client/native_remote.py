@@ -8,10 +8,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import os
 import socket
 import threading
-import weakref
 from typing import TYPE_CHECKING, Any, Self
 
 from dragoman.client.async_native import AsyncNative
@@ -25,6 +23,7 @@ from dragoman.contract import codec as codecs
 from dragoman.core.call import Codec
 from dragoman.core.clock import SystemClock
 from dragoman.core.fault import Fault
+from dragoman.core.forking import tell_at_fork
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Coroutine, Generator
@@ -43,7 +42,7 @@ class NativeRemote:
         self._endpoint = at
         self._way: Straight | ThroughLoop = Straight(at) if at.tls is None else ThroughLoop(at)
         self._async: AsyncNative | None = None
-        _OPEN.add(self)
+        tell_at_fork(self)
 
     def __enter__(self) -> Self:
         return self
@@ -231,7 +230,7 @@ class ThroughLoop:
 
     def leave_to_parent(self) -> None:
         """A forked process has the loop, but no thread that runs it; what the parent's holds is kept as it is."""
-        self._inherited = (self._loop, self._client, self._streams)
+        self._inherited = (self._inherited, self._loop, self._client, self._streams)
         self._starting = threading.Lock()
         self._loop = self._thread = self._client = None
         self._streams = set()
@@ -290,14 +289,3 @@ class ThroughLoop:
 async def _next(items: AsyncGenerator[Any]) -> Any:
     # Begun on the loop, so that it is the loop that ends it where it is dropped.
     return await anext(items)
-
-
-_OPEN: weakref.WeakSet[NativeRemote] = weakref.WeakSet()
-
-
-def _leave_all_to_parent() -> None:
-    for remote in _OPEN:
-        remote.leave_to_parent()
-
-
-os.register_at_fork(after_in_child=_leave_all_to_parent)

@@ -24,6 +24,7 @@ from dragoman.client.listing import Listed, read_function, read_functions
 from dragoman.client.trouble import ERRORS, fault_of
 from dragoman.core.clock import SystemClock
 from dragoman.core.fault import Draining, Fault, NotFound, Unimplemented
+from dragoman.core.forking import tell_at_fork
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Generator
@@ -43,6 +44,8 @@ class Remote:
         self._opening = threading.Lock()
         self._async: AsyncRemote | None = None
         self._closed = False
+        self._inherited: object = None
+        tell_at_fork(self)
 
     def __enter__(self) -> Self:
         return self
@@ -71,6 +74,12 @@ class Remote:
 
     def __repr__(self) -> str:
         return f"<remote {self._endpoint.address}>"
+
+    def leave_to_parent(self) -> None:
+        """This is a forked copy: the connections are the parent's, and the next call makes one of its own."""
+        self._inherited = (self._inherited, self._client)
+        self._client = None
+        self._opening = threading.Lock()
 
     def close(self) -> None:
         """Close the connections; calls in flight in other threads break off. Harmless when repeated."""

@@ -8,15 +8,14 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import os
 import threading
-import weakref
 from typing import TYPE_CHECKING, Any, cast
 
 from dragoman.client.face import Name
 from dragoman.client.outflow import Outflow, take_stream
 from dragoman.client.value import decode_reply, encode_for, gathered
 from dragoman.core.fault import Draining, Unimplemented
+from dragoman.core.forking import tell_at_fork
 from dragoman.host.assemble import host as assemble_host
 from dragoman.host.direct import DirectService, ThroughLoop
 from dragoman.host.host import PATIENCE_S, check_started
@@ -76,7 +75,7 @@ class BlockingProject:
         """Start the sources. Raises `StartFailed` where none can start."""
         self._thread.start()
         self._open = True
-        _OPEN.add(self)
+        tell_at_fork(self)
         self._host = host = assemble_host(self._parts)
         self._registry = host.registry
         self._prepare = host.call
@@ -181,17 +180,6 @@ class BlockingProject:
 
     def _wait(self, work: Coroutine[Any, Any, Any]) -> Any:
         return run_on_loop(self._loop, work)
-
-
-_OPEN: weakref.WeakSet[BlockingProject] = weakref.WeakSet()
-
-
-def _leave_all_to_parent() -> None:
-    for project in _OPEN:
-        project.leave_to_parent()
-
-
-os.register_at_fork(after_in_child=_leave_all_to_parent)
 
 
 async def end(host: Host | None) -> None:

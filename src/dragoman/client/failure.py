@@ -54,13 +54,27 @@ def media_type(headers: Mapping[str, str]) -> str:
     return headers.get("content-type", "").partition(";")[0].strip().lower()
 
 
+def retry_after(headers: Mapping[str, str]) -> float | None:
+    """Seconds of `Retry-After`; a date there is not read, since clocks differ."""
+    try:
+        wait_s = float(headers.get("retry-after", ""))
+    except ValueError:
+        return None
+    return min(wait_s, RETRY_AFTER_S_MAX) if wait_s >= 0 and not math.isnan(wait_s) else None
+
+
+def phrase(status: int) -> str:
+    """The words of a status; empty where it is none that is known."""
+    return HTTPStatus(status).phrase if status in set(HTTPStatus) else ""
+
+
 def read_failure(status: int, headers: Mapping[str, str], body: bytes) -> Fault:
     """The fault that a whole response means, which is no reply. Never raises."""
     code = CODES.get(status, Code.UNKNOWN)
     kind = media_type(headers)
     document = _document(body) if kind in ("application/problem+json", "application/json") else None
     if isinstance(document, dict) and "code" in document:
-        fault = from_problem(cast("object", document), fallback=code, retry_after_s=_retry_after(headers))
+        fault = from_problem(cast("object", document), fallback=code, retry_after_s=retry_after(headers))
     else:
         fault = _foreign(code, status, headers, body)
     fault.call_id = fault.call_id or headers.get("dragoman-call-id", "")[:ID_CHARS_MAX]
@@ -74,7 +88,7 @@ def read_fault(data: bytes) -> Fault:
 
 
 def _foreign(code: Code, status: int, headers: Mapping[str, str], body: bytes) -> Fault:
-    where = " ".join(filter(None, (str(status), _phrase(status))))
+    where = " ".join(filter(None, (str(status), phrase(status))))
     if status in REDIRECTS:
         place = clip(headers.get("location", "another place"), SHOWN_CHARS_MAX)
         detail = f"the address answers {where}, which is not followed: it points to {place}"
@@ -83,7 +97,7 @@ def _foreign(code: Code, status: int, headers: Mapping[str, str], body: bytes) -
     said = f": {clip(text, SHOWN_CHARS_MAX)}" if text else ""
     kind = media_type(headers) or "no media type"
     detail = f"the answer is {where} with {kind}, which no Dragoman host says; something between may have{said}"
-    return Fault.of(code, detail, started=Started.UNKNOWN, retry_after_s=_retry_after(headers))
+    return Fault.of(code, detail, started=Started.UNKNOWN, retry_after_s=retry_after(headers))
 
 
 def _document(body: bytes) -> object:
@@ -91,16 +105,3 @@ def _document(body: bytes) -> object:
         return codec.decode(body, Codec.JSON)
     except ValueError:
         return None
-
-
-def _retry_after(headers: Mapping[str, str]) -> float | None:
-    """Seconds of `Retry-After`; a date there is not read, since clocks differ."""
-    try:
-        wait_s = float(headers.get("retry-after", ""))
-    except ValueError:
-        return None
-    return min(wait_s, RETRY_AFTER_S_MAX) if wait_s >= 0 and not math.isnan(wait_s) else None
-
-
-def _phrase(status: int) -> str:
-    return HTTPStatus(status).phrase if status in set(HTTPStatus) else ""

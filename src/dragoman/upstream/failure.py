@@ -6,10 +6,11 @@ alone says little about whether anything ran: only what refuses a request unread
 
 from __future__ import annotations
 
-import math
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, cast
 
+from dragoman.client.failure import CODES as USUAL
+from dragoman.client.failure import media_type, phrase, retry_after
 from dragoman.contract.codecs import json
 from dragoman.core.fault import Code, Fault, Started
 from dragoman.core.problem import clip, from_problem
@@ -17,39 +18,19 @@ from dragoman.core.problem import clip, from_problem
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-PROBLEM_BYTES_MAX = 2 * 1024 * 1024
-"""A problem with a thousand breaches and a traceback is a tenth of this."""
 SHOWN_CHARS_MAX = 500
-RETRY_AFTER_S_MAX = 24 * 60 * 60.0
 
-CODES = {
-    400: Code.INVALID_ARGUMENT,
-    401: Code.UNAUTHENTICATED,
-    403: Code.PERMISSION_DENIED,
-    404: Code.NOT_FOUND,
-    405: Code.UNIMPLEMENTED,
+CODES = USUAL | {
     406: Code.UNIMPLEMENTED,
     407: Code.UNAUTHENTICATED,
-    408: Code.DEADLINE_EXCEEDED,
-    409: Code.ABORTED,
     410: Code.NOT_FOUND,
     412: Code.FAILED_PRECONDITION,
-    413: Code.INVALID_ARGUMENT,
-    414: Code.INVALID_ARGUMENT,
-    415: Code.INVALID_ARGUMENT,
     416: Code.OUT_OF_RANGE,
     422: Code.INVALID_ARGUMENT,
     423: Code.FAILED_PRECONDITION,
     428: Code.FAILED_PRECONDITION,
-    429: Code.RESOURCE_EXHAUSTED,
-    431: Code.INVALID_ARGUMENT,
     451: Code.PERMISSION_DENIED,
-    499: Code.CANCELLED,
     500: Code.UNKNOWN,
-    501: Code.UNIMPLEMENTED,
-    502: Code.UNAVAILABLE,
-    503: Code.UNAVAILABLE,
-    504: Code.DEADLINE_EXCEEDED,
     507: Code.RESOURCE_EXHAUSTED,
 }
 """The code of each status that means one; other 4xx are `FAILED_PRECONDITION`, everything else `UNKNOWN`."""
@@ -72,7 +53,7 @@ def read_failure(status: int, headers: Mapping[str, str], body: bytes, function:
     code = code_of(status)
     kind = media_type(headers)
     document = _document(body) if kind.endswith("json") else None
-    retry_after_s = _retry_after(headers)
+    retry_after_s = retry_after(headers)
     started = Started.NO if status in UNREAD else Started.UNKNOWN
     if kind == "application/problem+json" or (
         isinstance(document, dict) and "code" in document and "started" in document
@@ -101,15 +82,9 @@ def own(fault: Fault, function: str) -> Fault:
     return fault
 
 
-def media_type(headers: Mapping[str, str]) -> str:
-    """The media type of a response, without its parameters."""
-    return headers.get("content-type", "").partition(";")[0].strip().lower()
-
-
 def _detail(status: int, document: Any, body: bytes) -> str:
-    phrase = HTTPStatus(status).phrase if status in set(HTTPStatus) else ""
     said = _said(document) or " ".join(body[: SHOWN_CHARS_MAX * 4].decode("utf-8", "replace").split())
-    told = f"the service answered {status}{' ' if phrase else ''}{phrase}"
+    told = f"the service answered {status} {phrase(status)}".rstrip()
     return f"{told}: {clip(said, SHOWN_CHARS_MAX)}" if said else told
 
 
@@ -131,12 +106,3 @@ def _document(body: bytes) -> Any:
         return json.decode(body)
     except ValueError:
         return None
-
-
-def _retry_after(headers: Mapping[str, str]) -> float | None:
-    """Seconds of `Retry-After`; a date there is not read, since clocks differ."""
-    try:
-        wait_s = float(headers.get("retry-after", ""))
-    except ValueError:
-        return None
-    return min(wait_s, RETRY_AFTER_S_MAX) if wait_s >= 0 and not math.isnan(wait_s) else None

@@ -8,12 +8,13 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 from urllib.parse import urljoin, urlsplit
 
+from dragoman.client.failure import PROBLEM_BYTES_MAX, media_type
 from dragoman.client.hop import Hop, HopError, Outgoing, read_all
 from dragoman.core.call import Reply
 from dragoman.core.deadline import NEVER
 from dragoman.core.fault import DataLoss, FailedPrecondition, Started, StartFailed, Unavailable, Unimplemented
 from dragoman.upstream.document import DOCUMENT_BYTES_MAX
-from dragoman.upstream.failure import PROBLEM_BYTES_MAX, media_type, read_failure
+from dragoman.upstream.failure import read_failure
 from dragoman.upstream.intake import kind_of
 from dragoman.upstream.openapi import origin_of, read
 from dragoman.upstream.operation import Body, Operation, SpecError
@@ -208,7 +209,8 @@ class HttpUpstream:
             raise read_failure(answer.status, answer.headers, body or b"", name)
         if answer.headers.get("content-encoding", "").strip().lower() not in ENCODED:
             raise DataLoss("the service compressed its reply, unasked", started=Started.YES, function=name)
-        kind = kind_of(media_type(answer.headers)) if media_type(answer.headers) else ""
+        media = media_type(answer.headers)
+        kind = kind_of(media)
         bytes_max = self._setting.output_bytes_max
         if kind in ("lines", "events") and not call.target.raw_output:
             cut = pieces(kind, name, bytes_max)
@@ -220,10 +222,9 @@ class HttpUpstream:
         body = await read_all(answer, bytes_max)
         if body is None:
             raise too_large(name, bytes_max)
-        _check_kind(kind, media_type(answer.headers), operation, call, body)
-        reply = whole(
-            kind or "bytes" * bool(media_type(answer.headers)), body, answer.headers.get("content-type", ""), call
-        )
+        _check_kind(kind, media, operation, call, body)
+        kind = kind or ("bytes" if media else "")
+        reply = whole(kind, body, answer.headers.get("content-type", ""), call)
         if not call.target.streaming:
             return reply
         return Reply(b"", items=WholeStream(array_items(bytes(reply.body)) if body else []))

@@ -314,11 +314,14 @@ async def test_a_stream_that_is_left_stops_its_function(tmp_path: Path) -> None:
 
 
 def test_a_common_js_module_is_served_as_it_stands(tmp_path: Path) -> None:
+    (tmp_path / "lib").mkdir()
+    (tmp_path / "lib/index.js").write_text('module.exports = require("./faults");\n')
+    (tmp_path / "lib/faults.js").write_text('exports.again = () => require("dragoman").Fault.aborted("again");\n')
     (tmp_path / "old.cjs").write_text(
-        'const { Fault } = require("dragoman");\n'
+        'const { again } = require("./lib");\n'
         "module.exports = {\n"
         "  add: (a, b = 2) => a + b,\n"
-        '  fail: () => { throw Fault.aborted("again"); },\n'
+        "  fail: () => { throw again(); },\n"
         "};\n"
     )
     with dragoman.open(tmp_path / "old.cjs") as project:

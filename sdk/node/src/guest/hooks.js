@@ -11,7 +11,7 @@ import { fileURLToPath, pathToFileURL } from "node:url";
 
 const LIBRARY = new URL("../index.js", import.meta.url).href;
 export const SOURCES = /\.[cm]?tsx?$/;
-const TRIES = [".ts", ".mts", ".cts", ".js", ".mjs", ".cjs", "/index.ts", "/index.mts", "/index.js"];
+export const TRIES = [".ts", ".mts", ".cts", ".js", ".mjs", ".cjs", "/index.ts", "/index.mts", "/index.js"];
 
 /**
  * @typedef {object} Place

@@ -4,7 +4,7 @@ import { existsSync, readFileSync } from "node:fs";
 import * as nodeModule from "node:module";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { initialize, loadSync, resolveSync } from "./hooks.js";
+import { TRIES, initialize, loadSync, resolveSync } from "./hooks.js";
 
 /** Imports of a module's own files are followed this far to see whether any needs this package. */
 const FILES_MAX = 500;
@@ -49,19 +49,26 @@ function requireElsewhere(built) {
 function needsLibrary(path) {
   const seen = new Set([path]);
   for (const each of seen) {
-    let text;
-    try {
-      text = readFileSync(each, "utf8");
-    } catch {
-      continue;
-    }
+    const { file, text } = moduleAt(each);
     for (const [, from, dynamic, required] of text.matchAll(IMPORTS)) {
       const name = from ?? dynamic ?? required;
-      if (name === "dragoman") return !isInstalled(dirname(each));
-      if (name.startsWith(".") && seen.size < FILES_MAX) seen.add(join(dirname(each), name));
+      if (name === "dragoman") return !isInstalled(dirname(file));
+      if (name.startsWith(".") && seen.size < FILES_MAX) seen.add(join(dirname(file), name));
     }
   }
   return false;
+}
+
+/** A module, by its path with its ending or without: `require` needs none. @param {string} path */
+function moduleAt(path) {
+  for (const end of ["", ...TRIES]) {
+    try {
+      return { file: path + end, text: readFileSync(path + end, "utf8") };
+    } catch {
+      // It is a folder, or is not there: the next ending may be.
+    }
+  }
+  return { file: path, text: "" };
 }
 
 /** @param {string} folder @returns {boolean} */

@@ -133,7 +133,7 @@ class Child:
             await self._wait_healthy(ended, port, pipes)
             self._succeeded(process)
             await asyncio.shield(ended)
-            self._lost(f"{self._name} ended with {ended.result()}{last_words(pipes)}")
+            self._failed(StartFailed(f"{self._name} ended with {ended.result()}{last_words(pipes)}"))
             return True
         finally:
             process.kill()
@@ -185,10 +185,6 @@ class Child:
             self._journal.note("info", "the service is back", self._name, process.pid)
         if self._up is not None and not self._up.done():
             self._up.set_result(None)
-
-    def _lost(self, why: str) -> None:
-        self._up = asyncio.get_running_loop().create_future()
-        self._failed(StartFailed(why))
 
     def _failed(self, fault: Fault) -> None:
         self.fault = fault

@@ -6,6 +6,7 @@ of their own is laid beside the parameters; any other is the property `body`.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, cast
 
 from dragoman.upstream.document import items, table
@@ -30,6 +31,18 @@ STYLES: dict[Place, tuple[str, ...]] = {
     "cookie": ("form",),
 }
 """The styles of each place; the first is the default."""
+
+KINDS = {
+    **dict.fromkeys(("application/json", "text/json", "application/*", "*/*"), "json"),
+    "application/x-www-form-urlencoded": "form",
+    "text/event-stream": "events",
+    **dict.fromkeys(("application/jsonl", "application/x-jsonlines", "application/json-seq"), "lines"),
+    **dict.fromkeys(("application/x-ndjson", "application/ndjson"), "lines"),
+    **dict.fromkeys(("application/xml", "application/yaml", "application/x-yaml", "application/javascript"), "text"),
+    **dict.fromkeys(("application/pdf", "application/zip", "application/gzip", "application/x-tar"), "bytes"),
+    "application/octet-stream": "bytes",
+}
+"""How each media type is written and read, where its name alone does not say it."""
 
 _ALLOWED = frozenset({"type", "properties", "required", "additionalProperties", "title", "description", "$defs"})
 """The keywords of a body that can be laid beside parameters: it says nothing about the object as a whole."""
@@ -146,7 +159,7 @@ class Intake:
                 raise SpecError(f"its parameters {key!r} and {new!r} leave no name for its body; rename one")
             self._properties[new] = self._properties.pop(key)
             self._required = [new if name == key else name for name in self._required]
-            renamed.append(Parameter(each.name, new, each.place, each.style, each.explode, each.reserved, each.as_json))
+            renamed.append(replace(each, key=new))
         self.parameters = tuple(renamed)
 
 
@@ -164,26 +177,10 @@ def _chosen(content: dict[str, Any]) -> tuple[str, Any]:
 def kind_of(media: str) -> str:
     """How a media type is written and read: `json`, `form`, `text`, `lines`, `events`, `bytes`, or nothing known."""
     name = media.partition(";")[0].strip().lower()
-    kinds = {
-        "application/x-www-form-urlencoded": "form",
-        "text/event-stream": "events",
-        "application/jsonl": "lines",
-        "application/x-ndjson": "lines",
-        "application/ndjson": "lines",
-        "application/x-jsonlines": "lines",
-        "application/json-seq": "lines",
-        "application/octet-stream": "bytes",
-        "*/*": "json",
-        "application/*": "json",
-    }
-    if name in kinds:
-        return kinds[name]
-    if name == "application/json" or name.endswith("+json") or name == "text/json":
+    if (known := KINDS.get(name)) is not None:
+        return known
+    if name.endswith("+json"):
         return "json"
-    if name.startswith("text/") or name.endswith("+xml") or name in TEXTS:
+    if name.startswith("text/") or name.endswith("+xml"):
         return "text"
-    return "bytes" if name.startswith(("image/", "audio/", "video/")) or name in BINARY else ""
-
-
-TEXTS = frozenset({"application/xml", "application/yaml", "application/x-yaml", "application/javascript"})
-BINARY = frozenset({"application/pdf", "application/zip", "application/gzip", "application/x-tar"})
+    return "bytes" if name.startswith(("image/", "audio/", "video/")) else ""

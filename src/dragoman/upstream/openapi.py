@@ -20,6 +20,12 @@ if TYPE_CHECKING:
 METHODS = ("get", "put", "post", "delete", "options", "head", "patch", "trace")
 IDEMPOTENT = frozenset({"get", "put", "delete", "options", "head", "trace"})
 """RFC 9110, section 9.2.2."""
+ACCEPT = {
+    "json": ACCEPT_JSON,
+    "lines": "application/jsonl, application/x-ndjson, */*;q=0.1",
+    "events": "text/event-stream",
+}
+"""What is asked for, by the kind of body that a description promises; anything where that is another."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,15 +128,9 @@ class _Reader:
         )
         for schema in (contract.input, contract.output):
             check_schema(schema)
-        accept = {"lines": "application/jsonl, application/x-ndjson, */*;q=0.1", "events": "text/event-stream"}
         where = self._server(shared, own) + path
-        return Operation(
-            contract, method.upper(), where, intake.parameters, body, accept.get(answer, self._accept(answer)), kinds
-        )
-
-    @staticmethod
-    def _accept(answer: str) -> str:
-        return ACCEPT_JSON if answer == "json" else "*/*"
+        accept = ACCEPT.get(answer, "*/*")
+        return Operation(contract, method.upper(), where, intake.parameters, body, accept, kinds)
 
     @staticmethod
     def _check_path(path: str, intake: Intake) -> None:

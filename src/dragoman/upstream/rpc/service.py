@@ -16,9 +16,10 @@ from dragoman.contract.malformed import Malformed
 from dragoman.core.call import Codec, Reply
 from dragoman.core.deadline import NEVER
 from dragoman.core.draft import whole
-from dragoman.core.fault import DataLoss, InvalidArgument, OutOfRange, Started, StartFailed
+from dragoman.core.fault import DataLoss, InvalidArgument, Started, StartFailed
 from dragoman.upstream.http import reachable, trace_headers
 from dragoman.upstream.operation import SpecError
+from dragoman.upstream.pieces import too_large
 from dragoman.upstream.rpc.methods import Method, methods_of
 from dragoman.upstream.rpc.protoc import files_of
 from dragoman.upstream.rpc.reflection import reflected
@@ -192,8 +193,7 @@ class GrpcUpstream:
             raise DataLoss(detail, started=Started.YES, function=call.target.name) from None
         body = json.encode(from_message(message, self._pool, call.target.name))
         if len(body) > self._setting.output_bytes_max:
-            detail = f"the service's reply is larger than {self._setting.output_bytes_max} bytes (output_max)"
-            raise OutOfRange(detail, started=Started.YES, function=call.target.name)
+            raise too_large(call.target.name, self._setting.output_bytes_max)
         return body
 
     def _open(self) -> grpc.aio.Channel:

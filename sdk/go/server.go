@@ -345,14 +345,14 @@ func (s *server) work(c *call, turn uint64) {
 func (s *server) next(turn uint64) *call {
 	s.running--
 	if s.startable() {
-		if s.size >= flushBytes {
-			s.flush()
-		} else if s.size > 0 {
-			s.arm()
-		}
 		c := s.begin()
 		if turn == s.turn {
 			s.mine = c
+		}
+		if s.size >= flushBytes {
+			s.flush() // gives the lock away, and others may begin what is left in the queue
+		} else if s.size > 0 {
+			s.arm()
 		}
 		return c
 	}

@@ -54,3 +54,33 @@ func TestFlushingNeverWaitsForThePeerAndKeepsTheOrder(t *testing.T) {
 		t.Fatal(err)
 	}
 }
+
+// busyWire is a wire that something else happens beside, whenever it is written to.
+type busyWire struct {
+	io.ReadWriter
+	meanwhile func()
+}
+
+func (w busyWire) TryWrite(data []byte) (int, error) {
+	w.meanwhile()
+	return len(data), nil
+}
+
+func TestACallIsBegunOnceThoughOthersBeginCallsWhileRepliesAreSent(t *testing.T) {
+	var s *server
+	l := newLine(wire.AsGuest, busyWire{meanwhile: func() {
+		s.Lock()
+		defer s.Unlock()
+		s.spread()
+	}})
+	l.conn.Hello.Concurrency = 2
+	s = newServer(l, nil, nil)
+	s.Lock()
+	defer s.Unlock()
+	waiting := &call{server: s}
+	s.queue, s.running = []*call{waiting}, 1
+	l.out, l.size = make([]byte, flushBytes), flushBytes
+	if next := s.next(s.turn); next != waiting || s.running != 1 || len(s.queue) != 0 {
+		t.Fatal(next, s.running, s.queue)
+	}
+}

@@ -9,6 +9,7 @@ import pytest
 import dragoman
 from dragoman.building import builder, cache, files
 from dragoman.client import endpoint, exchange, hop
+from dragoman.client import failure as client_failure
 from dragoman.client.value import GATHERED_BYTES_MAX
 from dragoman.config import document, load, settings
 from dragoman.config.project import BUILD_TIMEOUT_S_DEFAULT, OUTPUT_BYTES_MAX_DEFAULT, TIMEOUT_S_DEFAULT
@@ -21,7 +22,7 @@ from dragoman.ingress.http import answering, head, lane
 from dragoman.ingress.http.options import HttpOptions
 from dragoman.sandbox.confinement import Limits
 from dragoman.telemetry import line, log, writer
-from dragoman.upstream import child, failure, http, intake, request, schema
+from dragoman.upstream import child, http, intake, request, schema
 from dragoman.upstream import document as openapi_document
 from dragoman.upstream.options import CONCURRENCY_DEFAULT
 from dragoman.upstream.rpc import pool, protoc, reflection
@@ -97,7 +98,7 @@ BOUNDS = {
     "parameters of an operation": f"{intake.PARAMETERS_MAX}",
     "the URL of a request to a service": f"{request.URL_CHARACTERS_MAX:,} characters",
     "redirects in a row, on one host": f"{http.REDIRECTS_MAX}",
-    "a problem document of a service": format_size(failure.PROBLEM_BYTES_MAX),
+    "a problem document of a service": format_size(client_failure.PROBLEM_BYTES_MAX),
     "time that an idle connection to a service is kept": format_duration(hop.IDLE_S_MAX),
     "services that a gRPC server tells of": f"{reflection.SERVICES_MAX:,}",
     "files that describe a gRPC service": f"{pool.FILES_MAX:,}",

@@ -76,12 +76,8 @@ class _Printer:
         self._surface = surface
         self._held = held(surface)
         self._scope = Scope(frozenset(each.name for each in surface.declarations))
-        self._odd = {each.name for each in surface.declarations if isinstance(each, Record) and odd(each)}
-        self._odd |= {
-            each.name
-            for each in surface.declarations
-            if isinstance(each, Union) and any(name in self._odd for _, name in each.cases)
-        }
+        self._streamed = surface.streamed()
+        self._odd = surface.unsayable(odd)
         for group in surface.groups:
             if group.source:
                 self._scope.name(group.name)
@@ -113,13 +109,12 @@ class _Printer:
 
     def _record(self, record: Record) -> None:
         # The methods of unions are named in lower case, so no field can be one of theirs.
-        streamed = self._streamed(record)
         scope = Scope()
         with self.source.block(f"type {record.name} struct {{"):
             for field in record.fields:
                 self.source.comment(_told(field), "//")
                 name = scope.name(exported(field.wire))
-                if field.wire == streamed and isinstance(field.kind, Listing):
+                if field.wire == self._streamed.get(record.name) and isinstance(field.kind, Listing):
                     self.imports.add("iter")
                     kind, option = f"iter.Seq2[{self.kind(field.kind.item)}, error]", ""
                 else:
@@ -263,17 +258,6 @@ class _Printer:
         else:
             with source.block(f"{opening} ({output}, error) {{"):
                 source.add(f"return dragoman.Call[{taken}, {output}]{arguments}")
-
-    def _streamed(self, record: Record) -> str:
-        return next(
-            (
-                function.input_stream
-                for group in self._surface.groups
-                for function in group.functions
-                if function.input == Named(record.name) and not function.whole
-            ),
-            "",
-        )
 
 
 def odd(record: Record) -> bool:

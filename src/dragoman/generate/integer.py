@@ -8,10 +8,11 @@ if TYPE_CHECKING:
     from dragoman.generate.model import Integer
 
 BIG = "big"
-_FIXED = {
+WIDTHS = {
     **{(-(2 ** (bits - 1)), 2 ** (bits - 1) - 1): f"int{bits}" for bits in (8, 16, 32, 64)},
     **{(0, 2**bits - 1): f"uint{bits}" for bits in (8, 16, 32, 64)},
 }
+"""The name of each width that schemas say by their bounds."""
 _INT64 = (-(2**63), 2**63 - 1)
 _UINT64_MAX = 2**64 - 1
 
@@ -23,8 +24,8 @@ def width(integer: Integer, *, big: bool) -> str:
     is asked for it has any size.
     """
     least, most = integer.minimum, integer.maximum
-    if least is not None and most is not None and (least, most) in _FIXED:
-        return _FIXED[least, most]
+    if least is not None and most is not None and (least, most) in WIDTHS:
+        return WIDTHS[least, most]
     if big and (least is None or most is None):
         return BIG
     least, most = _INT64[0] if least is None else least, _INT64[1] if most is None else most

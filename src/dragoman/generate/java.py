@@ -92,12 +92,7 @@ class _Printer:
     def __init__(self, surface: Surface) -> None:
         self.source = Source()
         self._surface = surface
-        self._streamed = {
-            function.input.name: function.input_stream
-            for group in surface.groups
-            for function in group.functions
-            if isinstance(function.input, Named) and function.input_stream and not function.whole
-        }
+        self._streamed = surface.streamed()
         self._unions: dict[str, list[str]] = {}
         for each in surface.declarations:
             for _, name in each.cases if isinstance(each, Union) else ():
@@ -213,7 +208,7 @@ class _Printer:
         groups = [(scope.name(camel(each.source)), each.name) for each in self._surface.groups if each.source]
         source.add("private final Caller caller;")
         source.add(*(f"public final {kind} {field};" for field, kind in groups), "")
-        self._told(["Calls through a {@code DragomanClient}, or the {@code Context} of a function."])
+        source.boxed(["Calls through a {@code DragomanClient}, or the {@code Context} of a function."])
         with source.block(f"public {name}(Caller caller) {{"):
             source.add("this.caller = caller;")
             source.add(*(f"this.{field} = new {kind}(caller);" for field, kind in groups))

@@ -6,7 +6,10 @@ Everything that printers need to decide is decided once, while contracts are rea
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 
 @dataclass(frozen=True, slots=True)
@@ -211,6 +214,21 @@ class Surface:
         kinds += [field.kind for each in self.declarations if isinstance(each, Record) for field in each.fields]
         cases = {name for each in self.declarations if isinstance(each, Union) for _, name in each.cases}
         return frozenset(taken.difference(cases, *map(names, kinds)))
+
+    def streamed(self) -> dict[str, str]:
+        """The property that comes as a stream, by the record that has it."""
+        return {
+            each.input.name: each.input_stream
+            for group in self.groups
+            for each in group.functions
+            if isinstance(each.input, Named) and each.input_stream and not each.whole
+        }
+
+    def unsayable(self, odd: Callable[[Record], bool]) -> frozenset[str]:
+        """The records that are odd to a language, and the unions that have one of them for a case."""
+        records = {each.name for each in self.declarations if isinstance(each, Record) and odd(each)}
+        unions = [each for each in self.declarations if isinstance(each, Union)]
+        return frozenset(records.union(each.name for each in unions if any(case in records for _, case in each.cases)))
 
     def record(self, kind: Kind | None) -> Record | None:
         """The record that a kind is; None where it is something else."""

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 from typing import Any, cast
 
+from dragoman.generate.integer import WIDTHS
+
 TEXT_CHARACTERS_MAX = 200
 """Of a default or a pattern: more is for whoever reads the schema."""
 
@@ -21,9 +23,6 @@ _SENTENCES = {
     "maxItems": "At most {} items.",
     "minProperties": "At least {} properties.",
     "maxProperties": "At most {} properties.",
-}
-_WIDTHS = {(-(2 ** (bits - 1)), 2 ** (bits - 1) - 1) for bits in (8, 16, 32, 64)} | {
-    (0, 2**bits - 1) for bits in (8, 16, 32, 64)
 }
 KNOWN_FORMATS = frozenset({"date-time", "date", "time", "duration", "uuid", "decimal"})
 
@@ -45,7 +44,7 @@ def description(schema: dict[str, Any]) -> tuple[str, ...]:
 
 def sentences(schema: dict[str, Any]) -> list[str]:
     """The constraints, and the default."""
-    width = (schema.get("minimum"), schema.get("maximum")) in _WIDTHS
+    width = (schema.get("minimum"), schema.get("maximum")) in WIDTHS
     found: list[str] = []
     for keyword, sentence in _SENTENCES.items():
         bound = schema.get(keyword)

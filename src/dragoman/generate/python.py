@@ -154,12 +154,7 @@ class _Printer:
     def __init__(self, surface: Surface) -> None:
         self.source = Source()
         self._surface = surface
-        self._unsayable = {each.name for each in surface.declarations if isinstance(each, Record) and odd(each)}
-        self._unsayable |= {
-            each.name
-            for each in surface.declarations
-            if isinstance(each, Union) and any(name in self._unsayable for _, name in each.cases)
-        }
+        self._unsayable = surface.unsayable(odd)
 
     def declarations(self) -> None:
         source = self.source

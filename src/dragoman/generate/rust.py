@@ -89,12 +89,7 @@ class _Printer:
         self.needs_present = False
         self._surface = surface
         self._held = held(surface)
-        self._streamed = {
-            function.input.name: function.input_stream
-            for group in surface.groups
-            for function in group.functions
-            if isinstance(function.input, Named) and function.input_stream and not function.whole
-        }
+        self._streamed = surface.streamed()
 
     def declarations(self) -> None:
         """Every named type."""
@@ -205,9 +200,7 @@ class _Printer:
                     source.add(
                         f"Some({text(value)}) => serde::Deserialize::deserialize(value).map({union.name}::{case}),"
                     )
-                known = text(
-                    f"{union.tag} must be one of {', '.join(value for _, value in ((c, v) for c, v, _ in cases))}"
-                )
+                known = text(f"{union.tag} must be one of {', '.join(value for _, value, _ in cases)}")
                 source.add(f"_ => return Err(serde::de::Error::custom({known})),")
             source.add("read.map_err(serde::de::Error::custom)")
 

@@ -12,6 +12,8 @@ _VARIANTS_MAX = 500
 _ANNOTATIONS = frozenset(
     {"title", "description", "default", "deprecated", "examples", "$comment", "readOnly", "writeOnly"}
 )
+_JOINED = _ANNOTATIONS | {"type", "properties", "required", "$defs"}
+"""The words of objects that can be joined into one."""
 _BEYOND = ("not", "if", "dependentSchemas", "unevaluatedProperties", "$dynamicRef", "contains")
 _FORMATS = {
     **{f"int{bits}": (-(2 ** (bits - 1)), 2 ** (bits - 1) - 1) for bits in (8, 16, 32, 64, 128)},
@@ -119,18 +121,7 @@ def merged(schema: Schema, root: Schema) -> Schema | None:
     joined: Schema = {"type": "object", "properties": {}, "required": []}
     for each in said:
         view, _ = followed(each, root)
-        if (
-            view is None
-            or "allOf" in view
-            or not view.keys()
-            <= _ANNOTATIONS
-            | {
-                "type",
-                "properties",
-                "required",
-                "$defs",
-            }
-        ):
+        if view is None or not view.keys() <= _JOINED:
             return None
         joined["properties"].update(properties(view))
         joined["required"] += view.get("required", [])

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from dragoman.generate import schemas
-from dragoman.generate.model import Function, Group, Kind, Mapping, Nothing, Record, Surface
+from dragoman.generate.model import Function, Group, Kind, Mapping, Named, Nothing, Record, Surface
 from dragoman.generate.naming import pascal
 from dragoman.generate.reading import Reading, Types, content
 from dragoman.generate.writing import paragraph
@@ -98,11 +98,10 @@ def _input(contract: Contract, types: Types, name: str) -> Kind | None:
 
 
 def _streams(taken: Kind | None, contract: Contract, types: Types) -> bool:
-    name = getattr(taken, "name", "")
-    record = next((each for each in types.declarations() if each.name == name), None)
-    if not isinstance(record, Record) or not contract.input_stream:
+    if not contract.input_stream or not isinstance(taken, Named):
         return False
-    return any(field.wire == contract.input_stream for field in record.fields)
+    record = next(each for each in types.declarations() if each.name == taken.name)
+    return isinstance(record, Record) and any(field.wire == contract.input_stream for field in record.fields)
 
 
 def _told(contract: Contract) -> tuple[str, ...]:

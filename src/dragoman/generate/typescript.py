@@ -37,7 +37,7 @@ from dragoman.generate.model import (
 from dragoman.generate.naming import Scope, camel
 from dragoman.generate.readers import readers, used_in
 from dragoman.generate.surface import client_name
-from dragoman.generate.writing import Source, boxable, heading, quoted
+from dragoman.generate.writing import Source, heading, quoted
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterable
@@ -76,6 +76,7 @@ class _Printer:
         self._surface = surface
         self._typed = typed
         self._bodies = bodies
+        self._streamed = surface.streamed()
         self._binary = _binary(surface)
 
     def text(self, version: str) -> str:
@@ -110,12 +111,6 @@ class _Printer:
             self._record(each)
 
     def _record(self, record: Record) -> None:
-        streamed = {
-            function.input_stream
-            for group in self._surface.groups
-            for function in group.functions
-            if function.input == Named(record.name) and not function.whole
-        }
         if not record.fields and record.tag is None:
             self.source.add(f"export type {record.name} = Record<string, never>;")
             return
@@ -125,7 +120,7 @@ class _Printer:
             for field in record.fields:
                 self._told(_told(field))
                 kind = self.kind(field.kind)
-                if field.wire in streamed and isinstance(field.kind, Listing):
+                if field.wire == self._streamed.get(record.name) and isinstance(field.kind, Listing):
                     item = self.kind(field.kind.item)
                     kind = f"AsyncIterable<{item}> | IterableIterator<{item}> | {_array(item)}"
                 self.source.add(f"{_key(field.wire)}{'' if field.required else '?'}: {kind};")
@@ -192,27 +187,8 @@ class _Printer:
         entries = ", ".join(f"{_entry(wire)}: {read}" for wire, read in reads if read)
         return f"record(() => ({{ {entries} }}))"
 
-    def _read(self, kind: Kind) -> str:  # noqa: PLR0911 - one return for each kind
-        """How bytes in a value of a kind are found; empty where there are none."""
-        match kind:
-            case Binary():
-                return "bytes"
-            case Listing(item=inner):
-                made = self._read(inner)
-                return f"list({made})" if made else ""
-            case Mapping(value=inner):
-                made = self._read(inner)
-                return f"map({made})" if made else ""
-            case Nullable(inner=inner):
-                made = self._read(inner)
-                return f"nullable({made})" if made else ""
-            case Row(members=members):
-                reads = [self._read(member) for member in members]
-                return f"row([{', '.join(read or 'undefined' for read in reads)}])" if any(reads) else ""
-            case Named(name=name) if name in self._binary:
-                return f"read{name}"
-            case _:
-                return ""
+    def _read(self, kind: Kind) -> str:
+        return _reader(kind, self._binary)
 
     @contextmanager
     def _class(self, name: str, fields: list[tuple[str, str]], *, calls: bool = True) -> Generator[None]:
@@ -300,21 +276,30 @@ def _binary(surface: Surface) -> set[str]:
 def _has_bytes(each: Declaration, known: set[str]) -> bool:
     if isinstance(each, Union):
         return any(name in known for _, name in each.cases)
-    return isinstance(each, Record) and any(_bytes_in(field.kind, known) for field in each.fields)
+    return isinstance(each, Record) and any(_reader(field.kind, known) for field in each.fields)
 
 
-def _bytes_in(kind: Kind, known: set[str]) -> bool:
+def _reader(kind: Kind, binary: set[str]) -> str:  # noqa: PLR0911 - one return for each kind
+    """How bytes in a value of a kind are found; empty where there are none. `binary` are the names that have some."""
     match kind:
         case Binary():
-            return True
-        case Listing(item=inner) | Mapping(value=inner) | Nullable(inner=inner):
-            return _bytes_in(inner, known)
+            return "bytes"
+        case Listing(item=inner):
+            made = _reader(inner, binary)
+            return f"list({made})" if made else ""
+        case Mapping(value=inner):
+            made = _reader(inner, binary)
+            return f"map({made})" if made else ""
+        case Nullable(inner=inner):
+            made = _reader(inner, binary)
+            return f"nullable({made})" if made else ""
         case Row(members=members):
-            return any(_bytes_in(member, known) for member in members)
-        case Named(name=name):
-            return name in known
+            reads = [_reader(member, binary) for member in members]
+            return f"row([{', '.join(read or 'undefined' for read in reads)}])" if any(reads) else ""
+        case Named(name=name) if name in binary:
+            return f"read{name}"
         case _:
-            return False
+            return ""
 
 
 def _array(item: str) -> str:
@@ -337,8 +322,7 @@ def _entry(name: str) -> str:
 
 
 def _told(field: Field) -> tuple[str, ...]:
-    told = tuple(map(boxable, field.about))
-    return (*told, "Deprecated.") if field.deprecated else told
+    return (*field.about, "Deprecated.") if field.deprecated else field.about
 
 
 def text(value: str) -> str:

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator, Iterable
+    from collections.abc import Generator, Iterable
 
 WIDTH = 100
 """Of a comment's line with its indentation."""
@@ -50,14 +50,14 @@ class Source:
         if closing:
             self.add(closing)
 
-    def comment(self, paragraphs: Iterable[str], mark: str, clean: Callable[[str], str] = str) -> None:
+    def comment(self, paragraphs: Iterable[str], mark: str) -> None:
         """Paragraphs as lines that each begin with a mark."""
         for line in told(paragraphs, WIDTH - len(self._indent) * self._depth - len(mark) - 1):
-            self.add(f"{mark} {clean(line)}".rstrip())
+            self.add(f"{mark} {line}".rstrip())
 
-    def boxed(self, paragraphs: Iterable[str], tags: Iterable[str] = ()) -> None:
+    def boxed(self, paragraphs: Iterable[str]) -> None:
         """Paragraphs between the marks of JSDoc and Javadoc."""
-        lines = [*map(boxable, told(paragraphs, WIDTH - len(self._indent) * self._depth - 3)), *tags]
+        lines = [boxable(line) for line in told(paragraphs, WIDTH - len(self._indent) * self._depth - 3)]
         if len(lines) == 1:
             self.add(f"/** {lines[0]} */")
         elif lines:

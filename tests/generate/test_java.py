@@ -6,6 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from dragoman.contract.function import Contract
+from dragoman.generate import java
+from dragoman.generate.surface import surface
 from tests.generate.conftest import REPOSITORY, Shop, generated, program, run
 
 
@@ -35,3 +38,11 @@ def test_what_is_written_is_laid_out_as_it_should_be(shop: Shop, tmp_path: Path)
         depth -= bare[0] in "})"
         assert len(line) - len(bare) == 4 * depth, line
         depth += bare[-1] in "{("
+
+
+@pytest.mark.parametrize("said", ["@see <b>", "Calls through @see <b>"])
+def test_a_description_is_neither_a_tag_nor_markup(said: str) -> None:
+    (text,) = java.render(surface("shop", {"f": Contract("f", description=said)}), "shop", "1").values()
+    assert "&#64;see &lt;b>" in text
+    assert "@see" not in text
+    assert "{@code DragomanClient}" in text

@@ -7,6 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from dragoman.contract.function import Contract
+from dragoman.generate import typescript
+from dragoman.generate.surface import surface
 from tests.generate.conftest import Shop, generated, node_modules, program, run
 
 
@@ -22,3 +25,10 @@ def test_clients_for_node_call_every_function(shop: Shop, tmp_path: Path) -> Non
     shutil.copytree(tmp_path / "plain" / "shop", tmp_path / "built" / "plain" / "shop")
     for built in ("typed", "plain"):
         assert run(tmp_path, "node", f"built/{built}/main.mjs", shop.native) == "done\n"
+
+
+def test_a_description_is_shown_as_it_is_and_is_no_tag() -> None:
+    text = typescript.render(surface("shop", {"f": Contract("f", description="@see me@x.org")}), "shop", "1")[
+        "index.ts"
+    ]
+    assert "/** &#64;see me&#64;x.org */" in text

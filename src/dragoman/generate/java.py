@@ -279,11 +279,7 @@ def _integer(name: str) -> str:
 
 def _clean(line: str) -> str:
     """A text without what Javadoc reads: tags, and markup."""
-    return (
-        line
-        if line.startswith("Calls through")
-        else line.replace("&", "&amp;").replace("<", "&lt;").replace("@", "&#64;")
-    )
+    return line.replace("&", "&amp;").replace("<", "&lt;").replace("@", "&#64;")
 
 
 def _told(field: Field) -> tuple[str, ...]:

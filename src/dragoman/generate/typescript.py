@@ -98,7 +98,7 @@ class _Printer:
         return source.text()
 
     def _told(self, paragraphs: Iterable[str]) -> None:
-        self.source.boxed([each.replace("@", "\\@") for each in paragraphs])
+        self.source.boxed([each.replace("@", "&#64;") for each in paragraphs])
 
     def _declare(self, each: Declaration) -> None:
         self.source.add("")

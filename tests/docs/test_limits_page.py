@@ -18,7 +18,8 @@ from dragoman.core import items, problem
 from dragoman.core.units import format_duration, format_size
 from dragoman.guest import context, nested, output, printed, template
 from dragoman.host import assemble
-from dragoman.ingress.http import answering, head, lane
+from dragoman.ingress import holding
+from dragoman.ingress.http import answering, head
 from dragoman.ingress.http.options import HttpOptions
 from dragoman.sandbox.confinement import Limits
 from dragoman.telemetry import line, log, writer
@@ -44,8 +45,8 @@ BOUNDS = {
     "time to send the body": format_duration(HTTP.body_timeout_s),
     "time that an idle connection is kept": format_duration(HTTP.keep_alive_s),
     "time that a reply may lie unread": format_duration(HTTP.write_timeout_s),
-    "bodies of the largest size held at a time": f"{lane.HELD_BODIES}",
-    "their bytes, or four of the largest if that is more": format_size(lane.HELD_BYTES_MAX),
+    "bodies of the largest size held at a time": f"{holding.HELD_BODIES}",
+    "their bytes, or four of the largest if that is more": format_size(holding.HELD_BYTES_MAX),
     "requests that wait behind another on one connection": f"{answering.PIPELINE_MAX}",
     "values in a query string": f"{query.PAIRS_MAX:,}",
     "time for calls in flight after SIGTERM": format_duration(HTTP.shutdown_grace_s),

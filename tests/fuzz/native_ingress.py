@@ -24,9 +24,10 @@ from dragoman.core.draft import whole
 from dragoman.core.fault import Fault, InvalidArgument, NotFound
 from dragoman.core.service import Pending
 from dragoman.core.target import Target
+from dragoman.ingress.listener import Naming
 from dragoman.ingress.native.doors import Door, Doors
 from dragoman.ingress.native.guard import Guard
-from dragoman.ingress.native.lane import Naming, NativeLane
+from dragoman.ingress.native.lane import NativeLane
 from dragoman.ingress.native.options import NativeOptions
 from dragoman.ingress.native.protocol import NativeProtocol
 from dragoman.telemetry.metrics import IngressMeter, Meter
@@ -162,7 +163,7 @@ class Harness:
             NativeOptions(body_bytes_max=2000),
             Tracer(lambda size: b"\x01" * size),
             SystemClock(),
-            Naming("fuzz", "fuzz", "00000000", count(1).__next__),
+            Naming("fuzz", "00000000", count(1).__next__, "fuzz"),
             Silent(),
         )
         self.guard = Guard()

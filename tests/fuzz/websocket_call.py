@@ -27,9 +27,10 @@ from dragoman.core.fault import Fault, NotFound
 from dragoman.core.service import Pending, settle
 from dragoman.core.target import Target
 from dragoman.ingress.http.doors import Door, Doors
-from dragoman.ingress.http.lane import CallLane, Naming
+from dragoman.ingress.http.lane import CallLane
 from dragoman.ingress.http.options import HttpOptions
 from dragoman.ingress.http.protocol import CallProtocol
+from dragoman.ingress.listener import Naming
 from dragoman.telemetry.metrics import IngressMeter, Meter
 from dragoman.telemetry.trace import Tracer
 from dragoman.wire.websocket import WebSocket

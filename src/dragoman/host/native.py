@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING
 
 from dragoman.host.doors import HostCatalogue, Listener
 from dragoman.ingress.http.documents import Documents
+from dragoman.ingress.listener import Naming
 from dragoman.ingress.native.doors import Door, Doors
 from dragoman.ingress.native.guard import Guard
-from dragoman.ingress.native.lane import Naming, NativeLane
+from dragoman.ingress.native.lane import NativeLane
 from dragoman.ingress.native.listening import listen
 from dragoman.ingress.native.listing import own_doors
 from dragoman.ingress.native.server import NativeServer
@@ -63,7 +64,7 @@ class Native:
             self._options,
             parts.tracer,
             parts.clock,
-            Naming(f"dragoman/{self._version}", parts.project.name, parts.call_prefix, parts.next_id),
+            Naming(parts.project.name, parts.call_prefix, parts.next_id, f"dragoman/{self._version}"),
             Listener(metrics.native, log),
         )
         lane.token = self._token

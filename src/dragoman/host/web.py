@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from dragoman.host.doors import HostCatalogue, HostDoors, Listener
-from dragoman.ingress.http.lane import CallLane, Naming
+from dragoman.ingress.http.lane import CallLane
 from dragoman.ingress.http.routes import build
 from dragoman.ingress.http.server import HttpServer, bind
+from dragoman.ingress.listener import Naming
 from dragoman.security.tls import context
 
 if TYPE_CHECKING:

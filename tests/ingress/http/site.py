@@ -27,10 +27,11 @@ from dragoman.core.fault import Fault, NotFound, Overloaded
 from dragoman.core.service import Pending, Service
 from dragoman.core.target import Target
 from dragoman.ingress.http.doors import Door, Doors
-from dragoman.ingress.http.lane import CallLane, Naming
+from dragoman.ingress.http.lane import CallLane
 from dragoman.ingress.http.options import HttpOptions
 from dragoman.ingress.http.routes import build
 from dragoman.ingress.http.server import HttpServer, bind
+from dragoman.ingress.listener import Naming
 from dragoman.security.tls import context
 from dragoman.telemetry.metrics import IngressMeter, Meter, Metrics
 from dragoman.telemetry.trace import Tracer

@@ -12,8 +12,9 @@ from dragoman.core.fault import Fault, NotFound, Overloaded
 from dragoman.core.target import Target
 from dragoman.ingress.http.doors import Doors
 from dragoman.ingress.http.head import Head
-from dragoman.ingress.http.lane import HEAD_BYTES_MAX, HEADS_MAX, CallLane, Naming
+from dragoman.ingress.http.lane import HEAD_BYTES_MAX, HEADS_MAX, CallLane
 from dragoman.ingress.http.options import HttpOptions
+from dragoman.ingress.listener import Naming
 from dragoman.telemetry.trace import Tracer
 
 from .site import Noted

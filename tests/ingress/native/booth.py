@@ -17,9 +17,10 @@ from dragoman.core.draft import whole
 from dragoman.core.fault import Fault, NotFound, Overloaded
 from dragoman.core.service import Pending, Service
 from dragoman.core.target import Target
+from dragoman.ingress.listener import Naming
 from dragoman.ingress.native.doors import Door, Doors
 from dragoman.ingress.native.guard import Guard
-from dragoman.ingress.native.lane import Naming, NativeLane
+from dragoman.ingress.native.lane import NativeLane
 from dragoman.ingress.native.listening import Listening, listen
 from dragoman.ingress.native.listing import own_doors
 from dragoman.ingress.native.options import NativeOptions
@@ -154,7 +155,7 @@ class Booth:
             options,
             Tracer(lambda size: b"\x07" * size),
             SystemClock(),
-            Naming("dragoman/9", "booth", PREFIX, count(1).__next__),
+            Naming("booth", PREFIX, count(1).__next__, "dragoman/9"),
             self.noted,
         )
         doors.replace(self._doors())

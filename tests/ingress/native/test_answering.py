@@ -8,7 +8,7 @@ import pytest
 
 from dragoman.core.call import Codec, Reply
 from dragoman.core.fault import Code, Started
-from dragoman.ingress.native.lane import HELD_BYTES_LEAST
+from dragoman.ingress.holding import HELD_BYTES_LEAST
 from dragoman.wire.frame import Kind
 
 from .booth import PREFIX, Booth, Caller

@@ -14,6 +14,7 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from dragoman.core.call import Codec
 from dragoman.core.fault import Fault, InvalidArgument, Overloaded
 from dragoman.core.service import Pending, settle
+from dragoman.ingress.holding import HELD_BYTES_LEAST
 from dragoman.ingress.http import answer, negotiation
 from dragoman.ingress.http.head import HEAD, NO_CONTENT, Refusal
 from dragoman.ingress.http.layout import Layout
@@ -37,8 +38,6 @@ PIPELINE_BYTES_MAX = 64 * 1024
 """And bytes of their bodies, so that nobody stores gigabytes here that way."""
 JOIN_BYTES_MAX = 64 * 1024
 """Up to here head and body are copied together; past it they are written one after the other."""
-HELD_BYTES_LEAST = 64 * 1024
-"""Bodies up to here are not counted among those that are held: connections are bounded, and so are they."""
 CONTENT_TYPES = {
     Codec.JSON: negotiation.JSON,
     Codec.MSGPACK: negotiation.MSGPACK,

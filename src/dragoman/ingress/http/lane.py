@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 from dragoman.core.fault import Draining, Overloaded
+from dragoman.ingress.holding import RETRY_S, held_bytes_max
 from dragoman.ingress.http import answer
 from dragoman.ingress.http.head import HEAD, NAME_CHARS_MAX
 from dragoman.ingress.http.overload import OverloadAnswers
@@ -19,49 +18,12 @@ if TYPE_CHECKING:
     from dragoman.ingress.http.doors import Doors, Tracer
     from dragoman.ingress.http.head import Head
     from dragoman.ingress.http.options import HttpOptions
+    from dragoman.ingress.listener import Listener, Naming
 
 HEADS_MAX = 1024
 """Heads remembered: each client program sends one or a few for every function that it calls."""
 HEAD_BYTES_MAX = 1024
 """Longer heads are read each time: remembering them would cost more memory than it saves work."""
-HELD_BODIES = 32
-"""Bodies of the largest size that may be held at a time: half a gigabyte as it is set, whatever connections send."""
-HELD_BYTES_MAX = 512 * 1024 * 1024
-"""And so many bytes of them."""
-HELD_BODIES_LEAST = 4
-"""But always so many bodies, or a large limit could not be used."""
-
-
-class Counts(Protocol):
-    """What an ingress counts."""
-
-    connections: int
-
-    def refused(self, reason: str) -> None:
-        """A request was turned away before it became a call; `reason` is one of few words."""
-        ...
-
-
-class Listener(Protocol):
-    """Told of what goes wrong."""
-
-    @property
-    def counts(self) -> Counts:
-        """Where to count."""
-        ...
-
-    def failed(self, call: Call, fault: Fault) -> None:
-        """A call has failed."""
-        ...
-
-
-@dataclass(frozen=True, slots=True)
-class Naming:
-    """How a host names itself and its calls: `prefix` makes the ids of its calls its own."""
-
-    service: str
-    prefix: str
-    next_id: Callable[[], int]
 
 
 class CallLane:
@@ -87,8 +49,7 @@ class CallLane:
         self.draining = False
         self.loopback_port = 0
         self.held_bytes = 0
-        largest = options.body_bytes_max
-        self.held_bytes_max = max(min(HELD_BODIES * largest, HELD_BYTES_MAX), HELD_BODIES_LEAST * largest)
+        self.held_bytes_max = held_bytes_max(options.body_bytes_max)
         self._service = naming.service
         self._overload = OverloadAnswers(naming.prefix, naming.service, self.wall, self._render)
 
@@ -107,7 +68,7 @@ class CallLane:
 
     def stopping(self) -> Draining:
         """Why there are no new calls while the host stops."""
-        return Draining(f"{self._service} is stopping and takes no new calls", retry_after_s=1)
+        return Draining(f"{self._service} is stopping and takes no new calls", retry_after_s=RETRY_S)
 
     def overloaded(self, fault: Overloaded, head: Head, call: Call, now: float, *, close: bool) -> bytes:
         """As `problem`, for a call that its function has no room for."""

@@ -8,9 +8,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from dragoman.core.call import Codec
-from dragoman.core.fault import InvalidArgument, Overloaded, Started
+from dragoman.core.fault import InvalidArgument, Started
 from dragoman.core.inflow import InputStream
-from dragoman.ingress.http.answering import HELD_BYTES_LEAST
+from dragoman.ingress.holding import HELD_BYTES_LEAST, full
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -93,7 +93,7 @@ class BodyLines:
         if size > lane.options.body_bytes_max:
             self._refuse(lane.options.body_bytes_max)
         elif size and lane.held_bytes > lane.held_bytes_max:
-            self.end(Overloaded("this host holds as many large bodies as it may", retry_after_s=1))
+            self.end(full())
 
     def _refuse(self, limit: int) -> None:
         detail = f"a line of the input is larger than the {limit} bytes that are read here"

@@ -14,7 +14,8 @@ import httptools
 
 from dragoman.core.draft import joined
 from dragoman.core.fault import Cancelled, InvalidArgument, Overloaded, PermissionDenied, Unimplemented
-from dragoman.ingress.http.answering import HELD_BYTES_LEAST, Answering
+from dragoman.ingress.holding import HELD_BYTES_LEAST, RETRY_S, full
+from dragoman.ingress.http.answering import Answering
 from dragoman.ingress.http.browser import rebound
 from dragoman.ingress.http.doors import CALL_PREFIX
 from dragoman.ingress.http.head import GET, OPTIONS, Head, Refusal, origin_form, too_large, wants_websocket
@@ -103,7 +104,7 @@ class CallProtocol(Answering):
             transport.abort()
         elif crowd > 0:
             detail = "this host has as many connections as it takes"
-            self.refuse(Refusal(Overloaded(detail, retry_after_s=1), 503, reason="connections"))
+            self.refuse(Refusal(Overloaded(detail, retry_after_s=RETRY_S), 503, reason="connections"))
         self.closing = self.lane.draining
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -358,8 +359,7 @@ class CallProtocol(Answering):
         lane.held_bytes += self._body_bytes - self._held_bytes
         self._held_bytes = self._body_bytes
         if lane.held_bytes > lane.held_bytes_max:
-            fault = Overloaded("this host holds as many large bodies as it may", retry_after_s=1)
-            self.refuse(Refusal(fault, reason="bodies"))
+            self.refuse(Refusal(full(), reason="bodies"))
 
     def _let_go(self) -> None:
         """Forget a body that has not come in whole."""

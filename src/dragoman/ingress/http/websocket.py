@@ -11,11 +11,11 @@ import asyncio
 from typing import TYPE_CHECKING
 
 from dragoman.core.call import Codec
-from dragoman.core.fault import Cancelled, Code, Fault, InvalidArgument, Overloaded, Started, Unimplemented
+from dragoman.core.fault import Cancelled, Code, Fault, InvalidArgument, Started, Unimplemented
 from dragoman.core.inflow import InputStream
 from dragoman.core.items import batches
 from dragoman.core.service import Pending, settle
-from dragoman.ingress.http.answering import HELD_BYTES_LEAST
+from dragoman.ingress.holding import HELD_BYTES_LEAST, full
 from dragoman.ingress.http.head import POST, Head, Refusal
 from dragoman.ingress.http.lines import AHEAD_BYTES
 from dragoman.ingress.http.negotiation import JSONL
@@ -178,7 +178,7 @@ class SocketCall:
         lane.held_bytes += size - self._held_bytes
         self._held_bytes = size
         if size and lane.held_bytes > lane.held_bytes_max:
-            self._fail(Overloaded("this host holds as many large bodies as it may", retry_after_s=1))
+            self._fail(full())
 
     def _took(self, size: int) -> None:
         self._ahead_bytes -= max(size, ITEM_BYTES_LEAST)

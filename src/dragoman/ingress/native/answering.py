@@ -10,7 +10,7 @@ from dragoman.core.inflow import InputStream
 from dragoman.core.items import gather
 from dragoman.core.relay import Relay
 from dragoman.core.service import Pending, settle
-from dragoman.ingress.native.lane import HELD_BYTES_LEAST
+from dragoman.ingress.holding import HELD_BYTES_LEAST
 from dragoman.wire.fault import Oversized
 from dragoman.wire.frame import Flag, Kind
 from dragoman.wire.state import IllegalTransition

@@ -2,74 +2,30 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 from dragoman.contract.fitting import fitted, in_reach
 from dragoman.core.call import Call, Codec
 from dragoman.core.fault import Draining, InvalidArgument, Overloaded, ResourceExhausted, Started
 from dragoman.core.units import format_size
+from dragoman.ingress.holding import HELD_BYTES_LEAST, RETRY_S, full, held_bytes_max
 from dragoman.wire.frame import FRAME_BYTES_MAX, META_BYTES_MAX
 from dragoman.wire.handshake import FEATURE_INPUT, Hello, Limits
 from dragoman.wire.meta import DEPTH_MAX
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from dragoman.core.clock import Clock
     from dragoman.core.fault import Fault
     from dragoman.core.target import Target
+    from dragoman.ingress.listener import Listener, Naming
     from dragoman.ingress.native.doors import Doors, Tracer
     from dragoman.ingress.native.options import NativeOptions
     from dragoman.wire.frame import Frame
     from dragoman.wire.meta import Entries
 
-HELD_BODIES = 32
-"""Bodies of the largest size that may be held at a time: half a gigabyte as it is set, whatever clients send."""
-HELD_BYTES_MAX = 512 * 1024 * 1024
-"""And so many bytes of them."""
-HELD_BODIES_LEAST = 4
-"""But always so many bodies, or a large limit could not be used."""
-HELD_BYTES_LEAST = 64 * 1024
-"""Bodies up to here are not counted among those that are held: calls are bounded, and so are they."""
-RETRY_S = 1.0
-"""When a client that was refused for a passing reason may try again."""
 CODECS = tuple(Codec)
 """Codecs by their number on the wire."""
 _JSON, _BYTES, _ARROW = int(Codec.JSON), int(Codec.BYTES), int(Codec.ARROW)
-
-
-class Counts(Protocol):
-    """What an ingress counts."""
-
-    connections: int
-
-    def refused(self, reason: str) -> None:
-        """A client or a call was turned away before it became a call; `reason` is one of few words."""
-        ...
-
-
-class Listener(Protocol):
-    """Told of what goes wrong."""
-
-    @property
-    def counts(self) -> Counts:
-        """Where to count."""
-        ...
-
-    def failed(self, call: Call, fault: Fault) -> None:
-        """A call has failed."""
-        ...
-
-
-@dataclass(frozen=True, slots=True)
-class Naming:
-    """How a host names itself and its calls: `prefix` makes the ids of its calls its own."""
-
-    host: str
-    service: str
-    prefix: str
-    next_id: Callable[[], int]
 
 
 class NativeLane:
@@ -92,8 +48,7 @@ class NativeLane:
         self.token = b""
         self.draining = False
         self.held_bytes = 0
-        largest = options.body_bytes_max
-        self.held_bytes_max = max(min(HELD_BODIES * largest, HELD_BYTES_MAX), HELD_BODIES_LEAST * largest)
+        self.held_bytes_max = held_bytes_max(options.body_bytes_max)
         self.connections_max = options.connections_max
         self._tracer = tracer
         self._next_id = naming.next_id
@@ -113,7 +68,7 @@ class NativeLane:
             raise self.stopping()
         if size > HELD_BYTES_LEAST and self.held_bytes + size > self.held_bytes_max:
             self.refused("bodies")
-            raise Overloaded("this host holds as many large bodies as it may", retry_after_s=RETRY_S)
+            raise full()
         left_s = frame.amount / 1000
         timeout_s = left_s if 0 < left_s < target.timeout_s else target.timeout_s
         body, taken = (frame.body, CODECS[codec]) if codec < _ARROW else fitted(frame.body, Codec.ARROW, target)

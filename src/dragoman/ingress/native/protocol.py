@@ -21,8 +21,8 @@ from dragoman.core.fault import (
     Unauthenticated,
     Unavailable,
 )
+from dragoman.ingress.holding import HELD_BYTES_LEAST, RETRY_S, full
 from dragoman.ingress.native.answering import Answer, fault_frame
-from dragoman.ingress.native.lane import HELD_BYTES_LEAST, RETRY_S
 from dragoman.wire.connection import Connection
 from dragoman.wire.fault import ProtocolFault
 from dragoman.wire.frame import Kind
@@ -326,8 +326,7 @@ class NativeProtocol(asyncio.Protocol):
             self._partial_bytes += size
         self._hold(self._partial_bytes if self._partial_bytes > HELD_BYTES_LEAST else 0)
         if self._held_bytes and self.lane.held_bytes > self.lane.held_bytes_max:
-            fault = Overloaded("this host holds as many large bodies as it may", retry_after_s=RETRY_S)
-            self.turn_away(fault, "bodies")
+            self.turn_away(full(), "bodies")
 
     def _hold(self, size: int) -> None:
         self.lane.held_bytes += size - self._held_bytes

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from dragoman.wire.frame import Flag, Frame, Kind
+from dragoman.wire.frame import HEADER_BYTES, Flag, Frame, Kind
 from dragoman.wire.handshake import Hello, Limits
 
 from .driver import Guest
@@ -80,6 +80,34 @@ ASYNC = """
         finally:
             print("cleaned up", flush=True)
 """
+FEEDING = """
+    import itertools
+    from dragoman import Context
+
+    def push(ctx: Context) -> int:
+        return ctx.call("x.y", values=itertools.count())
+"""
+ASKING = """
+    import threading
+    from collections.abc import Iterator
+    from dragoman import Context
+
+    def doubled(values: Iterator[int], ctx: Context) -> Iterator[int]:
+        over = threading.Event()
+
+        def ask() -> None:
+            while not (over.is_set() or ctx.cancelled):
+                pass
+
+        thread = threading.Thread(target=ask)
+        thread.start()
+        try:
+            for value in values:
+                yield value * 2
+        finally:
+            over.set()
+            thread.join()
+"""
 MIXED = (
     ASYNC
     + """
@@ -92,12 +120,12 @@ MIXED = (
 BOTH = pytest.mark.parametrize("source", [SYNC, ASYNC], ids=["sync", "async"])
 
 
-def feed(guest: Guest, name: str, input_: Any = None, *, stream: bool = False) -> int:
+def feed(guest: Guest, name: str, input_: Any = None, *, stream: bool = False, ms: int = 0) -> int:
     """Send a CALL whose input stream follows."""
     guest.last += 1
     flags = Flag.INPUT | (Flag.STREAM if stream else 0)
     body = json.dumps(input_ or {}).encode()
-    frame = Frame(Kind.CALL, flags, 1, guest.names.index(name), guest.last, 0, b"", body)
+    frame = Frame(Kind.CALL, flags, 1, guest.names.index(name), guest.last, ms, b"", body)
     guest.send(guest.connection.flagged_header(frame) + body)
     return guest.last
 
@@ -184,6 +212,42 @@ def test_a_cancel_ends_the_wait_for_items(serve: Serve, source: str) -> None:
     give(guest, call, 5)
     guest.send(guest.connection.finish(call))
     assert value_of(guest, call) == 5
+
+
+@BOTH
+def test_a_deadline_ends_the_wait_for_items(serve: Serve, source: str) -> None:
+    guest = serve(source)
+    call = feed(guest, "stubborn", ms=100)
+    give(guest, call, 1)
+    assert value_of(guest, call)["code"] == "DEADLINE_EXCEEDED"
+    call = feed(guest, "total")
+    give(guest, call, 5)
+    guest.send(guest.connection.finish(call))
+    assert value_of(guest, call) == 5
+
+
+@pytest.mark.parametrize(("ms", "code"), [(0, "CANCELLED"), (100, "DEADLINE_EXCEEDED")])
+def test_a_function_that_feeds_another_ends_though_that_one_takes_no_more(serve: Serve, ms: int, code: str) -> None:
+    credit = 100
+    guest = serve(FEEDING, hello=Hello("test/0", features=("input",), limits=Limits(credit_bytes=credit)))
+    call = guest.start("push", ms=ms)
+    nested = guest.nested()
+    while credit > 0:
+        credit -= HEADER_BYTES + len(guest.receive(lambda frame: frame.kind == Kind.ITEM).body)
+    if not ms:
+        guest.cancel(call)
+    assert value_of(guest, call)["code"] == code
+    assert guest.receive(lambda frame: frame.call == nested.call and frame.kind == Kind.CANCEL)
+
+
+def test_a_thread_that_asks_for_a_cancel_does_not_take_the_waiting_function_s_items_away(serve: Serve) -> None:
+    guest = serve(ASKING)
+    call = feed(guest, "doubled", stream=True)
+    for value in range(200):
+        give(guest, call, value)
+        assert guest.item(call) == value * 2
+    guest.send(guest.connection.finish(call))
+    assert guest.receive(lambda frame: frame.kind == Kind.END).body == b""
 
 
 @BOTH

@@ -221,6 +221,7 @@ class Blocking:
                     raise RuntimeError(message)
                 if runner.cancelled and inflow.call == runner.call and not runner.interrupted:
                     runner.interrupted = True
+                    runner.struck = False  # one that is under way would hit the function's clean-up
                     raise CallCancelled
                 frame = inflow.take(line)
                 if frame is not None or inflow.ended:

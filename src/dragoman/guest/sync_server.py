@@ -129,7 +129,12 @@ class SyncServer:
                 self._act(frame)
 
     def look(self, now: float) -> None:
-        """Read what is there, without waiting. Under the lock."""
+        """Read what is there, without waiting. Under the lock.
+
+        Only the main thread does while it rests: a bell that another rang in its place would not end its poll.
+        """
+        if self._reading and get_ident() != self._main:
+            return
         self.looked_at = now
         try:
             for _ in range(READS_MAX):
@@ -183,8 +188,10 @@ class SyncServer:
             return
         poll = select.poll()
         poll.register(self.line.sock.fileno(), select.POLLIN)
-        self._reading = True
         try:
+            # Under the lock: whoever is reading just now has rung by then, and nobody else begins.
+            with self.line.lock:
+                self._reading = True
             while not bell.acquire(blocking=False):
                 poll.poll()
                 with self.line.lock:
@@ -200,10 +207,13 @@ class SyncServer:
         return self.runner.call, self.runner.began_at
 
     def attend(self, call: int) -> bool:
-        """Send, read and answer without blocking while `call` runs; false once it does not."""
+        """Send, read and answer without blocking while `call` runs; false once it does not, or reads for itself.
+
+        Also a call that reads for itself is told of its deadline, and struck: the signal is what ends its poll.
+        """
         line, runner = self.line, self.runner
         with line.lock:
-            if runner.call != call or self._reading:
+            if runner.call != call:
                 return False
             now = monotonic()
             self.look(now)
@@ -214,7 +224,7 @@ class SyncServer:
             if self.port.may_strike():
                 # Under the lock: what is asked for this call must never hit the next.
                 self._interrupter.strike()
-            return True
+            return not self._reading
 
     def try_sleep(self) -> bool:
         """Note that the watcher sleeps, unless a call runs.

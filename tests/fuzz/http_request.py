@@ -7,38 +7,24 @@ requests at random, from a seed that it prints.
 
 from __future__ import annotations
 
-import argparse
 import asyncio
 import random
 import re
-import socket
-import sys
-import time
 from collections.abc import Callable
-from contextlib import suppress
-from itertools import count, pairwise
+from functools import partial
+from itertools import pairwise
 from typing import Any
 
-import uvloop
-from uvicorn.config import Config
-from uvicorn.server import ServerState
+from lane_connections import LaneConnections, fuzz
 
 from dragoman.core.call import Call, Codec, Reply
-from dragoman.core.clock import SystemClock
 from dragoman.core.draft import whole
-from dragoman.core.fault import Fault, InvalidArgument, NotFound
+from dragoman.core.fault import InvalidArgument
 from dragoman.core.service import Pending
 from dragoman.core.target import Target
-from dragoman.ingress.http.doors import Door, Doors
-from dragoman.ingress.http.lane import CallLane
+from dragoman.ingress.http.doors import Door
 from dragoman.ingress.http.options import HttpOptions
-from dragoman.ingress.http.protocol import CallProtocol
-from dragoman.ingress.listener import Naming
-from dragoman.telemetry.metrics import IngressMeter, Meter
-from dragoman.telemetry.trace import Tracer
 
-TURNS = 6
-"""Turns of the loop after which everything that needs no waiting has been answered."""
 HEAD = b" /v1/call/%b HTTP/1.1\r\nHost: localhost\r\n"
 STATUS = re.compile(rb"HTTP/1\.1 (\d\d\d) ")
 
@@ -70,39 +56,14 @@ SEEDS = [
 ]
 
 
-class Silent:
-    """Counts, and fails on nothing."""
-
-    counts = IngressMeter()
-
-    def failed(self, call: Call, fault: Fault) -> None:
-        """Leave it."""
-
-
-class Harness:
-    """One lane, and connections to it one after the other."""
+class Harness(LaneConnections):
+    """A function that echoes and one that refuses; each call is noted."""
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
-        self.loop = loop
+        super().__init__(loop, HttpOptions(body_bytes_max=1000, header_bytes_max=2000), self._app)
         self.calls: list[tuple[bytes, Codec]] = []
-        self.errors: list[Any] = []
-        self.meter = Meter()
-        loop.set_exception_handler(lambda _, context: self.errors.append(context))
-        doors = Doors(NotFound)
-        self.lane = CallLane(
-            doors,
-            HttpOptions(body_bytes_max=1000, header_bytes_max=2000),
-            Tracer(lambda size: b"\x01" * size),
-            SystemClock(),
-            Naming("fuzz", "00000000", count(1).__next__),
-            Silent(),
-        )
         functions = {"fn.echo": self._echo, "fn.refuse": self._refuse}
-        doors.replace({name: self._door(name, service) for name, service in functions.items()})
-        self.config = Config(
-            self._app, ws="none", lifespan="off", log_config=None, interface="asgi3", proxy_headers=False
-        )
-        self.config.load()
+        self.doors.replace({name: self._door(name, service) for name, service in functions.items()})
 
     def _door(self, name: str, service: Callable[[Call], Pending]) -> Door:
         return Door(Target(name, "fn", name[3:], 0, 5.0, idempotent=True, raw_input=True), service, self.meter, {})
@@ -124,34 +85,8 @@ class Harness:
     async def feed(self, pieces: list[bytes]) -> tuple[list[tuple[bytes, Codec]], list[bytes]]:
         """The calls that pieces of input make, and the statuses of the answers."""
         self.calls = []
-        ours, theirs = socket.socketpair()
-        ours.settimeout(0)
-        state = ServerState()
-        transport, protocol = await self.loop.connect_accepted_socket(
-            lambda: CallProtocol(self.config, state, {}, self.loop, lane=self.lane), theirs
-        )
-        said = b""
-        for piece in pieces:
-            if not transport.is_closing():
-                protocol.data_received(piece)
-            said += await self._hear(ours)
-        said += await self._hear(ours)
-        ours.close()
-        transport.abort()
-        for _ in range(TURNS):
-            await asyncio.sleep(0)
-        assert not self.errors, self.errors
-        assert self.meter.in_flight == 0
-        assert self.lane.held_bytes == 0
+        said = await self.answer(pieces)
         return self.calls, STATUS.findall(said)
-
-    async def _hear(self, sock: socket.socket) -> bytes:
-        said = b""
-        for _ in range(TURNS):
-            await asyncio.sleep(0)
-            with suppress(BlockingIOError, ConnectionResetError):
-                said += sock.recv(1 << 20)
-        return said
 
 
 async def run_once(harness: Harness, data: bytes, chance: random.Random) -> None:
@@ -192,33 +127,5 @@ def mutate(chance: random.Random) -> bytes:
     return bytes(data)
 
 
-async def run_random(seconds: float, seed: int) -> int:
-    """Mutate for some time; return how many inputs were run. On a bug, the input is on stderr."""
-    chance = random.Random(seed)
-    harness = Harness(asyncio.get_running_loop())
-    until = time.monotonic() + seconds
-    number = 0
-    while time.monotonic() < until:
-        data = mutate(chance)
-        number += 1
-        try:
-            await run_once(harness, data, chance)
-        except BaseException:
-            sys.stderr.write(f"seed {seed}, input {number}: {data!r}\n")
-            raise
-    return number
-
-
-def main(arguments: list[str]) -> None:
-    """Run the random mutations."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--seconds", type=float, default=5.0)
-    parser.add_argument("--seed", type=int, default=time.time_ns() % 2**32)
-    options = parser.parse_args(arguments)
-    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        number = runner.run(run_random(options.seconds, options.seed))
-    sys.stdout.write(f"seed {options.seed}: {number} inputs, no bug\n")
-
-
 if __name__ == "__main__":
-    main(sys.argv[1:])
+    fuzz(__doc__, mutate, lambda loop: partial(run_once, Harness(loop)))

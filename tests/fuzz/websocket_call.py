@@ -7,36 +7,21 @@ the same items, as far as both calls go, and nothing may be left in flight or he
 
 from __future__ import annotations
 
-import argparse
 import asyncio
 import random
-import socket
-import sys
-import time
-from contextlib import suppress
-from itertools import count, pairwise
+from functools import partial
+from itertools import pairwise
 from typing import Any
 
-import uvloop
-from uvicorn.config import Config
-from uvicorn.server import ServerState
+from lane_connections import LaneConnections, fuzz
 
 from dragoman.core.call import Call, Codec, Reply
-from dragoman.core.clock import SystemClock
-from dragoman.core.fault import Fault, NotFound
 from dragoman.core.service import Pending, settle
 from dragoman.core.target import Target
-from dragoman.ingress.http.doors import Door, Doors
-from dragoman.ingress.http.lane import CallLane
+from dragoman.ingress.http.doors import Door
 from dragoman.ingress.http.options import HttpOptions
-from dragoman.ingress.http.protocol import CallProtocol
-from dragoman.ingress.listener import Naming
-from dragoman.telemetry.metrics import IngressMeter, Meter
-from dragoman.telemetry.trace import Tracer
 from dragoman.wire.websocket import WebSocket
 
-TURNS = 8
-"""Turns of the loop after which everything that needs no waiting has been answered."""
 MESSAGE_BYTES_MAX = 2000
 HANDSHAKE = (
     b"GET /v1/call/fn.count HTTP/1.1\r\nHost: localhost\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
@@ -75,39 +60,14 @@ SEEDS = [
 ]
 
 
-class Silent:
-    """Counts, and fails on nothing."""
-
-    counts = IngressMeter()
-
-    def failed(self, call: Call, fault: Fault) -> None:
-        """Leave it."""
-
-
-class Harness:
-    """One lane, and connections to it one after the other."""
+class Harness(LaneConnections):
+    """A function that takes an input stream; each item is noted."""
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
-        self.loop = loop
+        super().__init__(loop, HttpOptions(body_bytes_max=MESSAGE_BYTES_MAX), self._app)
         self.items: list[Item] = []
-        self.errors: list[Any] = []
-        self.meter = Meter()
-        loop.set_exception_handler(lambda _, context: self.errors.append(context))
-        doors = Doors(NotFound)
-        self.lane = CallLane(
-            doors,
-            HttpOptions(body_bytes_max=MESSAGE_BYTES_MAX),
-            Tracer(lambda size: b"\x01" * size),
-            SystemClock(),
-            Naming("fuzz", "00000000", count(1).__next__),
-            Silent(),
-        )
         target = Target("fn.count", "fn", "count", 0, 5.0, idempotent=True, input_stream="values")
-        doors.replace({"fn.count": Door(target, self._count, self.meter, {})})
-        self.config = Config(
-            self._app, ws="none", lifespan="off", log_config=None, interface="asgi3", proxy_headers=False
-        )
-        self.config.load()
+        self.doors.replace({"fn.count": Door(target, self._count, self.meter, {})})
 
     def _count(self, call: Call) -> Pending:
         return settle(self._counted(call))
@@ -124,36 +84,11 @@ class Harness:
     async def feed(self, pieces: list[bytes]) -> list[Item]:
         """The items that the function is given where a client sends these pieces."""
         self.items = []
-        ours, theirs = socket.socketpair()
-        ours.settimeout(0)
-        state = ServerState()
-        transport, protocol = await self.loop.connect_accepted_socket(
-            lambda: CallProtocol(self.config, state, {}, self.loop, lane=self.lane), theirs
-        )
-        protocol.data_received(HANDSHAKE)
-        answer = bytearray()
-        for piece in pieces:
-            if not transport.is_closing():
-                protocol.data_received(piece)
-            await self._hear(ours, answer)
-        await self._hear(ours, answer)
-        assert answer.startswith(b"HTTP/1.1 101 "), bytes(answer[:80])
+        answer = await self.answer(pieces, HANDSHAKE)
+        assert answer.startswith(b"HTTP/1.1 101 "), answer[:80]
         given = sum(map(len, pieces))
         assert len(answer) <= 2 * given + 2000, "nobody is made to write much more than was sent"
-        ours.close()
-        transport.abort()
-        for _ in range(TURNS):
-            await asyncio.sleep(0)
-        assert not self.errors, self.errors
-        assert self.meter.in_flight == 0
-        assert self.lane.held_bytes == 0
         return self.items
-
-    async def _hear(self, sock: socket.socket, answer: bytearray) -> None:
-        for _ in range(TURNS):
-            await asyncio.sleep(0)
-            with suppress(BlockingIOError, ConnectionResetError):
-                answer += sock.recv(1 << 20)
 
 
 async def run_once(harness: Harness, data: bytes, chance: random.Random) -> None:
@@ -188,33 +123,5 @@ def mutate(chance: random.Random) -> bytes:
     return bytes(data)
 
 
-async def run_random(seconds: float, seed: int) -> int:
-    """Mutate for some time; return how many inputs were run. On a bug, the input is on stderr."""
-    chance = random.Random(seed)
-    harness = Harness(asyncio.get_running_loop())
-    until = time.monotonic() + seconds
-    number = 0
-    while time.monotonic() < until:
-        data = mutate(chance)
-        number += 1
-        try:
-            await run_once(harness, data, chance)
-        except BaseException:
-            sys.stderr.write(f"seed {seed}, input {number}: {data!r}\n")
-            raise
-    return number
-
-
-def main(arguments: list[str]) -> None:
-    """Run the random mutations."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--seconds", type=float, default=5.0)
-    parser.add_argument("--seed", type=int, default=time.time_ns() % 2**32)
-    options = parser.parse_args(arguments)
-    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        number = runner.run(run_random(options.seconds, options.seed))
-    sys.stdout.write(f"seed {options.seed}: {number} inputs, no bug\n")
-
-
 if __name__ == "__main__":
-    main(sys.argv[1:])
+    fuzz(__doc__, mutate, lambda loop: partial(run_once, Harness(loop)))

@@ -3,16 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING
 
 from tests.fuzz.native_ingress import SEEDS, Harness, mutated
 
-if TYPE_CHECKING:
-    from pathlib import Path
 
-
-async def test_seeds_and_what_is_made_of_them_break_nothing(tmp_path: Path) -> None:
-    harness = Harness(asyncio.get_running_loop(), tmp_path / "n.sock")
+async def test_seeds_and_what_is_made_of_them_break_nothing() -> None:
+    harness = Harness(asyncio.get_running_loop())
     for seed in SEEDS:
         harness.check(seed)
     for number in range(300):

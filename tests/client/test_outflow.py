@@ -46,13 +46,26 @@ async def test_an_asynchronous_one_runs_on_the_loop() -> None:
 
 
 async def test_an_iterator_is_only_a_little_ahead() -> None:
-    taken = itertools.count()
-    outflow = Outflow(next(taken) for _ in itertools.repeat(0))
+    taken: list[int] = []
+    ahead, closed = threading.Event(), threading.Event()
+
+    def made() -> Iterator[int]:
+        try:
+            for number in itertools.count():
+                taken.append(number)
+                if number == AHEAD_MAX:
+                    ahead.set()
+                yield number
+        finally:
+            closed.set()
+
+    outflow = Outflow(made())
     iterator = aiter(outflow)
     await anext(iterator)
-    await asyncio.sleep(0.05)
-    assert next(taken) <= 2 * AHEAD_MAX
+    assert await asyncio.to_thread(ahead.wait, 10)
     outflow.close()
+    assert await asyncio.to_thread(closed.wait, 10)
+    assert len(taken) == AHEAD_MAX + 1
 
 
 async def test_closing_ends_the_iterator_in_its_thread() -> None:

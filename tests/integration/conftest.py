@@ -26,6 +26,8 @@ from dragoman.host.watch import watch
 from dragoman.workers.pool import Pool
 from tests.integration.five import Five, five_served
 
+pytest.register_assert_rewrite("tests.integration.bad_luck")
+
 PATIENCE_S = 20.0
 SUPPORT = Path(__file__).parent / "support"
 

@@ -2,51 +2,34 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import shutil
-import signal
 import subprocess
-import threading
-import time
 import zipfile
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 import dragoman
-from dragoman.core.fault import (
-    Code,
-    DeadlineExceeded,
-    Fault,
-    InvalidArgument,
-    OutOfRange,
-    Started,
-    StartFailed,
-    Unavailable,
-)
+from dragoman.core.fault import Code, DeadlineExceeded, Fault, InvalidArgument, OutOfRange, Started, StartFailed
 from dragoman.host.blocking import BlockingProject
-from tests.integration.conftest import Hosting, alive, descendants, marked, until
+from tests.integration.bad_luck import (
+    PYTHON,
+    BadLuck,
+    Death,
+    Failure,
+    ProjectOf,
+    opened,
+    raised,
+    workers_die_with_their_host,
+)
+from tests.integration.conftest import Hosting, until
 from tests.integration.web import serving
 
 SEGMENT_FROM = 256 * 1024
 SOURCES = Path(__file__).parent / "sources"
-PYTHON = """
-from collections.abc import Callable, Iterator
-import time
-from dragoman import Context
-
-def twice(n: int) -> int: return 2 * n
-def count(n: int) -> Iterator[int]: yield from range(n)
-def slow() -> str:
-    time.sleep(60)
-    return "late"
-def total(numbers: Iterator[int]) -> int: return sum(numbers)
-def ask(n: int, ctx: Context) -> int: return ctx.call("work.square", n=n)
-def through(n: int, ctx: Context) -> int: return ctx.call("work.ask", n=n)
-"""
 TOML = """
 [sources.work]
 path = "Work.java"
@@ -62,6 +45,23 @@ ORDER = {
     "at": "2026-01-31T23:59:59.123456789Z",
     "tags": {"": "e\u0301"},
 }
+FAILURES = [
+    Failure("fail", {}, Code.NOT_FOUND, "no order 7"),
+    Failure("throws", {}, Code.UNKNOWN, "java.io.IOException: plain"),
+    Failure("panics", {"n": 3}, Code.UNKNOWN, "ArrayIndexOutOfBoundsException: Index 3 out of bounds for length 0"),
+    Failure("overflows", {"n": 1}, Code.UNKNOWN, "java.lang.StackOverflowError"),
+    Failure("unserialisable", {}, Code.OUT_OF_RANGE, "/a/1"),
+    Failure("nasty", {}, Code.UNKNOWN, "its message cannot be read"),
+    Failure("digs", {}, Code.UNKNOWN, "java.lang.StackOverflowError"),
+]
+DEATHS = [
+    Death("exits", "exit code 3"),
+    Death("halts", "exit code 4"),
+    Death("crashes", "signal 6"),
+    Death("out_of_memory", "exit code 3"),
+    Death("aborts", "died"),
+    Death("nonsense", "protocol"),
+]
 
 pytestmark = pytest.mark.needs("javac")
 
@@ -72,14 +72,6 @@ def project_in(folder: Path, *, workers: str = "1", more: str = "", mark: str = 
     (folder / "py.py").write_text(PYTHON)
     (folder / "dragoman.toml").write_text(TOML.format(workers=workers, more=more, mark=mark))
     return folder
-
-
-@contextlib.contextmanager
-def opened(folder: Path) -> Generator[BlockingProject]:
-    """A project whose Java source has been built and is ready: Python's is so long before."""
-    with dragoman.open(folder) as project:
-        until(lambda: _squares(project), within_s=60.0)
-        yield project
 
 
 @pytest.fixture(scope="module")
@@ -94,18 +86,17 @@ def bad_place(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("bad")
 
 
+@pytest.fixture
+def project_of(place: Path) -> ProjectOf:
+    """Write a project for one test, which may not leave its worker whole."""
+    return partial(project_in, place)
+
+
 @pytest.fixture(scope="module")
 def shop(place: Path) -> Iterator[BlockingProject]:
     """One project for what leaves its worker whole."""
     with opened(project_in(place)) as project:
         yield project
-
-
-def raised(project: BlockingProject, function: str, value: dict[str, Any] | None = None, **options: float) -> Fault:
-    """The fault of a call."""
-    with pytest.raises(Fault) as caught:
-        project.call(function, value, **options)
-    return caught.value
 
 
 def test_a_record_comes_back_as_it_went(shop: BlockingProject) -> None:
@@ -172,50 +163,6 @@ def test_java_and_python_call_one_another(shop: BlockingProject) -> None:
     assert shop.call("work.give", {"n": 300}) == sum(range(300))
 
 
-def test_a_deadline_goes_along_the_chain(shop: BlockingProject) -> None:
-    begun = time.monotonic()
-    assert isinstance(raised(shop, "work.ask_slow", timeout=0.5), DeadlineExceeded)
-    assert time.monotonic() - begun < 2.0
-
-
-def test_a_function_stops_when_its_time_is_up(shop: BlockingProject) -> None:
-    pid = shop.call("work.pid")
-    assert isinstance(raised(shop, "work.nap", {"s": 60.0}, timeout=0.3), DeadlineExceeded)
-    assert shop.call("work.pid") == pid
-
-
-def test_many_calls_run_side_by_side(shop: BlockingProject) -> None:
-    begun = time.monotonic()
-    threads = [threading.Thread(target=shop.call, args=("work.nap", {"s": 0.5})) for _ in range(8)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert time.monotonic() - begun < 2.0
-
-
-@pytest.mark.parametrize(
-    ("function", "value", "code", "detail"),
-    [
-        ("fail", {}, Code.NOT_FOUND, "no order 7"),
-        ("throws", {}, Code.UNKNOWN, "java.io.IOException: plain"),
-        ("panics", {"n": 3}, Code.UNKNOWN, "ArrayIndexOutOfBoundsException: Index 3 out of bounds for length 0"),
-        ("overflows", {"n": 1}, Code.UNKNOWN, "java.lang.StackOverflowError"),
-        ("unserialisable", {}, Code.OUT_OF_RANGE, "/a/1"),
-        ("nasty", {}, Code.UNKNOWN, "its message cannot be read"),
-        ("digs", {}, Code.UNKNOWN, "java.lang.StackOverflowError"),
-    ],
-)
-def test_a_call_that_fails_leaves_its_worker(
-    shop: BlockingProject, function: str, value: dict[str, Any], code: Code, detail: str
-) -> None:
-    pid = shop.call("work.pid")
-    fault = raised(shop, f"work.{function}", value)
-    assert (fault.code, fault.started) == (code, Started.YES)
-    assert detail in fault.detail
-    assert shop.call("work.pid") == pid
-
-
 def test_a_result_that_cannot_be_sent_names_its_place(shop: BlockingProject) -> None:
     fault = raised(shop, "work.unserialisable")
     assert isinstance(fault, OutOfRange)
@@ -231,70 +178,9 @@ def test_an_exception_in_a_thread_of_its_own_is_log(shop: BlockingProject) -> No
     assert shop.call("work.other_thread") == shop.call("work.pid")
 
 
-@pytest.mark.parametrize(
-    ("function", "why"),
-    [
-        ("exits", "exit code 3"),
-        ("halts", "exit code 4"),
-        ("crashes", "signal 6"),
-        ("out_of_memory", "exit code 3"),
-        ("aborts", "died"),
-        ("nonsense", "protocol"),
-    ],
-)
-def test_a_worker_that_dies_is_that_calls_loss_alone(shop: BlockingProject, function: str, why: str) -> None:
-    pid = shop.call("work.pid")
-    fault = raised(shop, f"work.{function}")
-    assert isinstance(fault, Unavailable)
-    assert fault.started is Started.YES
-    assert why in fault.detail
-    assert shop.call("work.square", {"n": 7}) == 49
-    assert shop.call("work.pid") != pid
-
-
-def test_a_worker_killed_in_mid_call(shop: BlockingProject) -> None:
-    victim = shop.call("work.pid")
-    threading.Timer(0.2, os.kill, (victim, signal.SIGKILL)).start()
-    fault = raised(shop, "work.nap", {"s": 60.0})
-    assert isinstance(fault, Unavailable)
-    assert fault.started is Started.YES
-    assert shop.call("work.square", {"n": 7}) == 49
-
-
-@pytest.mark.parametrize("function", ["stubborn", "stops_itself", "spins"])
-def test_work_that_does_not_end_is_ended(place: Path, mark: str, function: str) -> None:
-    with opened(project_in(place, mark=mark)) as project:
-        victim = project.call("work.pid")
-        begun = time.monotonic()
-        assert isinstance(raised(project, f"work.{function}", timeout=1.0), DeadlineExceeded)
-        assert time.monotonic() - begun < 1.3
-        until(lambda: not alive(victim) and not marked(mark))
-        until(lambda: _squares(project))
-
-
-def _squares(project: BlockingProject) -> bool:
-    with contextlib.suppress(Unavailable):  # said of a call that was sent to the worker that was just being ended
-        return project.call("work.square", {"n": 7}) == 49
-    return False
-
-
 def test_what_a_function_prints_breaks_nothing(shop: BlockingProject) -> None:
     assert shop.call("work.prints", {"n": 64 * 1024}) == "printed"  # 64 MB
     assert shop.call("work.log", {"n": 1}) is None
-
-
-def test_a_worker_that_leaks_is_replaced(place: Path) -> None:
-    more = 'recycle = { memory = "100MB" }'
-    with opened(project_in(place, more=more)) as project:
-        first = project.call("work.pid")
-
-        def replaced() -> bool:
-            with contextlib.suppress(Unavailable):
-                return project.call("work.leaks") != first
-            return True
-
-        until(replaced)
-        assert project.call("work.square", {"n": 7}) == 49
 
 
 BROKEN = """
@@ -402,22 +288,18 @@ def test_a_worker_that_is_never_ready_is_given_up(tmp_path: Path) -> None:
     assert "start_timeout of 1s" in fault.detail
 
 
-def test_java_workers_die_with_their_host(place: Path, hosting: Callable[..., Hosting]) -> None:
-    # A project of one source is open when that has started.
-    project_file = project_in(place) / "dragoman.toml"
-    project_file.write_text(project_file.read_text().partition("[sources.py]")[0])
-    host = hosting(place, "work.pid")
-    worker = int(host.line())
-    family = descendants(host.process.pid)
-    assert worker in family
-    host.process.kill()
-    host.process.wait()
-    until(lambda: not any(alive(pid) for pid in family))
+class TestBadLuck(BadLuck):
+    @pytest.fixture(params=FAILURES, ids=lambda each: each.function)
+    def failure(self, request: pytest.FixtureRequest) -> Failure:
+        return request.param
 
+    @pytest.fixture(params=DEATHS, ids=lambda each: each.function)
+    def death(self, request: pytest.FixtureRequest) -> Death:
+        return request.param
 
-def test_a_stream_that_is_left_stops_its_function(place: Path) -> None:
-    with opened(project_in(place, more="concurrency = 1")) as project:
-        items = project.stream("work.count", {"n": 2**40})
-        assert next(items) == 0
-        items.close()
-        assert project.call("work.square", {"n": 7}) == 49
+    def test_workers_die_with_their_host(self, project_of: ProjectOf, hosting: Callable[..., Hosting]) -> None:
+        # A project of one source is open when that has started.
+        folder = project_of()
+        project_file = folder / "dragoman.toml"
+        project_file.write_text(project_file.read_text().partition("[sources.py]")[0])
+        workers_die_with_their_host(hosting(folder, "work.pid"))

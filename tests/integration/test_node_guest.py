@@ -3,36 +3,22 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import os
 import shutil
-import signal
-import threading
-import time
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Iterator
+from functools import partial
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 import dragoman
-from dragoman.core.fault import Code, DeadlineExceeded, Fault, InvalidArgument, Started, StartFailed, Unavailable
+from dragoman.core.fault import Code, InvalidArgument, Started, StartFailed, Unavailable
 from dragoman.host.blocking import BlockingProject
-from tests.integration.conftest import Hosting, alive, descendants, marked, soon, until
+from tests.integration.bad_luck import PYTHON, BadLuck, Death, Failure, ProjectOf, raised
+from tests.integration.conftest import soon, until
 from tests.integration.web import Answer, serving
 
 SOURCES = Path(__file__).parent / "sources" / "node"
-PYTHON = """
-import time
-from dragoman import Context
-
-def twice(n: int) -> int: return 2 * n
-def slow() -> str:
-    time.sleep(60)
-    return "late"
-def ask(n: int, ctx: Context) -> int: return ctx.call("work.square", n=n)
-def through(n: int, ctx: Context) -> int: return ctx.call("work.ask", n=n)
-"""
 TOML = """
 [sources.work]
 path = "work.mjs"
@@ -48,6 +34,21 @@ ORDER = {
     "at": "2026-01-31T23:59:59.123456789Z",
     "data": b"\0\xff",
 }
+FAILURES = [
+    Failure("fail", {}, Code.NOT_FOUND, "no order 7"),
+    Failure("error", {}, Code.UNKNOWN, "RangeError: plain"),
+    Failure("rejects", {}, Code.UNKNOWN, "SyntaxError: later"),
+    Failure("text", {}, Code.UNKNOWN, "only text"),
+    Failure("stray", {}, Code.UNKNOWN, "nobody waits for this"),
+    Failure("timer", {}, Code.UNKNOWN, "thrown in a timer"),
+    Failure("overflows", {}, Code.UNKNOWN, "Maximum call stack"),
+    Failure("unserialisable", {}, Code.OUT_OF_RANGE, "/a/1"),
+]
+DEATHS = [
+    Death("exits", "exit code 3"),
+    Death("aborts", "died"),
+    Death("nonsense", "protocol"),
+]
 
 pytestmark = pytest.mark.needs("node")
 
@@ -60,18 +61,17 @@ def project_in(folder: Path, *, more: str = "", mark: str = "471", env: str = ""
     return folder
 
 
+@pytest.fixture
+def project_of(tmp_path: Path) -> ProjectOf:
+    """Write a project for one test, which may not leave its worker whole."""
+    return partial(project_in, tmp_path)
+
+
 @pytest.fixture(scope="module")
 def shop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[BlockingProject]:
     """One project for what leaves its worker whole, or replaced."""
     with dragoman.open(project_in(tmp_path_factory.mktemp("node"))) as project:
         yield project
-
-
-def raised(project: BlockingProject, function: str, value: dict[str, Any] | None = None, **options: float) -> Fault:
-    """The fault of a call."""
-    with pytest.raises(Fault) as caught:
-        project.call(function, value, **options)
-    return caught.value
 
 
 def test_a_record_comes_back_as_it_went(shop: BlockingProject) -> None:
@@ -110,9 +110,9 @@ async def test_a_caller_that_leaves_aborts_the_signal(tmp_path: Path) -> None:
     marker = tmp_path / "why"
     async with dragoman.open(project_in(tmp_path)) as project:
         task = asyncio.ensure_future(project.call("work.notices", {"marker": str(marker)}))
-        await asyncio.sleep(0.2)
+        await soon(lambda: marker.exists() and marker.read_text() == "waiting")
         task.cancel()
-        await soon(lambda: marker.exists() and marker.read_text() == "CANCELLED")
+        await soon(lambda: marker.read_text() == "CANCELLED")
         assert await project.call("work.square", {"n": 7}) == 49
 
 
@@ -144,63 +144,9 @@ def test_node_and_python_call_one_another(shop: BlockingProject) -> None:
     assert shop.call("py.through", {"n": 3}) == 6
 
 
-def test_a_deadline_goes_along_the_chain(shop: BlockingProject) -> None:
-    begun = time.monotonic()
-    assert isinstance(raised(shop, "work.ask_slow", timeout=0.5), DeadlineExceeded)
-    assert time.monotonic() - begun < 2.0
-
-
-def test_a_function_stops_when_its_time_is_up(shop: BlockingProject) -> None:
-    pid = shop.call("work.pid")
-    assert isinstance(raised(shop, "work.nap", {"s": 60.0}, timeout=0.3), DeadlineExceeded)
-    assert shop.call("work.pid") == pid
-
-
-def test_many_calls_run_side_by_side(shop: BlockingProject) -> None:
-    begun = time.monotonic()
-    threads = [threading.Thread(target=shop.call, args=("work.nap", {"s": 0.5})) for _ in range(8)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert time.monotonic() - begun < 2.0
-
-
-@pytest.mark.parametrize(
-    ("function", "code", "detail"),
-    [
-        ("fail", Code.NOT_FOUND, "no order 7"),
-        ("error", Code.UNKNOWN, "RangeError: plain"),
-        ("rejects", Code.UNKNOWN, "SyntaxError: later"),
-        ("text", Code.UNKNOWN, "only text"),
-        ("stray", Code.UNKNOWN, "nobody waits for this"),
-        ("timer", Code.UNKNOWN, "thrown in a timer"),
-        ("overflows", Code.UNKNOWN, "Maximum call stack"),
-        ("unserialisable", Code.OUT_OF_RANGE, "/a/1"),
-    ],
-)
-def test_a_call_that_fails_leaves_its_worker(shop: BlockingProject, function: str, code: Code, detail: str) -> None:
-    pid = shop.call("work.pid")
-    fault = raised(shop, f"work.{function}")
-    assert (fault.code, fault.started) == (code, Started.YES)
-    assert detail in fault.detail
-    assert shop.call("work.pid") == pid
-
-
 def test_an_error_that_no_call_is_at_fault_for_has_the_worker_replaced(shop: BlockingProject) -> None:
     first = shop.call("work.late")
     until(lambda: shop.call("work.pid") != first)
-
-
-@pytest.mark.parametrize(("function", "why"), [("exits", "exit code 3"), ("aborts", "died"), ("nonsense", "protocol")])
-def test_a_worker_that_dies_is_that_calls_loss_alone(shop: BlockingProject, function: str, why: str) -> None:
-    pid = shop.call("work.pid")
-    fault = raised(shop, f"work.{function}")
-    assert isinstance(fault, Unavailable)
-    assert fault.started is Started.YES
-    assert why in fault.detail
-    assert shop.call("work.square", {"n": 7}) == 49
-    assert shop.call("work.pid") != pid
 
 
 def test_a_heap_that_is_full_ends_one_worker(tmp_path: Path) -> None:
@@ -209,50 +155,11 @@ def test_a_heap_that_is_full_ends_one_worker(tmp_path: Path) -> None:
         assert project.call("work.square", {"n": 7}) == 49
 
 
-def test_a_worker_killed_in_mid_call(shop: BlockingProject) -> None:
-    victim = shop.call("work.pid")
-    threading.Timer(0.2, os.kill, (victim, signal.SIGKILL)).start()
-    fault = raised(shop, "work.nap", {"s": 60.0})
-    assert isinstance(fault, Unavailable)
-    assert fault.started is Started.YES
-    assert shop.call("work.square", {"n": 7}) == 49
-
-
-@pytest.mark.parametrize("function", ["stubborn", "stops_itself", "spins"])
-def test_work_that_does_not_end_is_ended(tmp_path: Path, mark: str, function: str) -> None:
-    with dragoman.open(project_in(tmp_path, mark=mark)) as project:
-        victim = project.call("work.pid")
-        begun = time.monotonic()
-        assert isinstance(raised(project, f"work.{function}", timeout=1.0), DeadlineExceeded)
-        assert time.monotonic() - begun < 1.3
-        until(lambda: not alive(victim) and not marked(mark))
-        until(lambda: _squares(project))
-
-
-def _squares(project: BlockingProject) -> bool:
-    with contextlib.suppress(Unavailable):  # said of a call that was sent to the worker that was just being ended
-        return project.call("work.square", {"n": 7}) == 49
-    return False
-
-
 def test_what_a_function_prints_breaks_nothing(shop: BlockingProject) -> None:
     pid = shop.call("work.pid")
     assert shop.call("work.prints", {"n": 1024}, timeout=60.0) == "printed"  # a gigabyte
     assert shop.call("work.logs") is None
     assert shop.call("work.pid") == pid
-
-
-def test_a_worker_that_leaks_is_replaced(tmp_path: Path) -> None:
-    with dragoman.open(project_in(tmp_path, more='recycle = { memory = "300MB" }')) as project:
-        first = project.call("work.pid")
-
-        def replaced() -> bool:
-            with contextlib.suppress(Unavailable):
-                return project.call("work.leaks") != first
-            return True
-
-        until(replaced)
-        assert project.call("work.square", {"n": 7}) == 49
 
 
 @pytest.mark.parametrize(
@@ -294,25 +201,6 @@ def test_a_worker_that_is_never_ready_is_given_up(tmp_path: Path) -> None:
     assert "start_timeout of 1s" in fault.detail
 
 
-def test_node_workers_die_with_their_host(tmp_path: Path, hosting: Callable[..., Hosting]) -> None:
-    host = hosting(project_in(tmp_path), "work.pid")
-    worker = int(host.line())
-    family = descendants(host.process.pid)
-    assert worker in family
-    host.process.kill()
-    host.process.wait()
-    until(lambda: not any(alive(pid) for pid in family))
-
-
-async def test_a_stream_that_is_left_stops_its_function(tmp_path: Path) -> None:
-    async with dragoman.open(project_in(tmp_path)) as project:
-        async for item in project.stream("work.count", {"n": 2**40}):
-            assert item == 0
-            break
-        async with asyncio.timeout(10.0):
-            assert await project.call("work.square", {"n": 7}) == 49
-
-
 def test_a_common_js_module_is_served_as_it_stands(tmp_path: Path) -> None:
     (tmp_path / "lib").mkdir()
     (tmp_path / "lib/index.js").write_text('module.exports = require("./faults");\n')
@@ -327,3 +215,15 @@ def test_a_common_js_module_is_served_as_it_stands(tmp_path: Path) -> None:
     with dragoman.open(tmp_path / "old.cjs") as project:
         assert project.call("old.add", {"a": 1}) == 3
         assert raised(project, "old.fail").code is Code.ABORTED
+
+
+class TestBadLuck(BadLuck):
+    recycled_at = "300MB"
+
+    @pytest.fixture(params=FAILURES, ids=lambda each: each.function)
+    def failure(self, request: pytest.FixtureRequest) -> Failure:
+        return request.param
+
+    @pytest.fixture(params=DEATHS, ids=lambda each: each.function)
+    def death(self, request: pytest.FixtureRequest) -> Death:
+        return request.param

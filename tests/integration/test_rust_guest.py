@@ -2,49 +2,22 @@
 
 from __future__ import annotations
 
-import asyncio
-import contextlib
 import itertools
 import os
 import shutil
-import signal
-import threading
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 import dragoman
-from dragoman.core.fault import (
-    Code,
-    DeadlineExceeded,
-    Fault,
-    InvalidArgument,
-    OutOfRange,
-    Started,
-    StartFailed,
-    Unavailable,
-)
+from dragoman.core.fault import Code, InvalidArgument, OutOfRange, Started, StartFailed
 from dragoman.host.blocking import BlockingProject
-from tests.integration.conftest import Hosting, alive, descendants, marked, until
+from tests.integration.bad_luck import PYTHON, BadLuck, Death, Failure, ProjectOf, raised
+from tests.integration.conftest import until
 
 SOURCES = Path(__file__).parent / "sources"
-PYTHON = """
-from collections.abc import Iterator
-import time
-from dragoman import Context
-
-def twice(n: int) -> int: return 2 * n
-def count(n: int) -> Iterator[int]: yield from range(n)
-def slow() -> str:
-    time.sleep(60)
-    return "late"
-def ask(n: int, ctx: Context) -> int: return ctx.call("work.square", n=n)
-def relay(n: int, ctx: Context) -> Iterator[int]: yield from ctx.stream("work.count", n=n)
-def through(n: int, ctx: Context) -> int: return ctx.call("work.ask", n=n)
-"""
 TOML = """
 [sources.work]
 path = "rustwork"
@@ -62,6 +35,20 @@ ORDER = {
     "at": "2026-01-31T23:59:59.123456789Z",
     "tags": {"": "e\u0301"},
 }
+FAILURES = [
+    Failure("fail", {}, Code.NOT_FOUND, "no order 7"),
+    Failure("error", {}, Code.UNKNOWN, "ParseIntError: invalid digit"),
+    Failure("panics", {"n": 3}, Code.UNKNOWN, "panic: index out of bounds: the len is 0 but the index is 3"),
+    Failure("panics_async", {}, Code.UNKNOWN, "panic: in the middle"),
+    Failure("unserialisable", {}, Code.OUT_OF_RANGE, "/a/1"),
+]
+DEATHS = [
+    Death("exits", "exit code 3"),
+    Death("aborts", "signal 6"),
+    Death("overflows", "signal 6"),
+    Death("crashes", "signal 11"),
+    Death("nonsense", "protocol"),
+]
 
 pytestmark = [
     pytest.mark.needs("cargo"),
@@ -89,18 +76,17 @@ def cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
         yield
 
 
+@pytest.fixture
+def project_of(tmp_path: Path, cache: None) -> ProjectOf:
+    """Write a project for one test, which may not leave its worker whole."""
+    return partial(project_in, tmp_path)
+
+
 @pytest.fixture(scope="module")
 def shop(cache: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[BlockingProject]:
     """One project for what leaves its worker whole."""
     with dragoman.open(project_in(tmp_path_factory.mktemp("rust"))) as project:
         yield project
-
-
-def raised(project: BlockingProject, function: str, value: dict[str, Any] | None = None, **options: float) -> Fault:
-    """The fault of a call."""
-    with pytest.raises(Fault) as caught:
-        project.call(function, value, **options)
-    return caught.value
 
 
 def test_a_record_comes_back_as_it_went(shop: BlockingProject) -> None:
@@ -167,119 +153,15 @@ def test_an_async_function_learns_that_it_was_cancelled(shop: BlockingProject, t
     until(lambda: mark.read_text() == function)
 
 
-def test_a_deadline_goes_along_the_chain(shop: BlockingProject) -> None:
-    begun = time.monotonic()
-    assert isinstance(raised(shop, "work.ask_slow", timeout=0.5), DeadlineExceeded)
-    assert time.monotonic() - begun < 2.0
-
-
-@pytest.mark.parametrize("function", ["nap", "doze"])
-def test_a_function_stops_when_its_time_is_up(shop: BlockingProject, function: str) -> None:
-    pid = shop.call("work.pid")
-    assert isinstance(raised(shop, f"work.{function}", {"s": 60.0}, timeout=0.3), DeadlineExceeded)
-    assert shop.call("work.pid") == pid
-
-
-@pytest.mark.parametrize("function", ["nap", "doze"])
-def test_many_calls_run_side_by_side(shop: BlockingProject, function: str) -> None:
-    begun = time.monotonic()
-    threads = [threading.Thread(target=shop.call, args=(f"work.{function}", {"s": 0.5})) for _ in range(8)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert time.monotonic() - begun < 2.5
-
-
-@pytest.mark.parametrize(
-    ("function", "value", "code", "detail"),
-    [
-        ("fail", {}, Code.NOT_FOUND, "no order 7"),
-        ("error", {}, Code.UNKNOWN, "ParseIntError: invalid digit"),
-        ("panics", {"n": 3}, Code.UNKNOWN, "panic: index out of bounds: the len is 0 but the index is 3"),
-        ("panics_async", {}, Code.UNKNOWN, "panic: in the middle"),
-        ("unserialisable", {}, Code.OUT_OF_RANGE, "/a/1"),
-    ],
-)
-def test_a_call_that_fails_leaves_its_worker(
-    shop: BlockingProject, function: str, value: dict[str, Any], code: Code, detail: str
-) -> None:
-    pid = shop.call("work.pid")
-    fault = raised(shop, f"work.{function}", value)
-    assert (fault.code, fault.started) == (code, Started.YES)
-    assert detail in fault.detail
-    assert shop.call("work.pid") == pid
-
-
 def test_a_result_that_cannot_be_sent_names_its_place(shop: BlockingProject) -> None:
     fault = raised(shop, "work.unserialisable")
     assert isinstance(fault, OutOfRange)
     assert "no form" in fault.detail
 
 
-@pytest.mark.parametrize(
-    ("function", "why"),
-    [
-        ("exits", "exit code 3"),
-        ("aborts", "signal 6"),
-        ("overflows", "signal 6"),
-        ("crashes", "signal 11"),
-        ("nonsense", "protocol"),
-    ],
-)
-def test_a_worker_that_dies_is_that_calls_loss_alone(shop: BlockingProject, function: str, why: str) -> None:
-    pid = shop.call("work.pid")
-    fault = raised(shop, f"work.{function}")
-    assert isinstance(fault, Unavailable)
-    assert fault.started is Started.YES
-    assert why in fault.detail
-    assert shop.call("work.square", {"n": 7}) == 49
-    assert shop.call("work.pid") != pid
-
-
-def test_a_worker_killed_in_mid_call(shop: BlockingProject) -> None:
-    victim = shop.call("work.pid")
-    threading.Timer(0.2, os.kill, (victim, signal.SIGKILL)).start()
-    fault = raised(shop, "work.nap", {"s": 60.0})
-    assert isinstance(fault, Unavailable)
-    assert fault.started is Started.YES
-    assert shop.call("work.square", {"n": 7}) == 49
-
-
-@pytest.mark.parametrize("function", ["stubborn", "stops_itself", "spins"])
-def test_work_that_does_not_end_is_ended(tmp_path: Path, cache: None, mark: str, function: str) -> None:
-    with dragoman.open(project_in(tmp_path, mark=mark)) as project:
-        victim = project.call("work.pid")
-        begun = time.monotonic()
-        assert isinstance(raised(project, f"work.{function}", timeout=1.0), DeadlineExceeded)
-        assert time.monotonic() - begun < 1.5
-        until(lambda: not alive(victim) and not marked(mark))
-        until(lambda: _squares(project))
-
-
-def _squares(project: BlockingProject) -> bool:
-    with contextlib.suppress(Unavailable):  # said of a call that was sent to the worker that was just being ended
-        return project.call("work.square", {"n": 7}) == 49
-    return False
-
-
 def test_what_a_function_prints_breaks_nothing(shop: BlockingProject) -> None:
     assert shop.call("work.prints", {"n": 1024 * 1024}) == "printed"  # a gigabyte
     assert shop.call("work.log", {"n": 1}) is None
-
-
-def test_a_worker_that_leaks_is_replaced(tmp_path: Path, cache: None) -> None:
-    more = 'recycle = { memory = "100MB" }'
-    with dragoman.open(project_in(tmp_path, more=more)) as project:
-        first = project.call("work.pid")
-
-        def replaced() -> bool:
-            with contextlib.suppress(Unavailable):
-                return project.call("work.leaks") != first
-            return True
-
-        until(replaced)
-        assert project.call("work.square", {"n": 7}) == 49
 
 
 BROKEN = """
@@ -322,20 +204,18 @@ def test_a_worker_that_is_never_ready_is_given_up(tmp_path: Path, cache: None) -
         pass
 
 
-def test_rust_workers_die_with_their_host(tmp_path: Path, cache: None, hosting: Callable[..., Hosting]) -> None:
-    host = hosting(project_in(tmp_path), "work.pid")
-    worker = int(host.line())
-    family = descendants(host.process.pid)
-    assert worker in family
-    host.process.kill()
-    host.process.wait()
-    until(lambda: not any(alive(pid) for pid in family))
+class TestBadLuck(BadLuck):
+    side_by_side_s = 2.5
+    ended_s = 1.5
 
+    @pytest.fixture(params=["nap", "doze"])
+    def nap(self, request: pytest.FixtureRequest) -> str:
+        return request.param
 
-async def test_a_stream_that_is_left_stops_its_function(tmp_path: Path, cache: None) -> None:
-    async with dragoman.open(project_in(tmp_path)) as project:
-        async for item in project.stream("work.count", {"n": 2**40}):
-            assert item == 0
-            break
-        async with asyncio.timeout(10.0):
-            assert await project.call("work.square", {"n": 7}) == 49
+    @pytest.fixture(params=FAILURES, ids=lambda each: each.function)
+    def failure(self, request: pytest.FixtureRequest) -> Failure:
+        return request.param
+
+    @pytest.fixture(params=DEATHS, ids=lambda each: each.function)
+    def death(self, request: pytest.FixtureRequest) -> Death:
+        return request.param

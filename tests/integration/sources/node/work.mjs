@@ -60,6 +60,7 @@ export async function* double({ numbers }) {
 
 /** Leaves word of why it was given up. */
 export async function notices({ marker }, { signal }) {
+  writeFileSync(marker, "waiting");
   await new Promise((resolve) => signal.addEventListener("abort", resolve));
   writeFileSync(marker, signal.reason.code);
 }

@@ -12,6 +12,7 @@ import java.util.HashSet;
 import java.util.List;
 import java.util.Set;
 import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.locks.LockSupport;
 
 /** One connection of a client: a thread of its own reads it. */
 final class Session extends Line {
@@ -22,10 +23,15 @@ final class Session extends Line {
     final CompletableFuture<Void> greeted = new CompletableFuture<>();
 
     private volatile boolean over;
+    /** Writes what the reading thread has to say: that one never waits for a host, which itself waits to be read. */
+    private final Thread writer;
 
     Session(Transport transport, String token) {
         super(transport, new Connection(false, true, 0));
         this.token = token;
+        writer = new Thread(this::write, "dragoman-client-writer");
+        writer.setDaemon(true);
+        writer.start();
         Thread reader = new Thread(this::read, "dragoman-client");
         reader.setDaemon(true);
         reader.start();
@@ -59,6 +65,7 @@ final class Session extends Line {
                     break;
                 }
                 boolean left;
+                boolean says;
                 synchronized (this) {
                     connection.receive(input, 0, count, frames);
                     for (Frame frame : frames) {
@@ -66,10 +73,14 @@ final class Session extends Line {
                     }
                     frames.clear();
                     left = connection.phase() == Connection.CLOSED || leaveIfDone();
+                    says = connection.out.size > 0;
                 }
-                flush();
                 if (left) {
+                    flush();
                     break;
+                }
+                if (says) {
+                    LockSupport.unpark(writer);
                 }
             }
         } catch (IOException error) {
@@ -81,6 +92,13 @@ final class Session extends Line {
             why = error.toString();
         }
         onLost(why);
+    }
+
+    private void write() {
+        while (!over) {
+            flush();
+            LockSupport.park(this);
+        }
     }
 
     private void refuse(ProtocolFault fault) {
@@ -168,6 +186,7 @@ final class Session extends Line {
                 call.lose(why);
             }
         }
+        LockSupport.unpark(writer);
         greeted.completeExceptionally(Fault.unavailable("the host did not greet: " + why).with(Fault.Started.NO));
         transport.close();
     }

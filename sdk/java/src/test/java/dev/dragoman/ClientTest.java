@@ -1,10 +1,16 @@
 package dev.dragoman;
 
+import dev.dragoman.internal.io.Transport;
+import dev.dragoman.internal.wire.Connection;
+import dev.dragoman.internal.wire.ProtocolFault;
+import java.io.IOException;
+import java.nio.charset.StandardCharsets;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.Iterator;
 import java.util.List;
 import java.util.Map;
+import java.util.Set;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.ExecutionException;
@@ -205,6 +211,78 @@ public final class ClientTest {
         for (String bad : List.of("http://x", "unix://relative", "tcp+tls://host", "tcp+tls://host:x", "")) {
             Check.equal(
                     Check.thrown(Fault.class, () -> DragomanClient.dial(bad)).code(), Fault.Code.INVALID_ARGUMENT, bad);
+        }
+    }
+
+    /** A host that takes nothing until the client, having heard it out, waits for more. */
+    private static final class Talker implements Transport {
+        final CountDownLatch written = new CountDownLatch(1);
+        private final CountDownLatch closed = new CountDownLatch(1);
+        private final CountDownLatch heard = new CountDownLatch(1);
+        private byte[] said;
+
+        Talker() throws ProtocolFault {
+            Connection host = new Connection(true, true, 0);
+            host.hello("{\"host\": \"fake\", \"versions\": [1, 1], \"service\": \"shop\"}".getBytes(StandardCharsets.UTF_8));
+            said = host.out.take();
+        }
+
+        @Override
+        public int read(byte[] to) throws IOException {
+            if (said != null) {
+                int size = said.length;
+                System.arraycopy(said, 0, to, 0, size);
+                said = null;
+                return size;
+            }
+            heard.countDown();
+            await(closed);
+            return -1;
+        }
+
+        @Override
+        public void write(byte[] from, int size) throws IOException {
+            await(heard);
+            written.countDown();
+        }
+
+        @Override
+        public void close() {
+            closed.countDown();
+        }
+
+        private static void await(CountDownLatch latch) throws IOException {
+            try {
+                if (!latch.await(10, TimeUnit.SECONDS)) {
+                    throw new IOException("each waits for the other");
+                }
+            } catch (InterruptedException error) {
+                throw new IOException(error);
+            }
+        }
+    }
+
+    public void theReadingThreadNeverWaitsForAHostThatWaitsToBeRead() throws Exception {
+        Talker host = new Talker();
+        Session session = new Session(host, "");
+        Check.that(host.written.await(20, TimeUnit.SECONDS), "the answer to its HELLO was written");
+        session.close();
+    }
+
+    public void aClosedClientLeavesNoThread() throws Exception {
+        try (FakeHost host = new FakeHost()) {
+            Set<Thread> before = Thread.getAllStackTraces().keySet();
+            List<Thread> own;
+            try (DragomanClient client = DragomanClient.dial(host.address())) {
+                client.call("test.echo", Map.of("x", 1L), Object.class);
+                own = new ArrayList<>(Thread.getAllStackTraces().keySet());
+                own.removeIf(thread -> before.contains(thread) || !thread.getName().startsWith("dragoman-client"));
+                Check.equal(own.size(), 2, "a reader and a writer");
+            }
+            for (Thread thread : own) {
+                thread.join(10_000);
+                Check.that(!thread.isAlive(), thread.getName() + " ended");
+            }
         }
     }
 

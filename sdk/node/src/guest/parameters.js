@@ -2,6 +2,8 @@
 
 const CONTEXTS = new Set(["ctx", "context", "_ctx", "_context", "_"]);
 const HEAD = /^(?:async\b\s*)?(?:function\b\s*)?\*?\s*(?:[\w$]+\s*)?\(/;
+/** An arrow function of one parameter, without parentheses. */
+const BARE = /^(?:async\s+)?([A-Za-z_$][\w$]*)\s*=>/;
 /** Not parsed any further: no parameters are that long. */
 const CHARACTERS_MAX = 10_000;
 
@@ -35,6 +37,8 @@ export function parametersOf(func) {
 
 /** The text of each parameter; null where it cannot be told. @param {string} source @returns {string[] | null} */
 function listed(source) {
+  const bare = BARE.exec(source);
+  if (bare) return [bare[1]];
   const head = HEAD.exec(source);
   if (!head) return null;
   const parts = [];

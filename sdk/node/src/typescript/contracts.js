@@ -175,14 +175,10 @@ class Reading {
   record(type, schemas) {
     const { ts } = this;
     if (type.flags & (ts.TypeFlags.Any | ts.TypeFlags.Unknown | ts.TypeFlags.NonPrimitive)) return { type: "object" };
-    const streams = this.checker.getPropertiesOfType(type).filter((each) => this.isStream(this.typeOf(each), schemas));
-    if (!streams.length || type.isUnion()) return schemas.of(type, "the input");
-    return this.named(
-      this.checker.getPropertiesOfType(type),
-      this.checker.getPropertiesOfType(type).map((each) => this.typeOf(each)),
-      [],
-      schemas,
-    );
+    const all = this.checker.getPropertiesOfType(type);
+    const types = all.map((each) => this.typeOf(each));
+    if (type.isUnion() || !types.some((each) => this.isStream(each, schemas))) return schemas.of(type, "the input");
+    return this.named(all, types, [], schemas);
   }
 
   /** @param {TypeSymbol} symbol */

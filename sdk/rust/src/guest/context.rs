@@ -39,6 +39,32 @@ impl Level {
     }
 }
 
+#[derive(Serialize)]
+struct Line<'a, F: ?Sized> {
+    message: &'a str,
+    level: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    fields: Option<&'a F>,
+}
+
+/// The body of EVENT for a line of the log. Fields that are no map, cannot be written or are too large are left out.
+fn log_body<F: Serialize + ?Sized>(level: Level, message: &str, fields: Option<&F>) -> Vec<u8> {
+    #[derive(Serialize)]
+    struct Event<'a, F: ?Sized> {
+        log: Line<'a, F>,
+    }
+    let message = cut(message, TEXT_BYTES_MAX);
+    let write = |fields| to_json(&Event { log: Line { message: &message, level: level.as_str(), fields } });
+    let bare = write(None).unwrap_or_default();
+    if fields.is_none() {
+        return bare;
+    }
+    let fits = |body: &Vec<u8>| {
+        body.len() <= REPORT_BYTES_MAX as usize && body[bare.len().saturating_sub(2)..].starts_with(b",\"fields\":{")
+    };
+    write(fields).ok().filter(fits).unwrap_or(bare)
+}
+
 /// A running call, as its function sees it. Cheap to clone; may be used from any thread until the function returns.
 #[derive(Clone)]
 pub struct Context {
@@ -95,25 +121,16 @@ impl Context {
 
     /// Write a line to the log of this call.
     pub fn log(&self, message: impl AsRef<str>) {
-        self.log_at(Level::Info, message, &Value::Map(Vec::new()));
+        self.report(Level::Info, message.as_ref(), None::<&()>);
     }
 
     /// Write a line of a level with structured fields: anything that serialises as a map.
     pub fn log_at<F: Serialize + ?Sized>(&self, level: Level, message: impl AsRef<str>, fields: &F) {
-        let message = cut(message.as_ref(), TEXT_BYTES_MAX).into_owned();
-        let fields: Value =
-            to_json(fields).ok().and_then(|body| crate::codec::from_json(&body).ok()).unwrap_or_default();
-        let mut log = vec![
-            ("message".to_string(), Value::Text(message)),
-            ("level".to_string(), Value::Text(level.as_str().to_string())),
-        ];
-        let bare = Value::Map(vec![("log".to_string(), Value::Map(log.clone()))]);
-        if matches!(fields, Value::Map(_)) {
-            log.push(("fields".to_string(), fields));
-        }
-        let body = to_json(&Value::Map(vec![("log".to_string(), Value::Map(log))])).unwrap_or_default();
-        let body = if body.len() > REPORT_BYTES_MAX as usize { to_json(&bare).unwrap_or_default() } else { body };
-        self.call.server.event(self.call.id, body);
+        self.report(level, message.as_ref(), Some(fields));
+    }
+
+    fn report<F: Serialize + ?Sized>(&self, level: Level, message: &str, fields: Option<&F>) {
+        self.call.server.event(self.call.id, log_body(level, message, fields));
     }
 
     /// Tell how far the call is: a share between 0 and 1, and a word about it.
@@ -265,5 +282,23 @@ impl Future for Cancelled {
 impl Drop for Cancelled {
     fn drop(&mut self) {
         self.call.return_ticket(self.ticket);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn fields_that_cannot_travel_are_left_out_and_the_line_stays() {
+        let body = |fields: &Value| String::from_utf8(log_body(Level::Info, "m", Some(fields))).unwrap();
+        let bare = r#"{"log":{"message":"m","level":"info"}}"#;
+        let map = |value| Value::Map(vec![("a".to_string(), value)]);
+        assert_eq!(body(&map(Value::Int(1))), r#"{"log":{"message":"m","level":"info","fields":{"a":1}}}"#);
+        assert_eq!(body(&Value::List(Vec::new())), bare);
+        assert_eq!(body(&map(Value::Float(f64::NAN))), bare);
+        assert_eq!(body(&map(Value::Text("x".repeat(REPORT_BYTES_MAX as usize)))), bare);
+        assert_eq!(body(&(0..499).fold(Value::Null, |inner, _| map(inner))), bare);
+        assert_eq!(log_body(Level::Info, "m", None::<&()>), bare.as_bytes());
     }
 }

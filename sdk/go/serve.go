@@ -77,7 +77,6 @@ func Serve() error {
 		s.Unlock()
 		return fault
 	}
-	calm()
 	go s.read()
 	<-s.end
 	return nil

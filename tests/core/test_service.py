@@ -116,3 +116,73 @@ async def test_cancelling_a_settled_coroutine_stops_it() -> None:
     with pytest.raises(Cancelled):
         await pending
     assert stopped.is_set()
+
+
+def test_a_held_outcome_reaches_those_after_only_when_it_is_released() -> None:
+    pending, seen = Pending(), list[Any]()
+    pending.then(lambda settled: seen.append(("inside", settled.fault)))
+    pending.then(lambda settled: settled.hold())
+    pending.then(lambda settled: seen.append(("outside", settled.reply)))
+    first, second = NotFound("no"), Reply(b"2")
+    pending.fail(first)
+    assert seen == [("inside", first)]
+    pending.then(lambda settled: seen.append(("later", settled.reply)))
+    pending.resolve(Reply(b"of whoever ran it, who is done"))
+    pending.release(second)
+    pending.release(Reply(b"again"))
+    assert seen == [("inside", first), ("outside", second), ("later", second)]
+    assert pending.result() is second
+
+
+def test_an_outcome_may_be_held_and_released_by_the_same_callback() -> None:
+    pending, seen = Pending(), list[Any]()
+
+    def replace(settled: Pending) -> None:
+        settled.hold()
+        settled.release(Reply(b"other"))
+
+    pending.then(replace)
+    for _ in range(3):
+        pending.then(lambda settled: seen.append(settled.result().body))
+    pending.fail(Internal("no"))
+    assert seen == [b"other"] * 3
+
+
+def test_an_outcome_may_be_held_again_further_out() -> None:
+    pending, seen = Pending(), list[Any]()
+    for _ in range(3):
+        pending.then(Pending.hold)
+    pending.then(lambda settled: seen.append(settled.fault))
+    pending.resolve(Reply(b""))
+    fault = NotFound("last")
+    for outcome in (Reply(b"1"), Reply(b"2"), fault):
+        assert seen == []
+        pending.release(outcome)
+    assert seen == [fault]
+
+
+def test_what_was_refused_at_once_may_be_held_too() -> None:
+    pending, seen, asked = Pending.failed(NotFound("no")), list[Any](), list[int]()
+    pending.then(Pending.hold)
+    pending.on_cancel = lambda: asked.append(1)
+    pending.then(lambda settled: seen.append(settled.reply))
+    pending.cancel()
+    assert (seen, asked) == ([], [1])
+    reply = Reply(b"")
+    pending.release(reply)
+    assert seen == [reply]
+
+
+async def test_whoever_awaits_a_held_outcome_gets_the_released_one() -> None:
+    pending = Pending()
+    pending.then(Pending.hold)
+    pending.fail(NotFound("no"))
+    waiting = asyncio.ensure_future(pending_result(pending))
+    await asyncio.sleep(0)
+    assert not waiting.done()
+    pending.release(Reply(b"yes"))
+    assert (await waiting).body == b"yes"
+
+
+async def pending_result(pending: Pending) -> Reply:
+    return await pending

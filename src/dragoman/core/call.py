@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable
 from enum import IntEnum
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from dragoman.core.deadline import NEVER
 
@@ -26,6 +26,14 @@ class Codec(IntEnum):
     MSGPACK = 2
     BYTES = 3
     ARROW = 4
+
+
+class Priority(IntEnum):
+    """How much a call matters where not all can be served: the least goes first."""
+
+    CRITICAL = 0
+    NORMAL = 1
+    BATCH = 2
 
 
 class Trace:
@@ -68,7 +76,10 @@ class Call:
 
     `reply_codec` is the codec the caller wants back; `deadline` and `arrived_at` are seconds on the monotonic clock.
     `input` is the stream of the function's `input_stream` property, where it is not in the body. `public_id` is the id
-    of the chain of calls that this one is part of, empty where it begins one.
+    of the chain of calls that this one is part of, empty where it begins one. `caller` says who calls, as far as an
+    ingress can tell (an address, a user), for limits by caller. `idempotency_key` makes calls one that have the same.
+    `fresh` asks for an answer that is not from a cache. `spent` says that calls made for this one were retried in vain,
+    so that trying it again would only multiply them.
     """
 
     __slots__ = (
@@ -79,11 +90,15 @@ class Call:
         "deadline",
         "depth",
         "dispatched_at",
+        "fresh",
         "id",
+        "idempotency_key",
         "input",
         "on_event",
+        "priority",
         "public_id",
         "reply_codec",
+        "spent",
         "target",
         "ties",
         "trace",
@@ -115,6 +130,29 @@ class Call:
         self.public_id = ""
         self.ties: Ties | None = None
         self.on_event: Callable[[Event], None] | None = None
+        self.priority = target.priority
+        self.idempotency_key = ""
+        self.fresh = False
+        self.spent = False
+
+    def again(self, id: int) -> Call:  # noqa: A002 - the field's public name
+        """The same call under another id, for one more attempt at it: nobody has it yet.
+
+        What is streamed in cannot be had twice, so a call with an `input` has no second attempt.
+        """
+        call = Call(
+            self.target,
+            self.body,
+            self.codec,
+            self.reply_codec,
+            id=id,
+            deadline=self.deadline,
+            arrived_at=self.arrived_at,
+        )
+        call.trace, call.caller, call.depth, call.public_id = self.trace, self.caller, self.depth, self.public_id
+        call.ties, call.on_event, call.priority = self.ties, self.on_event, self.priority
+        call.idempotency_key, call.fresh = self.idempotency_key, self.fresh
+        return call
 
 
 def callers_of(call: Call) -> list[Call]:
@@ -138,13 +176,37 @@ class Stream(Protocol):
         ...
 
 
+class Cached(NamedTuple):
+    """How a reply stands to a cache.
+
+    Seconds since it was computed, seconds for which it may be kept yet, and a tag that the same answer always has.
+    """
+
+    age_s: float
+    fresh_s: float
+    etag: str
+
+
+class Allowance(NamedTuple):
+    """What a rate limit leaves to its caller.
+
+    Calls per window, those left, seconds until all are there again, and the seconds of a window.
+    """
+
+    limit: int
+    remaining: int
+    reset_s: float
+    window_s: float
+
+
 class Reply:
     """What came back: one body, or a stream of them (`items`), never both.
 
-    `queue_s` is how long the call waited for a worker, `run_s` how long it ran there.
+    `queue_s` is how long the call waited for a worker, `run_s` how long it ran there. `cached` and `allowance` are
+    there where a cache or a rate limit has something to tell the caller.
     """
 
-    __slots__ = ("body", "codec", "items", "queue_s", "run_s")
+    __slots__ = ("allowance", "body", "cached", "codec", "items", "queue_s", "run_s")
 
     def __init__(
         self,
@@ -159,3 +221,5 @@ class Reply:
         self.items = items
         self.queue_s = queue_s
         self.run_s = run_s
+        self.cached: Cached | None = None
+        self.allowance: Allowance | None = None

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from typing import Protocol
+from collections.abc import Callable
+from typing import Any, Protocol
 
 
 class Clock(Protocol):
@@ -15,6 +16,22 @@ class Clock(Protocol):
 
     def now(self) -> float:
         """Seconds since the epoch, UTC; for timestamps that people and other machines read."""
+        ...
+
+
+class Timer(Protocol):
+    """Something that is to happen later."""
+
+    def cancel(self) -> object:
+        """Have it not happen. Harmless when it has."""
+        ...
+
+
+class CallLater(Protocol):
+    """Has something happen later: a loop's `call_later`."""
+
+    def __call__(self, delay: float, callback: Callable[..., object], /, *args: Any) -> Timer:
+        """Call back once, `delay` seconds from now."""
         ...
 
 

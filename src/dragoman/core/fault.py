@@ -16,7 +16,10 @@ travels. Ingresses own the mapping of codes to their own statuses.
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import Any, ClassVar, NamedTuple
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
+
+if TYPE_CHECKING:
+    from dragoman.core.call import Allowance
 
 
 class Code(StrEnum):
@@ -86,6 +89,7 @@ class Fault(Exception):  # noqa: N818 - "fault" is the public word for what ever
         self.trace_id = ""
         self.service = ""
         self.remote = False
+        self.allowance: Allowance | None = None
 
     @property
     def retryable(self) -> bool:

@@ -36,13 +36,19 @@ class Pending:
 
     Settled once, by `resolve` or `fail`; callbacks given to `then` run at once, in order, in the settling call.
     `cancel` asks whoever runs the call (`on_cancel`) to stop it; the `Pending` is settled by them, soon.
+
+    Layers register from the inside out, so the callback of a layer runs before those of the layers around it. One that
+    wants another outcome than the one that came (a retry, a fallback) calls `hold`: whoever ran the call is done with
+    it, while those around wait on, until the layer calls `release`. Layers that watch, or step in only when something
+    goes wrong, thus need no `Pending` of their own, and cost a call that goes well next to nothing.
     """
 
-    __slots__ = ("_callback", "_more", "fault", "on_cancel", "reply")
+    __slots__ = ("_callback", "_more", "fault", "held", "on_cancel", "reply")
 
     def __init__(self) -> None:
         self.reply: Reply | None = None
         self.fault: Fault | None = None
+        self.held = False
         self.on_cancel: Callable[[], object] = _nothing
         self._callback: Callable[[Pending], Any] | None = None
         self._more: list[Callable[[Pending], Any]] | None = None
@@ -56,12 +62,12 @@ class Pending:
 
     @property
     def done(self) -> bool:
-        """True once there is a reply or a fault."""
+        """True once whoever runs the call has given a reply or a fault, `held` or not."""
         return self.reply is not None or self.fault is not None
 
     def then(self, callback: Callable[[Pending], Any]) -> None:
-        """Run `callback(self)` when settled: now, if it is already."""
-        if self.reply is not None or self.fault is not None:
+        """Run `callback(self)` when settled: now, if it is already and not held."""
+        if (self.reply is not None or self.fault is not None) and not self.held:
             callback(self)
         elif self._callback is None:
             self._callback = callback
@@ -84,21 +90,36 @@ class Pending:
 
     def cancel(self) -> None:
         """Ask for the call to be stopped, if it has not ended."""
-        if self.reply is None and self.fault is None:
+        if self.held or (self.reply is None and self.fault is None):
             self.on_cancel()
+
+    def hold(self) -> None:
+        """Keep the outcome from the callbacks after the running one, until `release`.
+
+        Only for a callback, while it runs. It may set `on_cancel` afterwards, and must see that `release` is called.
+        """
+        self.held = True
+
+    def release(self, outcome: Reply | Fault) -> None:
+        """Give what was held its final outcome, and go on with the callbacks. A second release is ignored."""
+        if not self.held:
+            return
+        self.held = False
+        if isinstance(outcome, Fault):
+            self.reply, self.fault = None, outcome
+        else:
+            self.reply, self.fault = outcome, None
+        self._settled()
 
     def _settled(self) -> None:
         self.on_cancel = _nothing
-        if self._callback is None:
-            return
-        try:
-            self._callback(self)
-        except Exception as error:  # noqa: BLE001 - whoever settles is not to suffer for who listens
-            complain(error)
-        for callback in self._more or ():
+        while (callback := self._callback) is not None and not self.held:
+            # Off the list before it runs: a callback may hold the outcome and release another in one go.
+            more = self._more
+            self._callback = more.pop(0) if more else None
             try:
                 callback(self)
-            except Exception as error:  # noqa: BLE001 - see above
+            except Exception as error:  # noqa: BLE001 - whoever settles is not to suffer for who listens
                 complain(error)
 
     def result(self) -> Reply:
@@ -109,7 +130,7 @@ class Pending:
         return self.reply
 
     def __await__(self) -> Generator[Any, None, Reply]:
-        if not self.done:
+        if self.held or not self.done:
             waiter = asyncio.get_running_loop().create_future()
             self.then(lambda _: waiter.done() or waiter.set_result(None))
             try:

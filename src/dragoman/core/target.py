@@ -13,6 +13,7 @@ class Target:
     its workers offer, which travels in the frame header instead of the name. `raw_parameter` names the
     one parameter that raw input is, where it has a name. `input_stream` names the one that may come as a stream.
     `tables` names the parameters that are tables; `gives_table` says that the result, or each item, is one.
+    `priority` is that of calls that do not say theirs (`core.call.Priority`). `version` is the contract's.
     """
 
     name: str
@@ -28,3 +29,5 @@ class Target:
     input_stream: str = ""
     tables: frozenset[str] = frozenset()
     gives_table: bool = False
+    priority: int = 1
+    version: str = ""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from dragoman.core.call import Reply
@@ -17,6 +18,19 @@ if TYPE_CHECKING:
 
 RETRY_S = 1.0
 """When a caller that was refused may try again."""
+
+
+@dataclass(frozen=True, slots=True)
+class BulkheadOptions:
+    """How many may be inside.
+
+    So many calls run (0: as many as come) and so many wait. One caller may have at most the share `caller_share` of
+    the places, and of those to wait in; 1 leaves callers alone.
+    """
+
+    concurrency: int = 0
+    queue: int = 1000
+    caller_share: float = 1.0
 
 
 def bulkhead(concurrency: int, queue: int) -> Layer:

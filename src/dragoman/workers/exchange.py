@@ -59,12 +59,14 @@ class Exchange(Pending):
 
     @property
     def over(self) -> bool:
-        """Whether the caller has had its last word: a reply, a fault, or the end of a stream."""
+        """Whether its worker owes nothing more: it gave a reply, a fault, or the end of a stream."""
         return self.done and (self.stream is None or self.stream.ended)
 
     def cancel(self) -> None:
         """Stop the call, and its stream if it has begun one. Harmless once it is over."""
-        if not self.over:
+        if self.held:
+            self.on_cancel()
+        elif not self.over:
             self.stopper.stop(self)
 
     def conclude(self, fault: Fault) -> None:

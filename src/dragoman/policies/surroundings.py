@@ -1,0 +1,44 @@
+"""What a layer needs of the world around it: time, chance, ids of further attempts. All passed in, for tests to own."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from dragoman.core.clock import CallLater, Clock
+    from dragoman.core.service import Service
+
+
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """The world of one function's layers.
+
+    `random` gives numbers from 0 up to 1, evenly; `next_id` the id of one more call of this host.
+    """
+
+    clock: Clock
+    call_later: CallLater
+    random: Callable[[], float]
+    next_id: Callable[[], int]
+
+
+class Policy(Protocol):
+    """One layer of one function, with its state: put it around another service, and it goes on with what it knows.
+
+    `counts` only ever grow, by words that become the label of a metric; `state` is what an operator may want to see.
+    """
+
+    @property
+    def counts(self) -> Mapping[str, int]:
+        """How often what has happened."""
+        ...
+
+    def state(self) -> Mapping[str, object]:
+        """What it knows now, as plain JSON values."""
+        ...
+
+    def __call__(self, service: Service, /) -> Service:
+        """Wrap a service."""
+        ...

@@ -40,6 +40,18 @@ def test_cancelling_asks_whoever_runs_it_until_it_is_settled() -> None:
     assert asked == [1]
 
 
+def test_a_layer_can_tell_that_the_caller_had_left_before_the_answer_came() -> None:
+    left, stayed, seen = Pending(), Pending(), list[bool]()
+    for pending in (left, stayed):
+        pending.then(lambda settled: seen.append(settled.cancelled))
+    left.cancel()
+    left.fail(NotFound("whoever ran it failed in another way, just then"))
+    stayed.resolve(Reply(b""))
+    stayed.cancel()
+    assert seen == [True, False]
+    assert not stayed.cancelled
+
+
 async def test_a_callback_that_raises_harms_neither_the_settler_nor_the_other_callbacks() -> None:
     complaints, seen = list[dict[str, Any]](), list[str]()
     asyncio.get_running_loop().set_exception_handler(lambda _, context: complaints.append(context))

@@ -24,6 +24,7 @@ def test_cancelling_goes_to_the_stopper_until_it_is_over() -> None:
     exchange.resolve(Reply(b"1"))
     exchange.cancel()
     assert stopper.stopped == [exchange]
+    assert exchange.cancelled
 
 
 def test_an_exchange_with_a_stream_is_over_when_the_stream_is() -> None:

@@ -41,14 +41,18 @@ class Pending:
     wants another outcome than the one that came (a retry, a fallback) calls `hold`: whoever ran the call is done with
     it, while those around wait on, until the layer calls `release`. Layers that watch, or step in only when something
     goes wrong, thus need no `Pending` of their own, and cost a call that goes well next to nothing.
+
+    `cancelled` says that somebody asked for the call to be stopped: whatever comes of it then, nobody waits for a
+    better answer, and no layer is to try for one.
     """
 
-    __slots__ = ("_callback", "_more", "fault", "held", "on_cancel", "reply")
+    __slots__ = ("_callback", "_more", "cancelled", "fault", "held", "on_cancel", "reply")
 
     def __init__(self) -> None:
         self.reply: Reply | None = None
         self.fault: Fault | None = None
         self.held = False
+        self.cancelled = False
         self.on_cancel: Callable[[], object] = _nothing
         self._callback: Callable[[Pending], Any] | None = None
         self._more: list[Callable[[Pending], Any]] | None = None
@@ -91,6 +95,7 @@ class Pending:
     def cancel(self) -> None:
         """Ask for the call to be stopped, if it has not ended."""
         if self.held or (self.reply is None and self.fault is None):
+            self.cancelled = True
             self.on_cancel()
 
     def hold(self) -> None:

@@ -65,8 +65,10 @@ class Exchange(Pending):
     def cancel(self) -> None:
         """Stop the call, and its stream if it has begun one. Harmless once it is over."""
         if self.held:
+            self.cancelled = True
             self.on_cancel()
         elif not self.over:
+            self.cancelled = True
             self.stopper.stop(self)
 
     def conclude(self, fault: Fault) -> None:

@@ -6,7 +6,7 @@ from tests.valkey import Server
 
 
 async def test_a_script_is_given_to_a_server_that_lacks_it(store: Valkey, server: Server) -> None:
-    script = Script("return {redis.call('INCRBY', KEYS[1], ARGV[1]), ARGV[2]}")
+    script = "return {redis.call('INCRBY', KEYS[1], ARGV[1]), ARGV[2]}"
     assert await store.evaluate(script, ["n"], [2, b"x"]) == [2, b"x"]
     with server.client() as other:
         other.script_flush()

@@ -6,7 +6,6 @@ import pytest
 
 from dragoman.stores.lost import StoreLost, StoreRefused
 from dragoman.stores.options import StoreOptions
-from dragoman.stores.script import Script
 from dragoman.stores.valkey import Valkey
 from tests.stores.clients import client
 from tests.valkey import Server, outcome, proxied, until
@@ -43,7 +42,7 @@ async def test_what_is_asked_together_travels_together_and_is_answered_in_order(
 
 
 async def test_a_script_that_fails_is_a_refusal(store: Valkey) -> None:
-    assert isinstance(await outcome(store.evaluate(Script("return redis.error_reply('no')"), [])), StoreRefused)
+    assert isinstance(await outcome(store.evaluate("return redis.error_reply('no')", [])), StoreRefused)
     assert store.up
     assert store.counts["refused"] >= 1
 
@@ -162,11 +161,11 @@ async def test_so_many_bytes_wait_for_the_network_and_no_more(doomed: Server) ->
 
 async def test_a_caller_who_leaves_disturbs_nobody(store: Valkey) -> None:
     await store.set("a", b"1", 60.0)
-    first, second, third = store.get("b"), store.get("a"), store.evaluate(Script("return 7"), [])
+    first, second, third = store.get("b"), store.get("a"), store.evaluate("return 7", [])
     first.cancel()
     third.cancel()
     assert await second == b"1"
-    assert await store.evaluate(Script("return 7"), []) == 7
+    assert await store.evaluate("return 7", []) == 7
     assert store.state()["in_flight"] == 0
 
 

@@ -16,10 +16,10 @@ from dragoman.stores.connecting import address, connector, opened
 from dragoman.stores.feed import Feed, Listener
 from dragoman.stores.link import Lacking, Link, fail, failed
 from dragoman.stores.lost import StoreLost
+from dragoman.stores.script import Script
 
 if TYPE_CHECKING:
     from dragoman.stores.options import StoreOptions
-    from dragoman.stores.script import Script
 
 LASTING_S = 10.0
 """A connection that is lost sooner counts as one that could not be made: a server that comes and goes is let rest."""
@@ -45,6 +45,7 @@ class Valkey:
         self._address = address(options.url)
         self._chance = chance
         self._prefix = f"{options.prefix}:".encode()
+        self._scripts: dict[str, Script] = {}
         self._link: Link | None = None
         self._feed = Feed(self._connect, options, self._pause_s)
         self._why = "not connected yet"
@@ -110,9 +111,12 @@ class Valkey:
         return self._ask(b"PUBLISH", self._key(channel), message)
 
     def evaluate(
-        self, script: Script, keys: Sequence[str], arguments: Sequence[bytes | str | float] = ()
+        self, text: str, keys: Sequence[str], arguments: Sequence[bytes | str | float] = ()
     ) -> asyncio.Future[Any]:
-        """What a script returns: bytes, an integer, None, or a list of these."""
+        """What a Lua script returns: bytes, an integer, None, or a list of these. There are few, always the same."""
+        script = self._scripts.get(text)
+        if script is None:
+            script = self._scripts[text] = Script(text)
         rest = (len(keys), *map(self._key, keys), *arguments)
         first = self._ask(b"EVALSHA", script.name, *rest)
         answer: asyncio.Future[Any] = first.get_loop().create_future()

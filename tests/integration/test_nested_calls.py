@@ -220,7 +220,7 @@ async def test_a_worker_that_will_be_free_is_waited_for(write: Write, tmp_path: 
         await soon(lambda: len(pool.workers) == 2)
         holding = asyncio.ensure_future(project.call("a.hold", {"path": str(gate)}, timeout=20.0))
         own = asyncio.ensure_future(project.call("a.own", timeout=20.0))
-        await soon(lambda: pool.line.nested)
+        await soon(lambda: pool.line.newest_nested)
         for _ in range(5):
             await asyncio.wait((own,), timeout=WAIT_S)
             assert not own.done(), "its worker is looked for again and again, and not refused"

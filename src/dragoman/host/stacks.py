@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import asyncio
+from itertools import count
+from random import random
+from typing import TYPE_CHECKING, Any
 
 from dragoman.core.fault import Started
-from dragoman.policies.bulkhead import bulkhead
+from dragoman.policies.bulkhead import Bulkhead, BulkheadOptions
 from dragoman.policies.deadline import deadline
 from dragoman.policies.size import body_size
+from dragoman.policies.surroundings import Surroundings
 from dragoman.policies.validate import validate
 from dragoman.workers.options import PoolOptions
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from dragoman.config.project import Source
     from dragoman.contract.function import Contract
-    from dragoman.core.clock import Clock
+    from dragoman.core.clock import Clock, Timer
     from dragoman.core.service import Layer, Service
 
 
@@ -38,7 +44,13 @@ def stack(
         # A pool bounds calls and ends them at their deadline by itself; inside the host these layers do. The deadline
         # comes first, since time spent waiting counts. Nobody knows how far a service had come.
         layers.append(deadline(clock, Started.YES if source.mode == "inline" else Started.UNKNOWN))
-        layers.append(bulkhead(source.pool.concurrency, source.pool.queue))
+        surroundings = Surroundings(clock, call_later, random, count(1).__next__)
+        layers.append(Bulkhead(BulkheadOptions(source.pool.concurrency, source.pool.queue), surroundings))
     for layer in reversed(layers):
         service = layer(service)
     return service
+
+
+def call_later(delay: float, callback: Callable[..., object], /, *args: Any) -> Timer:
+    """Call back once, `delay` seconds from now, on the loop that is running."""
+    return asyncio.get_running_loop().call_later(delay, callback, *args)

@@ -1,20 +1,28 @@
-"""A bound on calls in flight, for services without a pool to bound them: some run, some wait, the rest is refused."""
+"""A bound on calls of one function: some run, some wait their turn, the rest is refused before any work.
+
+The pattern is Nygard's (Release It!, 2007): what one function takes is missing nowhere else. `policies.turns` says who
+is next; a share per caller keeps one of them from taking all.
+"""
 
 from __future__ import annotations
 
-import asyncio
-from collections import deque
+import math
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
-from dragoman.core.call import Reply
-from dragoman.core.fault import Overloaded
+from dragoman.core.fault import Cancelled, DeadlineExceeded, Fault, Overloaded, Started
+from dragoman.core.service import Pending, settle
+from dragoman.policies.held import HeldStream
+from dragoman.policies.patience import Patience
+from dragoman.policies.turns import Turns, Waiter
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable
+    from collections.abc import Awaitable
 
-    from dragoman.core.call import Call, Stream
-    from dragoman.core.service import Layer, Service
+    from dragoman.core.call import Call, Reply
+    from dragoman.core.service import Service
+    from dragoman.policies.surroundings import Surroundings
 
 RETRY_S = 1.0
 """When a caller that was refused may try again."""
@@ -24,8 +32,8 @@ RETRY_S = 1.0
 class BulkheadOptions:
     """How many may be inside.
 
-    So many calls run (0: as many as come) and so many wait. One caller may have at most the share `caller_share` of
-    the places, and of those to wait in; 1 leaves callers alone.
+    So many calls run (0: as many as come) and so many wait. While others want them, one caller may have at most the
+    share `caller_share`, from 0 to 1, of the places, and of those to wait in, each rounded up; 1 leaves callers alone.
     """
 
     concurrency: int = 0
@@ -33,98 +41,172 @@ class BulkheadOptions:
     caller_share: float = 1.0
 
 
-def bulkhead(concurrency: int, queue: int) -> Layer:
-    """A layer that lets `concurrency` calls in at a time, has `queue` more wait their turn, and refuses the rest.
+class Bulkhead:
+    """The layer of one function. A streamed reply holds its place until the stream ends or is closed.
 
-    A streamed reply holds its place until the stream ends or is closed.
+    Waiting ends with the caller's interest or at the call's deadline. A call that finds the line full takes the place
+    of one that is less important, or of a caller that has more than its share; else it is refused.
+
+    Faults of its own, all of calls that never began: `Overloaded` with `retry_after_s` 1, for one that is refused or
+    loses its place; `DeadlineExceeded`; `Cancelled`.
     """
 
-    def layer(service: Service) -> Service:
-        room = Room(concurrency, queue)
+    def __init__(self, options: BulkheadOptions, surroundings: Surroundings) -> None:
+        self.options = options
+        self.counts = {"waited": 0, "refused": 0, "displaced": 0, "expired": 0}
+        self._free = options.concurrency
+        self._fair = options.caller_share < 1
+        self._running: dict[str, int] = {}
+        share = options.caller_share
+        self._turns = Turns(
+            math.ceil(share * options.queue), math.ceil(share * options.concurrency) if self._fair else 0
+        )
+        self._patience = Patience[Waiter](surroundings, self._expire)
+        self._serving = False
 
-        async def bounded(call: Call) -> Reply:
-            await room.enter(call.target.name)
+    @property
+    def in_flight(self) -> int:
+        """Calls that hold a place."""
+        return self.options.concurrency - self._free
+
+    @property
+    def waiting(self) -> int:
+        """Calls that wait for one."""
+        return self._turns.count
+
+    def state(self) -> dict[str, object]:
+        """What it knows now."""
+        callers = {"callers_in_flight": len(self._running), "callers_waiting": len(self._turns.callers)}
+        return {"in_flight": self.in_flight, "waiting": self.waiting, **(callers if self._fair else {})}
+
+    def __call__(self, service: Service, /) -> Service:
+        """Bound a service."""
+        if not self.options.concurrency:
+            return service
+        turns, fair, leave = self._turns, self._fair, self._ended
+
+        def bounded(call: Call) -> Awaitable[Reply]:
+            if not self._free or turns.count:
+                return self._wait(call, service)
+            self._free -= 1
+            if fair:
+                return self._begin_fairly(call, service)
             try:
-                reply = await service(call)
+                answer = service(call)
             except BaseException:
-                room.leave()
+                self._leave("")
                 raise
-            if reply.items is None:
-                room.leave()
-                return reply
-            items = HeldStream(reply.items, room.leave)
-            return Reply(reply.body, reply.codec, items, reply.queue_s, reply.run_s)
+            pending = answer if isinstance(answer, Pending) else settle(answer)
+            pending.then(leave)
+            return pending
 
         return bounded
 
-    return layer
+    # Those who run
 
-
-class Room:
-    """Places for calls: so many inside, so many waiting, first come first served."""
-
-    def __init__(self, places: int, queue: int) -> None:
-        self._free = places
-        self._places = places
-        self._queue = queue
-        self._waiting: deque[asyncio.Future[None]] = deque()
-
-    async def enter(self, name: str) -> None:
-        """Take a place, or wait for one. Raises `Overloaded`."""
-        if self._free:
-            self._free -= 1
-            return
-        if len(self._waiting) >= self._queue:
-            detail = f"{name} has {self._places} calls in flight and {self._queue} waiting, and takes no more"
-            raise Overloaded(detail, function=name, retry_after_s=RETRY_S)
-        turn = asyncio.get_running_loop().create_future()
-        self._waiting.append(turn)
+    def _begin_fairly(self, call: Call, service: Service) -> Pending:
+        """Run a call whose place has been taken, on its caller's account."""
+        caller = call.caller
+        self._running[caller] = self._running.get(caller, 0) + 1
         try:
-            await turn
+            pending = settle(service(call))
         except BaseException:
-            if turn.done() and not turn.cancelled():
-                self.leave()  # its turn came as it gave up
-            else:
-                self._waiting.remove(turn)
+            self._leave(caller)
             raise
+        pending.then(partial(self._ended, caller=caller))
+        return pending
 
-    def leave(self) -> None:
-        """Give a place up, to whoever waits longest."""
-        while self._waiting:
-            turn = self._waiting.popleft()
-            if not turn.done():
-                turn.set_result(None)
-                return
+    def _ended(self, pending: Pending, caller: str = "") -> None:
+        reply = pending.reply
+        if reply is not None and reply.items is not None:
+            reply.items = HeldStream(reply.items, partial(self._leave, caller))
+        else:
+            self._leave(caller)
+
+    def _leave(self, caller: str) -> None:
+        """Give a place up, to whoever is next."""
+        if self._fair:
+            left = self._running[caller] = self._running[caller] - 1
+            if not left:
+                del self._running[caller]
         self._free += 1
+        # One loop serves all: a line of calls that fail at once would else end each other ever deeper.
+        if self._turns.count and not self._serving:
+            self._serving = True
+            try:
+                while self._free and self._turns.count:
+                    self._begin(self._turns.next(self._running))
+            finally:
+                self._serving = False
 
-
-class HeldStream:
-    """A stream that gives its place up when it ends, however it ends."""
-
-    def __init__(self, items: Stream, leave: Callable[[], None]) -> None:
-        self._items = items
-        self._iterator = aiter(items)
-        self._leave = leave
-        self._left = False
-
-    def __aiter__(self) -> AsyncIterator[bytes]:
-        return self
-
-    async def __anext__(self) -> bytes:
+    def _begin(self, waiter: Waiter) -> None:
+        """Let in one that has waited."""
+        self._patience.forget(waiter.entry)
+        self._free -= 1
+        call, service, caller = waiter.call, waiter.service, waiter.caller
+        if self._fair:
+            self._running[caller] = self._running.get(caller, 0) + 1
         try:
-            return await anext(self._iterator)
-        except BaseException:
-            self._give_up()
-            raise
+            pending = settle(service(call))
+        except Exception as error:  # noqa: BLE001 - whatever goes wrong inside, the call must be answered
+            self._leave(caller)
+            waiter.fail(error if isinstance(error, Fault) else Fault.internal(f"{type(error).__name__}: {error}"))
+            return
+        waiter.on_cancel = pending.cancel
+        pending.then(partial(self._answered, waiter))
 
-    async def aclose(self) -> None:
-        """Close the stream behind this one."""
-        try:
-            await self._items.aclose()
-        finally:
-            self._give_up()
+    def _answered(self, waiter: Waiter, pending: Pending) -> None:
+        self._ended(pending, waiter.caller)
+        if pending.reply is not None:
+            waiter.resolve(pending.reply)
+        else:
+            assert pending.fault is not None, "a settled call has a reply or a fault"
+            waiter.fail(pending.fault)
 
-    def _give_up(self) -> None:
-        if not self._left:
-            self._left = True
-            self._leave()
+    # Those who wait
+
+    def _wait(self, call: Call, service: Service) -> Pending:
+        turns, options, name = self._turns, self.options, call.target.name
+        caller = call.caller if self._fair else ""
+        displaced: Waiter | None = None
+        if turns.count >= options.queue:
+            displaced = turns.displaced(call, caller)
+            if displaced is None:
+                self.counts["refused"] += 1
+                return Pending.failed(self._refusal(name))
+        self.counts["waited"] += 1
+        waiter = Waiter(call, service, caller)
+        turns.join(waiter)
+        waiter.entry = self._patience.watch(waiter, call.deadline)
+        waiter.on_cancel = partial(self._give_up, waiter)
+        if displaced is not None:
+            # Last: whoever hears of it may call again at once, and finds the line full.
+            self.counts["displaced"] += 1
+            self._patience.forget(displaced.entry)
+            displaced.fail(self._refusal(name, ", and another call has the better right"))
+        return waiter
+
+    def _refusal(self, name: str, why: str = "") -> Overloaded:
+        options = self.options
+        detail = (
+            f"{name} has {options.concurrency} calls in flight and {options.queue} waiting, and takes no more"
+            f"{why} (bulkhead.concurrency, bulkhead.queue)"
+        )
+        return Overloaded(detail, function=name, retry_after_s=RETRY_S)
+
+    def _give_up(self, waiter: Waiter) -> None:
+        if self._turns.leave(waiter):
+            self._patience.forget(waiter.entry)
+            name = waiter.call.target.name
+            waiter.fail(Cancelled(f"{name} was cancelled by its caller", started=Started.NO, function=name))
+
+    def _expire(self, waiter: Waiter) -> None:
+        self._turns.leave(waiter)
+        self.counts["expired"] += 1
+        call = waiter.call
+        name = call.target.name
+        detail = (
+            f"{name} waited its whole {call.deadline - call.arrived_at:g}s timeout for one of "
+            f"{self.options.concurrency} places (bulkhead.concurrency)"
+        )
+        waiter.fail(DeadlineExceeded(detail, started=Started.NO, function=name))

@@ -2,9 +2,10 @@
 
 A pool is stuck where following what waits for what leads nowhere else: all its places are held by calls that wait,
 those for lines of pools that are stuck as well. One call that runs anything of its own, or one pool that can still
-grow, and it is not. Then the newest call in line that a function made is refused, and its caller's worker goes on:
-whoever cannot be helped hears so now, not at the deadline. What cannot be told (which of many calls of one worker makes
-another, who waits before a function inside the host) counts as running; there the deadline decides.
+grow, and it is not. Then the newest call in line that a function made, of the least important ones, is refused, and its
+caller's worker goes on: whoever cannot be helped hears so now, not at the deadline. What cannot be told (which of many
+calls of one worker makes another, who waits before a function inside the host) counts as running; there the deadline
+decides.
 """
 
 from __future__ import annotations
@@ -25,12 +26,11 @@ RETRY_S = 1.0
 
 def untangle(pool: Pool) -> None:
     """Refuse a call in the pool's line if nothing else can bring it a worker."""
-    nested = pool.line.nested
-    if not nested:
+    exchange = pool.line.newest_nested
+    if exchange is None:
         return
     held = held_by(pool)
     if held is not None and is_stuck(held):
-        exchange = nested[next(reversed(nested))]
         pool.refuse(exchange, refusal(pool, exchange.call, held))
 
 
@@ -78,7 +78,7 @@ def ahead_of(awaited: Call, pools: set[Pool]) -> list[Call] | None:
     if place.worker is not None:
         return [awaited] if place.worker.has_begun(awaited.id) else None
     pool = cast("Pool", place.stopper)
-    if awaited.id not in pool.line.nested:
+    if not pool.line.holds_nested(awaited.id):
         return None
     if pool in pools:
         return []

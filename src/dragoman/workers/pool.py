@@ -312,20 +312,25 @@ class Pool:
         if (fault := self._refusal(call)) is not None:
             return Pending.failed(fault)
         exchange = Exchange(call, self)
-        if self.line.join(exchange):
-            if call.ties is not None:
-                call.ties.place = exchange
-            self._expiry.watch(call)
-            self.crew.wanted()
-            return exchange
-        self._attend()
-        return Pending.failed(
-            Overloaded(
-                f"{self.source} has {len(self.line)} calls waiting and takes no more (queue = {self.options.queue})",
-                function=call.target.name,
-                retry_after_s=1.0,
-            )
-        )
+        line, loser = self.line, None
+        if not line.join(exchange):
+            loser = line.displace(exchange)
+            if loser is None:
+                self._attend()
+                return Pending.failed(self._overload(call.target.name))
+            line.join(exchange)
+        if call.ties is not None:
+            call.ties.place = exchange
+        self._expiry.watch(call)
+        self.crew.wanted()
+        if loser is not None:
+            loser.conclude(self._overload(loser.call.target.name, ", and one that matters more took this one's place"))
+        return exchange
+
+    def _overload(self, name: str, why: str = "") -> Overloaded:
+        waiting, queue = len(self.line), self.options.queue
+        detail = f"{self.source} has {waiting} calls waiting and takes no more (queue = {queue}){why}"
+        return Overloaded(detail, function=name, retry_after_s=1.0)
 
     def _attend(self) -> None:
         """Look at the workers between refusals.

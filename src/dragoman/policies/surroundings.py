@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
+import itertools
+import random
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
+
+from dragoman.core.clock import SystemClock
 
 if TYPE_CHECKING:
-    from dragoman.core.clock import CallLater, Clock
+    from dragoman.core.clock import CallLater, Clock, Timer
     from dragoman.core.service import Service
 
 
@@ -22,6 +27,16 @@ class Surroundings:
     call_later: CallLater
     random: Callable[[], float]
     next_id: Callable[[], int]
+
+    @classmethod
+    def here(cls) -> Surroundings:
+        """The machine's clocks, timers of the running loop, and ids counted from 1: for a program of its own."""
+        return cls(SystemClock(), call_later, random.random, itertools.count(1).__next__)
+
+
+def call_later(delay: float, callback: Callable[..., object], /, *args: Any) -> Timer:
+    """Call back once, `delay` seconds from now, on the loop that runs now."""
+    return asyncio.get_running_loop().call_later(delay, callback, *args)
 
 
 class Policy(Protocol):

@@ -113,6 +113,7 @@ async def test_a_call_may_shorten_its_functions_time_and_not_lengthen_it(write: 
         assert shorter.deadline - shorter.arrived_at == pytest.approx(0.05)
         assert longer.deadline - longer.arrived_at == pytest.approx(0.1)
         assert longer.id == shorter.id + 1
+        assert longer.caller == "local"
         with pytest.raises(DeadlineExceeded):
             await ask(host, "shop.never", timeout_s=60.0)
 

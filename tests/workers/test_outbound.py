@@ -2,13 +2,14 @@ import asyncio
 
 import pytest
 
-from dragoman.core.call import Codec, Reply
+from dragoman.core.call import Call, Codec, Priority, Reply
 from dragoman.core.fault import Cancelled, NotFound, OutOfRange
 from dragoman.wire import meta
 from dragoman.wire.frame import GUEST_BIT, Kind
+from dragoman.workers.outbound import GuestCall
 from dragoman.workers.stream import ReplyStream
 from tests.workers.conftest import Open
-from tests.workers.peer import Peer, Shop, until
+from tests.workers.peer import Peer, Shop, make_call, until
 
 
 def ask(peer: Peer, call: int = 1, ms: int = 0, *, stream: bool = True) -> int:
@@ -126,3 +127,35 @@ async def test_an_answer_that_crosses_the_guests_last_frame_is_dropped(shop: Ope
     peer.worker.connection.receive(peer.connection.fault(0, NotFound("leaving")))
     here.answers[0].resolve(Reply(b"1"))
     assert not peer.read()
+
+
+def tied(caller: Call | None) -> Call:
+    call = make_call("g")
+    GuestCall("s.g", b"{}", Codec.JSON, Codec.JSON, 0.0, None, 1, caller).tie(call)
+    return call
+
+
+@pytest.mark.parametrize(("who", "caller"), [("10.0.0.1", "10.0.0.1"), ("", "s.f")])
+def test_who_calls_a_function_calls_what_that_calls_else_it_is_the_function(who: str, caller: str) -> None:
+    outer = make_call("f")
+    outer.caller = who
+    assert tied(outer).caller == caller
+    assert tied(None).caller == ""
+
+
+@pytest.mark.parametrize(
+    ("outer", "own", "priority"),
+    [
+        (Priority.CRITICAL, Priority.BATCH, Priority.CRITICAL),
+        (Priority.BATCH, Priority.NORMAL, Priority.BATCH),
+        (Priority.NORMAL, Priority.BATCH, Priority.BATCH),
+        (Priority.NORMAL, Priority.NORMAL, Priority.NORMAL),
+    ],
+)
+def test_how_much_a_call_matters_holds_for_the_calls_that_it_makes(
+    outer: Priority, own: Priority, priority: Priority
+) -> None:
+    calling, call = make_call("f"), make_call("g")
+    calling.priority, call.priority = outer, own
+    GuestCall("s.g", b"{}", Codec.JSON, Codec.JSON, 0.0, None, 1, calling).tie(call)
+    assert call.priority == priority

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dragoman.config.kinds import Duration, Flag, Names, Size, Text, Whole
 from dragoman.config.setting import BODY_BYTES_MAX, KB, MB, Setting
 
+HEADER = r"[A-Za-z0-9!#$%&'*+.^_`|~-]{1,64}"
+
 HTTP = (
     Setting("enabled", Flag(), "true", "Whether there is HTTP at all.", "enabled"),
     Setting("host", Text("a host name or an address"), '"127.0.0.1"', "The address to listen on.", "host"),
@@ -58,6 +60,14 @@ HTTP = (
     ),
     Setting(
         "tls_key", Text("a path"), "none", "The certificate's private key, PEM. Both or neither are set.", "tls_key"
+    ),
+    Setting(
+        "caller_header",
+        Text("a header's name such as X-Forwarded-For", HEADER),
+        "none",
+        "A header that says who calls, for limits by caller, in place of the connection's address. It is believed: "
+        "name one that your proxy sets itself and takes from nobody.",
+        "caller_header",
     ),
 )
 

@@ -47,6 +47,8 @@ PATIENCE_S = 5.0
 called."""
 BUILDS_POLL_S = 0.05
 """How often builds are looked at: much less than one takes."""
+LOCAL = "local"
+"""Who calls where no ingress says it: the program that this host is part of."""
 REMAINING_S_MIN = 0.001
 """What is left of a time that has just run out: 0 would say that there is no limit."""
 
@@ -218,7 +220,9 @@ class Host:
         now = self._now()
         own_s = target.timeout_s
         deadline = now + (own_s if timeout_s is None or timeout_s > own_s else timeout_s)
-        return Call(target, body, codec, reply_codec, id=self._next_id(), deadline=deadline, arrived_at=now)
+        call = Call(target, body, codec, reply_codec, id=self._next_id(), deadline=deadline, arrived_at=now)
+        call.caller = LOCAL
+        return call
 
     def ready(self) -> tuple[bool, dict[str, str]]:
         """Whether every source can be called, and why not for those that cannot."""

@@ -13,7 +13,7 @@ import contextlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
-from dragoman.core.call import Ties
+from dragoman.core.call import Priority, Ties
 from dragoman.core.fault import Cancelled, OutOfRange, Started
 from dragoman.core.inflow import InputStream
 from dragoman.core.items import gather
@@ -58,10 +58,17 @@ class GuestCall:
         """Keep that the caller waits for this call, which gets what belongs to the chain."""
         self.call = call
         call.public_id, call.input = self.call_id, self.input
-        call.ties = Ties(self.caller)
-        if self.caller is not None:
-            self.caller.ties = self.caller.ties or Ties()
-            self.caller.ties.waits_for.add(call)
+        caller = self.caller
+        call.ties = Ties(caller)
+        call.caller = ""
+        if caller is None:
+            return
+        caller.ties = caller.ties or Ties()
+        caller.ties.waits_for.add(call)
+        call.caller = caller.caller or caller.target.name
+        if caller.priority != Priority.NORMAL:
+            # How much a call matters holds for all that is done for it (Site Reliability Engineering, ch. 21).
+            call.priority = caller.priority
 
     def untie(self) -> None:
         """Keep that the caller waits no more."""

@@ -151,3 +151,9 @@ async def test_a_client_that_reads_nothing_is_not_read_from(stand: Booth, caller
     transport.resume_reading()
     for _ in range(sent + 1):
         assert (await caller.next()).body == body
+
+
+async def test_the_caller_of_a_call_is_the_user_at_the_other_end(stand: Booth) -> None:
+    for _ in range(2):
+        await (await stand.client()).call("fn.add", b'{"a":1,"b":2}')
+    assert [call.caller for call in stand.calls] == [f"uid:{os.geteuid()}"] * 2

@@ -60,6 +60,7 @@ class Answering(HttpToolsProtocol):
     ) -> None:
         super().__init__(config, server_state, app_state, _loop)
         self.lane = lane
+        self.caller = ""
         self.closing = False
         self._serving: object | None = None
         self._line: deque[Any] = deque()
@@ -203,6 +204,7 @@ class Answering(HttpToolsProtocol):
             self._refuse(request, call_id, refusal)
             return
         self._call = call
+        call.caller = request.head.caller or self.caller
         door = request.head.door
         assert door is not None, "what became a call has a door"
         door.meter.in_flight += 1

@@ -42,12 +42,13 @@ class Head:
     """What one head asks for. `refusal` says why it cannot have it; `door` and `plan` are set where it can.
 
     `body_bytes` is -1 where the length is not known beforehand, `timeout_s` the function's own or what the caller asks
-    for if that is less.
+    for if that is less. `caller` is who calls where a header says so, else empty.
     """
 
     __slots__ = (
         "accept",
         "body_bytes",
+        "caller",
         "chunked",
         "content_type",
         "door",
@@ -71,6 +72,7 @@ class Head:
         self.keep_alive = keep_alive
         self.chunked = chunked
         self.query = b""
+        self.caller = ""
         self.content_type = self.accept = self.traceparent = self.tracestate = b""
         self.timeout_s = math.inf
         self.body_bytes = 0

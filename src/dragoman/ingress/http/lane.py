@@ -36,6 +36,7 @@ class CallLane:
         self.heads: dict[bytes, Head] = {}
         doors.on_replace = self.heads.clear
         self.options = options
+        self.caller_header = options.caller_header.lower().encode()
         self.tracer = tracer
         self.now = clock.monotonic
         self.prefix = naming.prefix.encode()

@@ -12,6 +12,7 @@ class HttpOptions:
     `header_timeout_s` and `body_timeout_s` bound how long a client may take to send each, `keep_alive_s` how long an
     idle connection is kept, `write_timeout_s` how long a client may leave a reply unread, `shutdown_grace_s` how long
     calls in flight may run on after SIGTERM. `tls_cert` and `tls_key` are PEM files; both or neither are set.
+    `caller_header` names a header that says who calls, in place of the connection's address; it is believed.
     `enabled` is false where there is no HTTP. `debug` puts tracebacks of user code into replies.
     """
 
@@ -27,5 +28,6 @@ class HttpOptions:
     shutdown_grace_s: float = 30.0
     tls_cert: str = ""
     tls_key: str = ""
+    caller_header: str = ""
     debug: bool = False
     enabled: bool = True

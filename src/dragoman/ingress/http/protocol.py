@@ -17,10 +17,12 @@ from dragoman.core.fault import Cancelled, InvalidArgument, Overloaded, Permissi
 from dragoman.ingress.holding import HELD_BYTES_LEAST, RETRY_S, full
 from dragoman.ingress.http.answering import Answering
 from dragoman.ingress.http.browser import rebound
+from dragoman.ingress.http.caller import caller_in
 from dragoman.ingress.http.doors import CALL_PREFIX
 from dragoman.ingress.http.head import GET, OPTIONS, Head, Refusal, origin_form, too_large, wants_websocket
 from dragoman.ingress.http.lines import BodyLines
 from dragoman.ingress.http.request import Request
+from dragoman.ingress.peer import address_of
 from dragoman.wire.handshake import SEGMENT_FROM_BYTES
 
 if TYPE_CHECKING:
@@ -97,6 +99,7 @@ class CallProtocol(Answering):
     def connection_made(self, transport: asyncio.Transport) -> None:
         """Take a connection, unless there are as many as there may be."""
         super().connection_made(transport)
+        self.caller = address_of(self.client)
         self.lane.counts.connections += 1
         crowd = len(self.connections) - self.lane.connections_max
         if crowd > CROWD_MAX:
@@ -274,7 +277,7 @@ class CallProtocol(Answering):
             raise refusal
         accepted, spoken = websocket.handshake(self.headers)
         head = websocket.head_of(origin_form(self.url), self.headers, lane, spoken)
-        self.socket = socket = websocket.SocketCall(lane, head, self.transport, self.flow)
+        self.socket = socket = websocket.SocketCall(lane, head, self.transport, self.flow, self.caller)
         self.serve_socket(socket)
         socket.start(Request(head, b"", self.since, socket), lane.next_id(), accepted, self._end_socket)
 
@@ -397,6 +400,8 @@ class CallProtocol(Answering):
         keep_alive = modern and self.parser.should_keep_alive()
         self._head = head = Head(method, self.url, keep_alive=keep_alive, chunked=modern)
         head.read(self.headers, lane.doors, lane.options.body_bytes_max)
+        if lane.caller_header:
+            head.caller = caller_in(self.headers, lane.caller_header)
         refusal = head.refusal
         if refusal is not None and (head.wants_continue or head.body_bytes > lane.options.body_bytes_max):
             self.refuse(refusal)

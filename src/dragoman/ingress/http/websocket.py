@@ -16,6 +16,7 @@ from dragoman.core.inflow import InputStream
 from dragoman.core.items import batches
 from dragoman.core.service import Pending, settle
 from dragoman.ingress.holding import HELD_BYTES_LEAST, full
+from dragoman.ingress.http.caller import caller_in
 from dragoman.ingress.http.head import POST, Head, Refusal
 from dragoman.ingress.http.lines import AHEAD_BYTES
 from dragoman.ingress.http.negotiation import JSONL
@@ -85,6 +86,8 @@ def head_of(path: bytes, headers: list[tuple[bytes, bytes]], lane: CallLane, spo
         head.read([*plain, (b"content-type", JSONL)], lane.doors, limit)
     if head.refusal is not None:
         raise head.refusal
+    if lane.caller_header:
+        head.caller = caller_in(plain, lane.caller_header)
     return head
 
 
@@ -97,8 +100,12 @@ class SocketCall:
         """Take no more of the input."""
         self.items.end(fault)
 
-    def __init__(self, lane: CallLane, head: Head, transport: asyncio.Transport, flow: FlowControl) -> None:
+    def __init__(
+        self, lane: CallLane, head: Head, transport: asyncio.Transport, flow: FlowControl, caller: str
+    ) -> None:
+        """`caller` is who is at the other end of the connection."""
         self._lane = lane
+        self._caller = head.caller or caller
         self._head = head
         self._transport = transport
         self._flow = flow
@@ -120,6 +127,7 @@ class SocketCall:
         lane, door = self._lane, self._head.door
         assert door is not None, "a head without a refusal has a door"
         call = request.to_call(call_id, lane.tracer)
+        call.caller = self._caller
         if not self._head.feeds:
             call.input = None
             self._fed = True

@@ -45,11 +45,11 @@ class Guard:
             return 0o660
         return 0o600 if self.users <= {os.geteuid(), ROOT} else 0o666
 
-    def check(self, sock: Options) -> None:
-        """Let the client at the other end in. Raises `PermissionDenied`."""
+    def check(self, sock: Options) -> int:
+        """Let the client at the other end in, and say which user it is. Raises `PermissionDenied`."""
         _, uid, gid = _CREDENTIALS.unpack(sock.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _CREDENTIALS.size))
         if uid in self.users or (self.group >= 0 and (gid == self.group or self.group in _groups(sock))):
-            return
+            return uid
         raise PermissionDenied(
             f"user {uid} may not use this socket; its host names who may: native.users, native.group"
         )

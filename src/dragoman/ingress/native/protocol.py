@@ -23,6 +23,7 @@ from dragoman.core.fault import (
 )
 from dragoman.ingress.holding import HELD_BYTES_LEAST, RETRY_S, full
 from dragoman.ingress.native.answering import Answer, fault_frame
+from dragoman.ingress.peer import address_of
 from dragoman.wire.connection import Connection
 from dragoman.wire.fault import ProtocolFault
 from dragoman.wire.frame import Kind
@@ -71,6 +72,7 @@ class NativeProtocol(asyncio.Protocol):
         self.connection = Connection(Role.SERVER)
         self.answers: dict[int, Answer] = {}
         self.since = lane.now()
+        self.caller = ""
         self.transport: asyncio.Transport
         self._guard = guard
         """None for clients of other machines, who show a token in place of being users of this one."""
@@ -179,6 +181,7 @@ class NativeProtocol(asyncio.Protocol):
         transport.set_write_buffer_limits(UNREAD_BYTES_HIGH)
         if self._guard is None:
             keep_alive(transport.get_extra_info("socket"))
+            self.caller = address_of(transport.get_extra_info("peername"))
         lane, clients = self.lane, self._clients
         clients.add(self)
         lane.counts.connections += 1
@@ -196,7 +199,7 @@ class NativeProtocol(asyncio.Protocol):
             self.turn_away(lane.stopping(), "draining")
         elif self._guard is not None:
             try:
-                self._guard.check(transport.get_extra_info("socket"))
+                self.caller = f"uid:{self._guard.check(transport.get_extra_info('socket'))}"
             except PermissionDenied as fault:
                 self.turn_away(fault, "user")
 
@@ -278,6 +281,7 @@ class NativeProtocol(asyncio.Protocol):
             fault.service = lane.naming.service
             self.send(fault_frame(self, call_id, fault))
             return
+        call.caller = self.caller
         answer = Answer(self, frame, door, call, entries.call_id)
         self.answers[call_id] = answer
         answer.begin()

@@ -21,6 +21,7 @@ UNSET = {
     "token_file",
     "tls_cert",
     "tls_key",
+    "caller_header",
     "description",
     "input",
     "output",

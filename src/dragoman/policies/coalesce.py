@@ -1,8 +1,23 @@
-"""Identical calls in flight run once, and all who asked get the answer."""
+"""Identical calls in flight run once, and all who asked get the answer.
+
+What is identical is said by `policies.key`, what becomes of who waits by `policies.flight`. Streams, and calls whose
+input is streamed in, run for themselves.
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from dragoman.policies.flight import Flights, Rules
+from dragoman.policies.key import Keys
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Mapping
+
+    from dragoman.core.call import Call, Reply
+    from dragoman.core.service import Service
+    from dragoman.policies.surroundings import Surroundings
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,3 +30,40 @@ class CoalesceOptions:
 
     waiting_max: int = 100_000
     key: tuple[str, ...] = ()
+
+
+class Coalesce:
+    """The layer of one function.
+
+    It coalesces the calls of whatever function it is put around; of one that is not idempotent, only put it around
+    where two calls that say the same may be one. Calls with an idempotency key are then told apart by it: they run for
+    themselves.
+
+    Faults: `RESOURCE_EXHAUSTED` where as many wait as may; `DEADLINE_EXCEEDED` where the caller's own time is up.
+    """
+
+    def __init__(self, options: CoalesceOptions, surroundings: Surroundings) -> None:
+        self.options = options
+        self._keys = Keys(options.key)
+        self._flights = Flights(surroundings, Rules(options.waiting_max, partial=bool(options.key)))
+
+    @property
+    def counts(self) -> Mapping[str, int]:
+        """Calls that ran, and calls that joined one that did."""
+        return {"run": self._flights.runs, "joined": self._flights.joined}
+
+    def state(self) -> Mapping[str, object]:
+        """How many runs are in flight, and how many callers wait for them."""
+        return {"in_flight": len(self._flights.by_key), "waiting": self._flights.waiting}
+
+    def __call__(self, service: Service) -> Service:
+        """Wrap a service."""
+        key_of, join = self._keys.of, self._flights.join
+
+        def coalesced(call: Call) -> Awaitable[Reply]:
+            target = call.target
+            if target.streaming or call.input is not None or (call.idempotency_key and not target.idempotent):
+                return service(call)
+            return join(call, key_of(call), service)
+
+        return coalesced

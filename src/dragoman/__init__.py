@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from dragoman.client.connecting import connect
     from dragoman.config.problem import ConfigError
+    from dragoman.contract.batch import Batch
     from dragoman.contract.marker import function
     from dragoman.core.fault import (
         Aborted,
@@ -40,6 +41,7 @@ if TYPE_CHECKING:
 __all__ = [
     "Aborted",
     "AlreadyExists",
+    "Batch",
     "Breach",
     "Cancelled",
     "Code",
@@ -68,6 +70,7 @@ __all__ = [
 _HOMES = {
     "Aborted": "dragoman.core.fault",
     "AlreadyExists": "dragoman.core.fault",
+    "Batch": "dragoman.contract.batch",
     "Breach": "dragoman.core.fault",
     "Cancelled": "dragoman.core.fault",
     "Code": "dragoman.core.fault",

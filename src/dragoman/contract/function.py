@@ -6,6 +6,8 @@ import re
 from dataclasses import dataclass, field
 from typing import Any
 
+from dragoman.contract.batch import Batch, fits
+
 NAME_CHARACTERS_MAX = 128
 """Long enough for any name that people type, short enough for a metrics label and a log line."""
 
@@ -34,6 +36,7 @@ class Contract:
 
     `input` is a JSON Schema 2020-12 of an object; `output` one of the result, or of each item where `streaming`.
     `input_stream` names the property of the input whose values may also come as a stream, if there is one.
+    `batch` says how calls may be gathered into one, where the function takes that.
     `raw_input` says that the whole input may be handed over as raw bytes, `raw_output` that the result is bytes.
     `version` is a semantic version or empty.
     """
@@ -48,13 +51,20 @@ class Contract:
     raw_input: bool = False
     raw_output: bool = False
     input_stream: str = ""
+    batch: Batch | None = None
 
     def __post_init__(self) -> None:
-        """Raises `ContractError` for a name or version that callers could not write down, or a stream of nothing."""
+        """Raises `ContractError` for a name or version that callers could not write down, or a stream of nothing.
+
+        And for a `batch` of what cannot be gathered.
+        """
         check_name(self.name)
         check_version(self.version)
         if self.input_stream and self.input_stream not in self.input.get("properties", {}):
             message = f"{self.name}: the input has no property {self.input_stream[:NAME_CHARACTERS_MAX]!r} to stream"
+            raise ContractError(message)
+        if self.batch is not None and (reason := fits(self)):
+            message = f"{self.name}: its calls cannot be gathered (batch): {reason}"
             raise ContractError(message)
 
 

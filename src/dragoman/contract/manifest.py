@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any, cast
 
+from dragoman.contract.batch import Batch
 from dragoman.contract.codecs import json
 from dragoman.contract.function import Contract, ContractError, empty_input
 
@@ -51,6 +52,8 @@ def _entry(contract: Contract) -> dict[str, Any]:
     entry: dict[str, Any] = {"name": contract.name, "input": contract.input, "output": contract.output}
     entry.update({key: text for key in _TEXTS if (text := getattr(contract, key))})
     entry.update({flag: True for flag in _FLAGS if getattr(contract, flag)})
+    if contract.batch is not None:
+        entry["batch"] = {"max": contract.batch.max, "delay": contract.batch.delay}
     return entry
 
 
@@ -70,6 +73,7 @@ def _contract(entry: object, position: int) -> Contract:
             input_stream=_text(fields, "input_stream", where),
             input=_schema(fields, "input", where, empty_input()),
             output=_schema(fields, "output", where, {}),
+            batch=_batch(fields, where),
             **{flag: _flag(fields, flag, where) for flag in _FLAGS},
         )
     except ContractError as error:
@@ -94,6 +98,21 @@ def _flag(fields: dict[str, object], key: str, where: str) -> bool:
         message = f"{where}: {key!r} must be true or false, not {type(flag).__name__}"
         raise ValueError(message)  # noqa: TRY004 - bad outside data is a ValueError everywhere in this room
     return flag
+
+
+def _batch(fields: dict[str, object], where: str) -> Batch | None:
+    given = fields.get("batch")
+    if given is None:
+        return None
+    if not isinstance(given, dict):
+        message = f"{where}: 'batch' must be an object, not {type(given).__name__}"
+        raise ValueError(message)  # noqa: TRY004 - bad outside data is a ValueError everywhere in this room
+    members = cast("dict[str, Any]", given)
+    try:
+        return Batch(**{key: members[key] for key in ("max", "delay") if key in members})
+    except (TypeError, ValueError) as error:
+        message = f"{where}: 'batch': {error}"
+        raise ValueError(message) from None
 
 
 def _schema(fields: dict[str, object], key: str, where: str, default: dict[str, Any]) -> dict[str, Any]:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, fields
 from types import FunctionType
 from typing import Any, TypeVar, overload
 
+from dragoman.contract.batch import Batch
 from dragoman.contract.function import check_name, check_version
 from dragoman.contract.nesting import kind_of
 
@@ -22,11 +23,14 @@ class Marker:
     version: str = ""
     description: str = ""
     idempotent: bool = False
+    batch: Batch | None = None
 
     def __post_init__(self) -> None:
         """Raises `TypeError` for an option of the wrong type, `ContractError` for a bad name or version."""
         for option in fields(self):
-            wanted = kind_of(option.default)
+            if option.name == "batch" and self.batch is None:
+                continue
+            wanted = Batch if option.name == "batch" else kind_of(option.default)
             if type(getattr(self, option.name)) is not wanted:
                 message = f"@function({option.name}=…) takes a {wanted.__name__}, not {getattr(self, option.name)!r}"
                 raise TypeError(message)
@@ -42,7 +46,7 @@ _OPTIONS = tuple(option.name for option in fields(Marker))
 def function(target: F, /) -> F: ...
 @overload
 def function(
-    *, name: str = "", version: str = "", description: str = "", idempotent: bool = False
+    *, name: str = "", version: str = "", description: str = "", idempotent: bool = False, batch: Batch | None = None
 ) -> Callable[[F], F]: ...
 def function(target: Any = None, /, **options: Any) -> Any:
     """Mark a function as callable from outside, with options: `@function` or `@function(version="1.2.0")`.
@@ -50,7 +54,8 @@ def function(target: Any = None, /, **options: Any) -> Any:
     Args:
         target: the function, when used without options.
         **options: `name` (instead of the function's own), `version` (semantic), `description` (instead of the
-            docstring's), `idempotent` (calling twice does no more than calling once, so it may be retried or cached).
+            docstring's), `idempotent` (calling twice does no more than calling once, so it may be retried or cached),
+            `batch` (a `Batch`: it takes a list and gives one as long, and calls of it may be gathered into one).
 
     Returns:
         The function itself, unchanged but for an attribute.

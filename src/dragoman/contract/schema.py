@@ -40,6 +40,7 @@ from dragoman.contract.constraint import Unenforceable, read
 from dragoman.contract.malformed import Malformed
 from dragoman.contract.plain import type_name
 from dragoman.contract.table import INPUT, OUTPUT, is_table
+from dragoman.core.fault import Fault
 
 Schema = dict[str, Any]
 _DEFINITIONS = "#/$defs/"
@@ -201,6 +202,9 @@ class SchemaBuilder:
         return {"$ref": f"{_DEFINITIONS}{self._names[kind]}"}
 
     def _any_of(self, members: tuple[Any, ...]) -> Schema:
+        if self._output:
+            # What is returned in place of an item is no value: the caller gets a failed call (`contract.batch`).
+            members = tuple(kind for kind in members if not is_fault(kind)) or members
         schemas: list[Schema] = []
         for member in members:
             if (schema := self._build(member)) not in schemas:
@@ -337,6 +341,11 @@ class SchemaBuilder:
             name, count = f"{wanted}_{count}", count + 1
         self.definitions[name] = part
         return name
+
+
+def is_fault(kind: Any) -> bool:
+    """Whether a type is that of a failed call."""
+    return isinstance(kind, type) and issubclass(kind, Fault)
 
 
 def annotate(schema: Schema, default: Any, description: str) -> Schema:

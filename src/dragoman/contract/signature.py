@@ -339,6 +339,7 @@ def bind(function: Callable[..., Any], *, marker: Marker | None = None) -> Bindi
         raw_input=len(found.inputs) == 1 and _is_raw(found.inputs[0].kind),
         raw_output=_is_raw(result) or strip(result) is bytearray,
         input_stream="" if stream_at is None else found.inputs[stream_at].name,
+        batch=marker.batch,
     )
     binding = Binding(function, contract, taken, is_async=is_async, patterned=builder.patterned)
     if is_table(strip(result)):

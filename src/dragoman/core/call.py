@@ -7,7 +7,7 @@ look inside.
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable
-from enum import IntEnum
+from enum import IntEnum, StrEnum
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from dragoman.core.deadline import NEVER
@@ -34,6 +34,15 @@ class Priority(IntEnum):
     CRITICAL = 0
     NORMAL = 1
     BATCH = 2
+
+
+class Ordeal(StrEnum):
+    """What can be done on purpose to the worker that is sent a call, or to the frame that it is sent."""
+
+    KILL = "kill"
+    STOP = "stop"
+    DROP = "drop"
+    CORRUPT = "corrupt"
 
 
 class Trace:
@@ -79,7 +88,8 @@ class Call:
     of the chain of calls that this one is part of, empty where it begins one. `caller` says who calls, as far as an
     ingress can tell (an address, a user), for limits by caller. `idempotency_key` makes calls one that have the same.
     `fresh` asks for an answer that is not from a cache. `spent` says that calls made for this one were retried in vain,
-    so that trying it again would only multiply them.
+    so that trying it again would only multiply them. `merged` is how many calls this one was made of (0: it is one by
+    itself). `ordeal` is what whoever runs it is to suffer as it is sent, in a rehearsal.
     """
 
     __slots__ = (
@@ -94,7 +104,9 @@ class Call:
         "id",
         "idempotency_key",
         "input",
+        "merged",
         "on_event",
+        "ordeal",
         "priority",
         "public_id",
         "reply_codec",
@@ -134,6 +146,8 @@ class Call:
         self.idempotency_key = ""
         self.fresh = False
         self.spent = False
+        self.merged = 0
+        self.ordeal: Ordeal | None = None
 
     def again(self, id: int) -> Call:  # noqa: A002 - the field's public name
         """The same call under another id, for one more attempt at it: nobody has it yet.
@@ -151,7 +165,7 @@ class Call:
         )
         call.trace, call.caller, call.depth, call.public_id = self.trace, self.caller, self.depth, self.public_id
         call.ties, call.on_event, call.priority = self.ties, self.on_event, self.priority
-        call.idempotency_key, call.fresh = self.idempotency_key, self.fresh
+        call.idempotency_key, call.fresh, call.merged = self.idempotency_key, self.fresh, self.merged
         return call
 
 

@@ -175,7 +175,7 @@ class AsyncCalls:
         if inspect.isawaitable(value):
             value = await value
         if not binding.is_stream:
-            return encode_reply(binding, value, wanted)
+            return encode_reply(binding, value, wanted, frame.meta)
         try:
             async for item in value:
                 await self._send_item(frame.call, wanted, binding.encode(item, wanted))

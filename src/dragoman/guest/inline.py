@@ -76,7 +76,8 @@ class InlineFunctions:
             value = _invoke(binding, call, _context(binding, call, link))
             if binding.is_stream:
                 return Reply(b"", wanted, InlineStream(binding, value, wanted, link))
-            body, wanted = encode_reply(binding, await _until(call, value), wanted)
+            value = await _until(call, value)
+            body, wanted = encode_reply(binding, value, wanted, Entries(merged=call.merged))
         except BaseException as error:  # noqa: BLE001 - user code may raise anything
             link.ended = True
             raise link.fault(error) from None

@@ -9,6 +9,7 @@ from __future__ import annotations
 from time import monotonic
 from typing import TYPE_CHECKING, Any, Protocol
 
+from dragoman.contract.batch import faults_in, parted
 from dragoman.contract.malformed import Malformed
 from dragoman.core.call import Codec
 from dragoman.core.deadline import NEVER
@@ -27,8 +28,10 @@ from dragoman.guest.failure import fault_of
 from dragoman.guest.forks import leave
 from dragoman.guest.inflow import Items
 from dragoman.guest.interrupt import CallCancelled
+from dragoman.wire import meta
 from dragoman.wire.fault import Oversized
 from dragoman.wire.frame import Flag
+from dragoman.wire.meta import Entries
 
 if TYPE_CHECKING:
     from dragoman.contract.signature import Binding
@@ -106,7 +109,7 @@ class Runner:
                 try:
                     body: bytes | Draft = direct.encode(value)
                 except Malformed:
-                    body, wanted = encode_reply(self._bindings[function], value, wanted)
+                    body, wanted = encode_reply(self._bindings[function], value, wanted, frame.meta)
             else:
                 codec, binding = CODECS[codecs & 15], self._bindings[function]
                 wanted = reply_codec(binding, codec, CODECS[codecs >> 4])
@@ -141,7 +144,7 @@ class Runner:
         self.exposed = False
         if binding.is_stream:
             return self._stream(binding, value, frame.call, wanted), wanted
-        return encode_reply(binding, value, wanted)
+        return encode_reply(binding, value, wanted, frame.meta)
 
     def _fail(self, frame: Frame, error: BaseException) -> tuple[bytes, bytes]:
         if self.guard.is_child:
@@ -214,8 +217,25 @@ def in_json(binding: Binding, value: Any, wanted: Codec, fault: Fault) -> tuple[
         raise fault from None
 
 
-def encode_reply(binding: Binding, value: Any, wanted: Codec) -> tuple[bytes | Draft, Codec]:
-    """A result in the wanted codec, or in JSON where that one cannot say it. Raises the fault of neither."""
+def encode_reply(
+    binding: Binding, value: Any, wanted: Codec, entries: bytes | Entries = b""
+) -> tuple[bytes | Draft, Codec]:
+    """A result in the wanted codec, or in JSON where that one cannot say it. Raises the fault of neither.
+
+    A fault that the function returned in place of an item is the whole call's, unless the call's meta (`entries`) says
+    that it was made of several.
+    """
+    try:
+        return binding.encode(value, wanted), wanted
+    except Fault as fault:
+        faults = faults_in(value)
+        if not faults:
+            return in_json(binding, value, wanted, fault)
+    if not (entries if isinstance(entries, Entries) else meta.decode(entries)).merged:
+        first = next(iter(faults.values()))
+        first.started = Started.YES
+        raise first
+    value = parted(value, faults)
     try:
         return binding.encode(value, wanted), wanted
     except Fault as fault:

@@ -94,6 +94,7 @@ class Meta(IntEnum):
     CALL_ID = 3
     FUNCTION = 4
     DEPTH = 5
+    MERGED = 7
 
 
 class Frame(NamedTuple):

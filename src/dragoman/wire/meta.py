@@ -20,6 +20,7 @@ TRACE_STATE_BYTES_MAX = 512
 """W3C Trace Context asks that at least this much of `tracestate` is passed on."""
 CALL_ID_BYTES_MAX = 128
 FUNCTION_BYTES_MAX = 256
+MERGED_BYTES = 4
 DEPTH_MAX = 16
 """Calls from guests may nest this deep: enough for any design, and it stops a loop while it is small."""
 
@@ -38,9 +39,10 @@ class Entries(NamedTuple):
     call_id: str = ""
     function: str = ""
     depth: int = 0
+    merged: int = 0
 
 
-def encode(trace: Trace | None = None, call_id: str = "", function: str = "", depth: int = 0) -> bytes:
+def encode(trace: Trace | None = None, call_id: str = "", function: str = "", depth: int = 0, merged: int = 0) -> bytes:
     """The meta bytes of a CALL. Raises `ValueError` where a value cannot travel."""
     parts: list[bytes] = []
     if trace is not None:
@@ -55,6 +57,8 @@ def encode(trace: Trace | None = None, call_id: str = "", function: str = "", de
         _add(parts, Meta.FUNCTION, _printable(Meta.FUNCTION, function).encode(), FUNCTION_BYTES_MAX)
     if depth:
         _add(parts, Meta.DEPTH, bytes((depth,)), 1)
+    if merged:
+        _add(parts, Meta.MERGED, merged.to_bytes(MERGED_BYTES, "little"), MERGED_BYTES)
     return b"".join(parts)
 
 
@@ -122,11 +126,15 @@ def _decode(data: bytes) -> Entries:
     depth = found.get(Meta.DEPTH, b"\0")
     if len(depth) != 1:
         raise ProtocolFault(Reason.META, f"DEPTH of {len(depth)} bytes; it is one")
+    merged = found.get(Meta.MERGED, bytes(MERGED_BYTES))
+    if len(merged) != MERGED_BYTES:
+        raise ProtocolFault(Reason.META, f"MERGED of {len(merged)} bytes; it is {MERGED_BYTES}")
     return Entries(
         trace,
         _text(found, Meta.CALL_ID, CALL_ID_BYTES_MAX),
         _text(found, Meta.FUNCTION, FUNCTION_BYTES_MAX, "utf-8"),
         depth[0],
+        int.from_bytes(merged, "little"),
     )
 
 

@@ -75,6 +75,7 @@ def ahead_of(awaited: Call, pools: set[Pool]) -> list[Call] | None:
         return [awaited]
     if place.over:
         return None
+    awaited = place.call  # which is another, where several are sent as one
     if place.worker is not None:
         return [awaited] if place.worker.has_begun(awaited.id) else None
     pool = cast("Pool", place.stopper)

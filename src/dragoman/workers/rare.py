@@ -158,5 +158,5 @@ class RareFrames:
 
 
 def meta_of(call: Call) -> bytes:
-    """The meta of a CALL to a worker: its trace, the id of its chain and how deep it is nested."""
-    return meta.encode(call.trace, call.public_id, depth=call.depth)
+    """The meta of a CALL to a worker: its trace, the id of its chain, how deep it is nested, of how many it is made."""
+    return meta.encode(call.trace, call.public_id, depth=call.depth, merged=call.merged)

@@ -187,7 +187,8 @@ class Worker:
             return self._input_header(call, index, now, body), body
         codecs = call.codec | call.reply_codec << 4
         amount = remaining_ms(call.deadline, now)
-        entries = meta_of(call) if call.trace is not None or call.depth or call.public_id else b""
+        known = call.trace is not None or call.depth or call.public_id or call.merged
+        entries = meta_of(call) if known else b""
         try:
             if len(body) >= self.segments.least and (region := self.segments.place(self.connection, body)) is not None:
                 flags = Flag.SEGMENT | Flag.STREAM if target.streaming else Flag.SEGMENT

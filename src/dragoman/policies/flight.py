@@ -276,7 +276,7 @@ class Flights:
         """Whether a fault of the run says nothing about a caller that waited for it."""
         call = waiter.call
         if fault.code is Code.DEADLINE_EXCEEDED:
-            return call.deadline > run.deadline
+            return call.deadline > max(run.deadline, self._now())
         if fault.code is Code.INVALID_ARGUMENT:
             return self._rules.partial and call.body != run.body
         if fault.code is Code.RESOURCE_EXHAUSTED and fault.started is Started.NO and not waiter.moved:

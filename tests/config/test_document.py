@@ -10,8 +10,8 @@ from dragoman.config.setting import Setting
 FILE = Path("/shop/dragoman.toml")
 KNOWN = (
     Setting("size", Whole(0, 9), "1", "A size."),
-    Setting("workers.min", Whole(0, 9), "1", "A bound."),
-    Setting("workers.max", Whole(0, 9), "1", "A bound."),
+    Setting("workers.min", Whole(0, 9), "1", "A bound.", short=True),
+    Setting("workers.max", Whole(0, 9), "1", "A bound.", short=True),
     Setting("recycle.calls", Whole(0, 9), "1", "A rule."),
 )
 

@@ -47,7 +47,7 @@ class Declared:
         if not isinstance(value, dict):
             raise wrong(self._expected(), value)
         table = cast("dict[str, object]", value)
-        _check_plain(table, (), 0)
+        check_plain(table, (), 0)
         return table if _is_whole(table) else object_schema(table)
 
     def _expected(self) -> str:
@@ -87,7 +87,7 @@ def parse_schema(text: bytes, *, output: bool) -> Schema:
         message = f"is no JSON Schema: it holds {shown(value)}"
         raise Refused(message)
     schema = cast("Schema", value)
-    _check_plain(schema, (), 0)
+    check_plain(schema, (), 0)
     if not output and schema.get("type") != "object":
         msg = 'does not say "type": "object", which the input of a function always is'
         raise Refused(msg)
@@ -147,7 +147,7 @@ def check_schema(schema: Schema) -> None:
                 raise Refused(message)
 
 
-def _check_plain(value: object, below: tuple[str | int, ...], depth: int) -> None:
+def check_plain(value: object, below: tuple[str | int, ...], depth: int) -> None:
     """Refuse what TOML or Python can say and JSON cannot: dates, infinities, endless digits."""
     if depth > DEPTH_MAX:
         msg = f"is nested deeper than {DEPTH_MAX}"
@@ -163,7 +163,7 @@ def _check_plain(value: object, below: tuple[str | int, ...], depth: int) -> Non
         msg = f"expected at most {PROPERTIES_MAX} entries, found {len(inner)}"
         raise Refused(msg, below)
     for key, item in inner:
-        _check_plain(item, (*below, key), depth + 1)
+        check_plain(item, (*below, key), depth + 1)
 
 
 def _check_scalar(value: object, below: tuple[str | int, ...]) -> None:

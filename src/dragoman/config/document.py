@@ -10,10 +10,11 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
-from dragoman.config.kinds import wrong
+from dragoman.config.kinds import Flag, wrong
 from dragoman.config.positions import Path as KeyPath
 from dragoman.config.positions import Positions
 from dragoman.config.problem import ConfigError, Problem, Refused, did_you_mean
+from dragoman.config.setting import shorthands
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -25,9 +26,6 @@ FILE_BYTES_MAX = 1024 * 1024
 
 PROBLEMS_MAX = 1000
 """Here reading stops: nobody mends more at a time, and each costs a search for the nearest known key."""
-
-BOTH_ENDS = {"workers": ("min", "max")}
-"""Tables that a whole number may stand for, and the keys that it then sets: `workers = 4`."""
 
 BARE_KEY = re.compile(r"[A-Za-z0-9_-]+", re.ASCII)
 KEY_CHARS_MAX = 200
@@ -82,7 +80,11 @@ class Document:
 
     def refuse(self, path: KeyPath, message: str) -> None:
         """Note a problem with the value of a key. Raises `ConfigError` where that is one too many."""
-        self.problems.append(Problem(str(self.file), self.positions.line(path), dotted(path), message))
+        self.note(Problem(str(self.file), self.positions.line(path), dotted(path), message))
+
+    def note(self, problem: Problem) -> None:
+        """Note a problem. Raises `ConfigError` where that is one too many."""
+        self.problems.append(problem)
         if len(self.problems) >= PROBLEMS_MAX:
             self.finish()
 
@@ -125,8 +127,8 @@ class Document:
             elif isinstance(value, dict):
                 inner = cast("dict[str, Any]", value)
                 flat += [(f"{name}.{key}", (*here, key), item) for key, item in inner.items()]
-            elif name in BOTH_ENDS:
-                flat += [(f"{name}.{key}", here, value) for key in BOTH_ENDS[name]]
+            elif meant := _meant(known.values(), name, value):
+                flat += [(key, here, value) for key in meant]
             else:
                 self.refuse(here, wrong("a table", value).message)
         return flat
@@ -138,6 +140,14 @@ class Document:
         if not group or not beside:
             beside = list(dict.fromkeys(key.partition(".")[0] for key in known))
         self.refuse(path, f"unknown key{did_you_mean(str(name), beside)}")
+
+
+def _meant(known: Iterable[Setting], group: str, value: object) -> list[str]:
+    """The keys that a value in place of their table stands for: `workers = 4`, `cache = false`."""
+    short = shorthands(known, group)
+    flags = [setting.key for setting in short if isinstance(setting.kind, Flag)]
+    others = [setting.key for setting in short if setting.key not in flags]
+    return flags if (flags and isinstance(value, bool)) or not others else others
 
 
 def dotted(path: KeyPath) -> str:

@@ -65,6 +65,8 @@ class Variable:
     about: str
 
 
+SHARED_URL = Text("an address such as redis://127.0.0.1:6379 or rediss://…", r"rediss?://\S+")
+
 VARIABLES = (
     Variable("DRAGOMAN_HOST", Text("a host name or an address"), "The address to listen on."),
     Variable("DRAGOMAN_PORT", Whole(0, 65535), "The port to listen on."),
@@ -76,6 +78,7 @@ VARIABLES = (
     Variable(
         "DRAGOMAN_LOG", Text(choices=LOG_LEVELS), "The least level that is logged: debug, info, warning or error."
     ),
+    Variable("DRAGOMAN_SHARED_URL", SHARED_URL, "The store that hosts share, in place of `shared.url`."),
 )
 
 
@@ -101,6 +104,17 @@ def with_secrets(text: str) -> str:
     return NAMED.sub(value, text)
 
 
+def shared_url(variables: Mapping[str, str] | None = None) -> str:
+    """The address of the shared store that the environment names, or "". Raises `Refused` for one that is none."""
+    found = os.environ if variables is None else variables
+    text = found.get("DRAGOMAN_SHARED_URL", "")
+    try:
+        return SHARED_URL.read(text) if text else ""
+    except Refused:
+        # Its password stays untold.
+        raise Refused(f"DRAGOMAN_SHARED_URL: expected {SHARED_URL.expected}") from None
+
+
 @dataclass(frozen=True, slots=True)
 class Overrides:
     """What the environment sets; None where it says nothing. Command line options come before it, files after."""
@@ -111,6 +125,7 @@ class Overrides:
     log: str | None = None
     token: str | None = None
     cache: str | None = None
+    shared_url: str | None = None
 
     def http(self, options: HttpOptions) -> HttpOptions:
         """A file's options with what the environment sets in their place."""

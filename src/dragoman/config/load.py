@@ -5,15 +5,20 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterable, Sequence
+from functools import partial
 from pathlib import Path
 
 from dragoman.config import settings
+from dragoman.config.contradictions import Surrounding, check
 from dragoman.config.document import FILE_BYTES_MAX, Document, Values, dotted
 from dragoman.config.files import read_file
+from dragoman.config.layers import TABLES
 from dragoman.config.problem import ConfigError, Problem, Refused, did_you_mean
 from dragoman.config.project import FunctionSettings, Project, Source
 from dragoman.config.servers import read_http, read_native_options
+from dragoman.config.shared import read_shared
 from dragoman.config.sources import SourceReader, bare
+from dragoman.config.written import written
 
 FILE_NAME = "dragoman.toml"
 
@@ -70,11 +75,18 @@ def parse_project(file: Path, content: bytes) -> Project:
     native = read_native_options(document, folder, http)
     sources = _sources(document, folder, defaults)
     functions = _functions(document, sources)
+    name = about["name"].value if "name" in about else folder.name or "dragoman"
+    shared = read_shared(document, name)
+    built = {key: value for key, value in sources.items() if value}
+    missing = partial(_function_refusal, sources=sources)
+    # Where chaos is switched off by name, its settings are kept for another day.
+    surrounding = Surrounding(shared=shared is not None, chaos="chaos" in about, missing=missing)
+    check(document, built, functions, surrounding)
     if not document.table(("sources",)) and not document.problems:
         document.refuse((), 'no sources: add one, for example [sources.stats] with path = "stats.py"')
     document.finish()
-    name = about["name"].value if "name" in about else folder.name or "dragoman"
-    return Project(name, folder, {key: value for key, value in sources.items() if value}, functions, http, native, file)
+    chaos = "chaos" in about and about["chaos"].value
+    return Project(name, folder, built, functions, http, native, file, shared, chaos)
 
 
 def _current() -> Project:
@@ -123,7 +135,9 @@ def _functions(document: Document, sources: dict[str, Source | None]) -> dict[st
     for name in document.table(("functions",)):
         place = ("functions", name)
         table = document.table(place)
-        nested = [key for key, value in table.items() if isinstance(value, dict)]
+        source = sources.get(name)
+        layers = TABLES if source is None or source.alone else ()
+        nested = [key for key, value in table.items() if isinstance(value, dict) and key not in layers]
         if nested and "." not in name:
             example = (
                 f'[functions."{name}.{nested[0]}"]' if re.fullmatch(FUNCTION_NAME, nested[0]) else '"source.function"'
@@ -134,10 +148,11 @@ def _functions(document: Document, sources: dict[str, Source | None]) -> dict[st
         if message:
             document.refuse(place, message)
             continue
-        values = document.read(place, settings.FUNCTION)
+        values = document.read(place, settings.TABLES["functions"])
         functions[name] = FunctionSettings(
             values["timeout"].value if "timeout" in values else None,
             values["idempotent"].value if "idempotent" in values else None,
+            writings=written(document, values),
         )
     return functions
 

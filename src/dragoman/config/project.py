@@ -6,6 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
+from dragoman.config.layers import options_of
+from dragoman.config.setting import INLINE, UPSTREAM
+from dragoman.core.call import Priority
 from dragoman.ingress.http.options import HttpOptions
 from dragoman.ingress.native.options import NativeOptions
 from dragoman.sandbox.confinement import Limits
@@ -14,6 +17,9 @@ from dragoman.workers.options import PoolOptions
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from dragoman.config.layers import Options
+    from dragoman.config.shared import SharedOptions
+    from dragoman.config.written import Written
     from dragoman.upstream.options import UpstreamOptions
 
 TIMEOUT_S_DEFAULT = 30.0
@@ -23,10 +29,17 @@ OUTPUT_BYTES_MAX_DEFAULT = 16 * 1024 * 1024
 
 @dataclass(frozen=True, slots=True)
 class FunctionSettings:
-    """What the project says about a function; None where it says nothing."""
+    """What the project says about a function; None where it says nothing.
+
+    `writings` are the settings by their dotted keys, with the places where they stand; `layers` what they make of the
+    stack, by layer.
+    """
 
     timeout_s: float | None = None
     idempotent: bool | None = None
+    priority: Priority | None = None
+    layers: Mapping[str, Options] = field(default_factory=dict[str, "Options"])
+    writings: Mapping[str, Written] = field(default_factory=dict[str, "Written"])
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +51,7 @@ class Source:
     Schemas (no output: anything). An `upstream` is a service that runs by itself, or
     that the host starts. `folder` is the workers' current folder, `home` that of the project file if there is
     one. `requirements` and `python` are what a Python source's environment holds. `idempotent` None leaves it to the
-    functions.
+    functions. `writings` are the settings that hold for each of its functions, with the places where they stand.
     """
 
     name: str
@@ -64,6 +77,12 @@ class Source:
     pool: PoolOptions = field(default_factory=PoolOptions)
     limits: Limits = field(default_factory=Limits)
     upstream: UpstreamOptions | None = None
+    writings: Mapping[str, Written] = field(default_factory=dict[str, "Written"])
+
+    @property
+    def bounds_calls(self) -> bool:
+        """Whether calls are bounded inside the host, since there is no pool to do it."""
+        return self.mode in {INLINE, UPSTREAM}
 
     @property
     def alone(self) -> bool:
@@ -73,7 +92,10 @@ class Source:
 
 @dataclass(frozen=True, slots=True)
 class Project:
-    """Sources by their names, settings by full function names. `file` is None where sources came by themselves."""
+    """Sources by their names, settings by full function names. `file` is None where sources came by themselves.
+
+    `shared` is the store that hosts share, if there is one; `chaos` says whether faults may be made on purpose.
+    """
 
     name: str
     folder: Path
@@ -82,9 +104,13 @@ class Project:
     http: HttpOptions = field(default_factory=HttpOptions)
     native: NativeOptions = field(default_factory=NativeOptions)
     file: Path | None = None
+    shared: SharedOptions | None = None
+    chaos: bool = False
 
     def settings(self, source: str, function: str) -> FunctionSettings:
         """What holds for one function: its own settings, then its source's. `timeout_s` is always set.
+
+        Its own declaration (`@function(idempotent=True)`) is not known here.
 
         Args:
             source: The source's name.
@@ -92,7 +118,15 @@ class Project:
         """
         own = self.functions.get(function, FunctionSettings())
         shared = self.sources[source]
+        writings = {**shared.writings, **own.writings}
+        layers = options_of(writings, bounded=shared.bounds_calls)
+        if not self.chaos:
+            layers.pop("chaos", None)
+        priority = writings.get("priority")
         return FunctionSettings(
             timeout_s=shared.timeout_s if own.timeout_s is None else own.timeout_s,
             idempotent=shared.idempotent if own.idempotent is None else own.idempotent,
+            priority=None if priority is None else Priority[priority.value.upper()],
+            layers=layers,
+            writings=writings,
         )

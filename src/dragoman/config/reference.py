@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from dragoman.config import settings
 from dragoman.config.environment import VARIABLES
 from dragoman.config.languages import MODES
+from dragoman.config.layers import TABLES
 from dragoman.config.setting import ALL, UPSTREAM
 
 if TYPE_CHECKING:
@@ -25,6 +26,8 @@ PARTS = {
     "limits": settings.LIMITS,
     "http": settings.HTTP,
     "native": settings.NATIVE,
+    "shared": settings.SHARED,
+    **TABLES,
 }
 
 

@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 from dragoman.config import settings
-from dragoman.config.document import BOTH_ENDS
+from dragoman.config.setting import shorthands
 from dragoman.config.upstreams import MARKS
 
 if TYPE_CHECKING:
@@ -36,6 +36,7 @@ def project_schema() -> dict[str, Any]:
             "defaults": _table(settings.DEFAULTS),
             "http": _table(settings.HTTP),
             "native": _table(settings.NATIVE),
+            "shared": _table(settings.SHARED),
             "sources": {
                 "description": "Where functions come from, by the name that begins theirs.",
                 "type": "object",
@@ -46,7 +47,7 @@ def project_schema() -> dict[str, Any]:
             "functions": {
                 "description": "Settings of single functions, by their full names.",
                 "type": "object",
-                "additionalProperties": _table(settings.FUNCTION),
+                "additionalProperties": _table(settings.TABLES["functions"]),
             },
         },
         "required": ["sources"],
@@ -60,8 +61,9 @@ def render() -> str:
 
 
 def _table(known: Iterable[Setting]) -> dict[str, Any]:
+    settled = tuple(known)
     properties: dict[str, Any] = {}
-    for setting in known:
+    for setting in settled:
         entry = {"description": f"{setting.about} Default: {setting.default}."} | setting.kind.schema()
         group, dot, key = setting.key.partition(".")
         if not dot:
@@ -69,9 +71,11 @@ def _table(known: Iterable[Setting]) -> dict[str, Any]:
             continue
         inner = properties.setdefault(group, {"type": "object", "properties": {}, "additionalProperties": False})
         inner["properties"][key] = entry
-    for group in BOTH_ENDS.keys() & properties.keys():
-        whole: dict[str, Any] = {"type": "integer", "minimum": 1, "maximum": settings.WORKERS_MAX}
-        properties[group] = {"anyOf": [whole, properties[group]]}
+    for group in sorted({setting.key.partition(".")[0] for setting in settled if setting.short}):
+        short = [setting.kind.schema() for setting in shorthands(settled, group)]
+        properties[group] = {
+            "anyOf": [*(each for n, each in enumerate(short) if each not in short[:n]), properties[group]]
+        }
     return {"type": "object", "properties": properties, "additionalProperties": False}
 
 

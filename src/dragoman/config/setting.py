@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from dragoman.config.kinds import Kind
 
 WARM, EXEC, INLINE, UPSTREAM = "warm", "exec", "inline", "upstream"
@@ -23,7 +25,8 @@ BODY_BYTES_MAX = GB
 class Setting:
     """One key. `default` is as a reader of the page sees it.
 
-    `modes` are those that it means something to, and `languages` too: none named is all.
+    `modes` are those that it means something to, and `languages` too: none named is all. `short` says that a value in
+    place of its inner table stands for this key: `retry = 3` for `retry.attempts`.
     """
 
     key: str
@@ -34,3 +37,9 @@ class Setting:
     modes: frozenset[str] = ALL
     inheritable: bool = True
     languages: tuple[str, ...] = ()
+    short: bool = False
+
+
+def shorthands(known: Iterable[Setting], group: str) -> list[Setting]:
+    """The keys of an inner table that a value in its place stands for."""
+    return [setting for setting in known if setting.short and setting.key.startswith(f"{group}.")]

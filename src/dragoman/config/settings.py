@@ -10,6 +10,7 @@ from __future__ import annotations
 from dragoman.config.declared import Declared
 from dragoman.config.kinds import Arguments, Duration, Flag, Requirements, Size, Text, Variables, Whole
 from dragoman.config.languages import Language, Mode
+from dragoman.config.layers import LAYERS
 from dragoman.config.services import SERVICE
 from dragoman.config.setting import (
     BODY_BYTES_MAX,
@@ -24,7 +25,9 @@ from dragoman.config.setting import (
     WARM,
     Setting,
 )
+from dragoman.config.shared import SHARED
 from dragoman.config.ways import HTTP, NATIVE
+from dragoman.core.call import Priority
 
 NAME = r"[A-Za-z_][A-Za-z0-9_-]{0,63}"
 """A source's name is the first part of a function's: fit for a URL, an attribute and a metric's label."""
@@ -36,12 +39,20 @@ QUEUE_MAX = 1_000_000
 CONCURRENCY_MAX = 10_000
 """Calls held in memory; past these a longer line only makes every caller later."""
 
+PRIORITIES = tuple(each.name.lower() for each in Priority)
+
 PROJECT = (
     Setting(
         "name",
         Text("a name of letters, digits, dots, dashes and underscores", r"[A-Za-z0-9_][A-Za-z0-9._-]{0,63}"),
         "the folder's name",
         "The project's name, as faults, metrics and the OpenAPI document carry it.",
+    ),
+    Setting(
+        "chaos",
+        Flag(),
+        "false",
+        "Whether the `chaos` settings of this file are in force: faults made on purpose, for rehearsals.",
     ),
 )
 
@@ -57,6 +68,12 @@ FUNCTION = (
         Flag(),
         "as the function declares, else false",
         "Whether calling twice does no more than calling once; such functions also answer to GET.",
+    ),
+    Setting(
+        "priority",
+        Text(choices=PRIORITIES),
+        '"normal"',
+        "How much its calls matter where not all can be served, unless they say so themselves.",
     ),
 )
 
@@ -183,7 +200,7 @@ PROGRAM = (
 )
 
 POOL = (
-    Setting("workers.min", Whole(1, WORKERS_MAX), "1", "Workers kept ready.", "pool.workers_min", POOLED),
+    Setting("workers.min", Whole(1, WORKERS_MAX), "1", "Workers kept ready.", "pool.workers_min", POOLED, short=True),
     Setting(
         "workers.max",
         Whole(1, WORKERS_MAX),
@@ -191,6 +208,7 @@ POOL = (
         "Workers at most, under load. `workers = 4` sets both.",
         "pool.workers_max",
         POOLED,
+        short=True,
     ),
     Setting(
         "workers.idle",
@@ -307,7 +325,7 @@ LIMITS = (
     ),
 )
 
-SOURCE = (*ORIGIN, *SERVICE, *BUILD, *FUNCTION, *PROGRAM, *POOL, *LIMITS)
+SOURCE = (*ORIGIN, *SERVICE, *BUILD, *FUNCTION, *PROGRAM, *POOL, *LIMITS, *LAYERS)
 DEFAULTS = tuple(setting for setting in SOURCE if setting.inheritable)
 
 TABLES = {
@@ -316,6 +334,7 @@ TABLES = {
     "http": HTTP,
     "native": NATIVE,
     "sources": SOURCE,
-    "functions": FUNCTION,
+    "shared": SHARED,
+    "functions": (*FUNCTION, *LAYERS),
 }
 """The tables of the file; `sources` and `functions` hold one table of these settings for each name."""

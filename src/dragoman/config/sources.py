@@ -20,6 +20,7 @@ from dragoman.config.languages import EXEC, NAMES, check_executable, recognise
 from dragoman.config.problem import Refused, did_you_mean
 from dragoman.config.project import Source
 from dragoman.config.upstreams import is_service, read_upstream
+from dragoman.config.written import written
 from dragoman.contract.manifest import SCHEMA_BYTES_MAX
 from dragoman.sandbox.confinement import Limits
 from dragoman.upstream.options import CONCURRENCY_DEFAULT, UpstreamOptions
@@ -44,6 +45,9 @@ FITTING: dict[str, tuple[Mode, ...]] = {"exec": ("exec",), "python": ("warm", "i
 """The modes of a language; of one that is not here, warm alone."""
 
 PYTHON_LEAST = (3, 11)
+
+OF_FUNCTIONS = tuple(setting.key for setting in settings.TABLES["functions"])
+"""Settings of a source that are those of each of its functions."""
 
 BARE: dict[str, str] = {"stdin": "body", "stdout": "text"}
 BARE_INPUT: dict[str, Any] = {
@@ -117,6 +121,7 @@ class SourceReader:
         fields = _filled("", values) | self._extras(values) | self._environment(values)
         fields["pool"] = self._pool(origin, values)
         fields["limits"] = Limits(**_filled("limits.", values))
+        fields["writings"] = written(self._document, {key: values[key] for key in OF_FUNCTIONS if key in values})
         if origin.command or origin.upstream:
             fields |= self._contract(place, origin, values)
         if len(self._document.problems) > problems:
@@ -222,8 +227,9 @@ class SourceReader:
             return f"is for services, and {what} is none: add the url of one"
         if origin.mode == settings.EXEC:
             return f"means nothing to {what}, an executable: each call is a process of its own"
-        if modes == frozenset({settings.EXEC}):
-            return f"is for executables, and {what} is {NAMES[origin.language]}"
+        if modes <= {settings.EXEC, settings.UPSTREAM}:
+            services = " and services" if settings.UPSTREAM in modes else ""
+            return f"is for executables{services}, and {what} is {NAMES[origin.language]}"
         mode = own.get("mode") or self._defaults["mode"]
         return (
             f"cannot stand beside {self._document.place(mode.path)}: inline functions run inside the host, in no worker"

@@ -1,0 +1,85 @@
+"""The table `[shared]`: the store in which hosts keep together what each would else keep for itself."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from dragoman.config.environment import SHARED_URL, shared_url, with_secrets
+from dragoman.config.kinds import Duration, Schema, Text
+from dragoman.config.problem import Refused
+from dragoman.config.setting import Setting
+
+if TYPE_CHECKING:
+    from dragoman.config.document import Document
+
+
+@dataclass(frozen=True, slots=True)
+class SharedOptions:
+    """The store: its address, what all its keys begin with, and how long (seconds) a call waits for it at most."""
+
+    url: str
+    prefix: str
+    timeout_s: float = 0.05
+
+
+@dataclass(frozen=True)
+class Address:
+    """The address of a store, with what it takes from the environment."""
+
+    text: Text = SHARED_URL
+
+    def read(self, value: object) -> str:
+        """The address."""
+        return self.text.read(with_secrets(value) if isinstance(value, str) else value)
+
+    def schema(self) -> Schema:
+        """A string."""
+        return self.text.schema()
+
+    def words(self) -> str:
+        """For the reference page."""
+        return self.text.words()
+
+
+SHARED = (
+    Setting(
+        "url",
+        Address(),
+        "none",
+        "Where the Redis or Valkey is. `${NAME}` stands for a variable of the host's environment. "
+        "`DRAGOMAN_SHARED_URL` comes before it.",
+        "url",
+    ),
+    Setting(
+        "prefix",
+        Text("a prefix of keys, printable and without spaces", r"[!-~]{1,200}"),
+        '"dragoman:" and the project\'s name',
+        "What all keys begin with.",
+        "prefix",
+    ),
+    Setting(
+        "timeout",
+        Duration("1ms", "10s"),
+        "50ms",
+        "How long a call waits for the store; without an answer it goes on as if there were none.",
+        "timeout_s",
+    ),
+)
+
+
+def read_shared(document: Document, project: str) -> SharedOptions | None:
+    """The store's options; None where neither the file nor the environment names one."""
+    values = document.read(("shared",), SHARED)
+    fields = {each.field: values[each.key].value for each in SHARED if each.key in values}
+    try:
+        fields["url"] = shared_url() or fields.get("url", "")
+    except Refused as refusal:
+        document.refuse(("shared",), refusal.message)
+        return None
+    if not fields["url"]:
+        if "shared" in document.tables and "url" not in document.table(("shared",)):
+            document.refuse(("shared",), 'needs a url (url = "redis://127.0.0.1:6379"), here or in DRAGOMAN_SHARED_URL')
+        return None
+    fields.setdefault("prefix", f"dragoman:{project}")
+    return SharedOptions(**fields)

@@ -37,8 +37,7 @@ def read(folder: Path, text: str) -> list[str]:
         (STATS + "shed = { normal = 0.2, batch = 0.3 }", "3: sources.stats.shed.normal: is less than"),
         (
             STATS + 'idempotent = false\ncache = "1s"',
-            "4: sources.stats.cache: is for idempotent functions, which sources.stats.idempotent (line 3), which is "
-            "false denies",
+            "4: sources.stats.cache: is for idempotent functions, and sources.stats.idempotent (line 3) says false",
         ),
         (STATS + "idempotent = false\n" + MEAN + "coalesce = true", '5: functions."stats.mean".coalesce: is for idem'),
         (STATS + MEAN + "idempotent = false\nhedge = true", '5: functions."stats.mean".hedge: is for idempotent'),

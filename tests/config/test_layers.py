@@ -154,12 +154,16 @@ def test_chaos_is_in_force_only_where_the_project_says_so(tmp_path: Path) -> Non
 
 
 def test_an_executable_takes_inner_tables_in_its_functions_table(tmp_path: Path) -> None:
-    text = '[sources.run]\ncommand = ["./run.sh"]\n[functions.run]\nretry = { attempts = 2 }\n[functions.run.rate]\nlimit = "1/s"'
+    run = '[sources.run]\ncommand = ["./run.sh"]\n[functions.run]\n'
+    text = run + 'retry = { attempts = 2 }\n[functions.run.rate]\nlimit = "1/s"'
     assert list(layers(tmp_path, text, "run")) == ["rate", "retry"]
 
 
 def test_where_a_setting_is_written_is_kept(tmp_path: Path) -> None:
-    text = '[defaults]\nretry = 5\n\n[sources.stats]\npath = "stats.py"\n\n[functions."stats.mean"]\ntimeout = "1s"\n[functions."stats.mean".retry]\nbase = "1ms"'
+    text = (
+        '[defaults]\nretry = 5\n\n[sources.stats]\npath = "stats.py"\n\n[functions."stats.mean"]\ntimeout = "1s"\n'
+        '[functions."stats.mean".retry]\nbase = "1ms"'
+    )
     writings = project(tmp_path, text).settings("stats", "stats.mean").writings
     assert {key: str(each.place).rpartition("/")[2] for key, each in writings.items()} == {
         "retry.attempts": "dragoman.toml:2 [defaults]",

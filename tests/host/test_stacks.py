@@ -1,19 +1,25 @@
 import asyncio
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
 
+from dragoman.config.layers import OPTIONS, Options
 from dragoman.config.project import Source
 from dragoman.contract.function import Contract
 from dragoman.core.call import Call, Reply
 from dragoman.core.clock import SystemClock
 from dragoman.core.draft import whole
 from dragoman.core.fault import DeadlineExceeded, InvalidArgument, Overloaded
+from dragoman.core.service import Service
 from dragoman.core.target import Target
-from dragoman.host.stacks import stack
-from dragoman.testing import ManualClock
+from dragoman.host.stacks import STACK, Site, Stacked, stack
+from dragoman.policies.breaker import BreakerOptions
+from dragoman.policies.bulkhead import Bulkhead, BulkheadOptions
+from dragoman.policies.retry import RetryOptions
+from dragoman.policies.surroundings import Surroundings
 from dragoman.workers.options import PoolOptions
 
 CONTRACT = Contract(
@@ -45,16 +51,20 @@ def inline(concurrency: int = 1, queue: int = 0) -> Source:
     return Source("shop", "guest", Path("/"), mode="inline", pool=PoolOptions(concurrency=concurrency, queue=queue))
 
 
+def stacked(innermost: Service, source: Source) -> Service:
+    return stack(innermost, Site(source, CONTRACT, a_call().target), Surroundings.here()).service
+
+
 def test_a_warm_source_has_no_layer_of_its_own() -> None:
     innermost = Innermost()
     source = Source("shop", "guest", Path("/"))
-    assert stack(innermost, source, CONTRACT, ManualClock()) is innermost
+    assert stacked(innermost, source) is innermost
 
 
 async def test_the_input_of_a_command_is_checked_before_it_is_run() -> None:
     innermost = Innermost()
     innermost.gate.set()
-    service = stack(innermost, Source("count", "command", Path("/"), mode="exec"), CONTRACT, ManualClock())
+    service = stacked(innermost, Source("count", "command", Path("/"), mode="exec"))
     with pytest.raises(InvalidArgument) as refusal:
         await service(a_call(b'{"n": "many"}'))
     assert {breach.path for breach in refusal.value.errors} >= {"/n"}
@@ -64,13 +74,13 @@ async def test_the_input_of_a_command_is_checked_before_it_is_run() -> None:
 async def test_a_command_gets_the_defaults_of_its_schema() -> None:
     innermost = Innermost()
     innermost.gate.set()
-    service = stack(innermost, Source("count", "command", Path("/"), mode="exec"), CONTRACT, ManualClock())
+    service = stacked(innermost, Source("count", "command", Path("/"), mode="exec"))
     assert json.loads(bytes((await service(a_call(b'{"file": "a"}'))).body)) == {"file": "a", "n": 5}
 
 
 async def test_an_inline_source_takes_so_many_calls_and_refuses_the_rest() -> None:
     innermost = Innermost()
-    service = stack(innermost, inline(concurrency=2, queue=1), CONTRACT, SystemClock())
+    service = stacked(innermost, inline(concurrency=2, queue=1))
     loop_calls = [asyncio.ensure_future(service(a_call())) for _ in range(4)]
     done, _ = await asyncio.wait(loop_calls, timeout=5, return_when=asyncio.FIRST_COMPLETED)
     assert [type(call.exception()) for call in done] == [Overloaded]
@@ -83,7 +93,7 @@ async def test_an_inline_source_takes_so_many_calls_and_refuses_the_rest() -> No
 async def test_time_spent_waiting_counts_for_an_inline_call() -> None:
     clock = SystemClock()
     innermost = Innermost()
-    service = stack(innermost, inline(queue=5), CONTRACT, clock)
+    service = stacked(innermost, inline(queue=5))
     first = asyncio.ensure_future(service(a_call(deadline=clock.monotonic() + 60)))
     await innermost.entered.wait()
     with pytest.raises(DeadlineExceeded):
@@ -91,3 +101,42 @@ async def test_time_spent_waiting_counts_for_an_inline_call() -> None:
     innermost.gate.set()
     assert (await first).body == b"{}"
     assert innermost.calls == 1, "what waited past its deadline is never run"
+
+
+def known(source: Source, layers: Mapping[str, Options], before: Stacked | None = None) -> Stacked:
+    site = Site(source, CONTRACT, a_call().target, layers)
+    return stack(Innermost(), site, Surroundings.here(), None if before is None else before.layers)
+
+
+def test_the_table_names_each_layer_once_and_says_why_it_stands_there() -> None:
+    names = [line.name for line in STACK]
+    assert len(set(names)) == len(names)
+    assert all(line.why for line in STACK)
+    assert [name for name in names if name in OPTIONS] == [name for name in OPTIONS if name in names]
+
+
+def test_only_what_is_configured_is_in_the_stack() -> None:
+    source = Source("shop", "guest", Path("/"))
+    made = known(source, {"breaker": BreakerOptions(), "retry": RetryOptions()})
+    assert list(made.layers) == ["retry", "breaker"]
+    assert known(source, {}).layers == {}
+
+
+def test_a_layer_goes_on_with_what_it_knows_where_its_options_are_the_same() -> None:
+    source = Source("shop", "guest", Path("/"))
+    first = known(source, {"breaker": BreakerOptions(), "retry": RetryOptions()})
+    second = known(source, {"breaker": BreakerOptions(), "retry": RetryOptions(attempts=9)}, first)
+    assert second.layers["breaker"] is first.layers["breaker"]
+    assert second.layers["retry"] is not first.layers["retry"]
+
+
+def test_a_source_inside_the_host_has_its_own_bounds_beside_those_of_the_settings() -> None:
+    assert options(known(inline(3, 7), {})) == BulkheadOptions(3, 7)
+    mine = known(inline(3, 7), {"bulkhead": BulkheadOptions(9, caller_share=0.5)})
+    assert options(mine) == BulkheadOptions(3, 7, 0.5)
+
+
+def options(made: Stacked) -> BulkheadOptions:
+    layer = made.layers["bulkhead"]
+    assert isinstance(layer, Bulkhead)
+    return layer.options

@@ -149,6 +149,6 @@ async def change(path: Path, text: str, told: asyncio.Queue[tuple[str, Fault | N
 async def test_a_project_without_sources_is_not_watched(tmp_path: Path) -> None:
     (tmp_path / "shop.py").write_text("def f() -> int: return 1")
     async with hosting(tmp_path / "shop.py") as host:
-        host.project = type(host.project)("empty", tmp_path, {})
+        host.registry.project = type(host.project)("empty", tmp_path, {})
         async with asyncio.timeout(5):
             await watch(host, lambda _name, _fault: None)

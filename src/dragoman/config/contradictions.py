@@ -214,7 +214,8 @@ def _repeating(subject: Subject) -> Iterator[Finding]:
         return
     for layer, why in REPEATING.items():
         if is_on(layer, subject.writings) and (mine := subject.nearest(layer)).level >= idempotent.level:
-            yield Finding(mine.place, f"is for idempotent functions, which {_told(idempotent)} denies: {why}")
+            other = f"{idempotent.place.name} (line {idempotent.place.line}) says false"
+            yield Finding(mine.place, f"is for idempotent functions, and {other}: {why}")
 
 
 def _shared(subject: Subject, surrounding: Surrounding) -> Iterator[Finding]:

@@ -65,7 +65,7 @@ class Variable:
     about: str
 
 
-SHARED_URL = Text("an address such as redis://127.0.0.1:6379 or rediss://…", r"rediss?://\S+")
+SHARED_URL = Text("an address such as redis://127.0.0.1:6379 or rediss://…", r"(?:rediss?|unix)://\S+")
 
 VARIABLES = (
     Variable("DRAGOMAN_HOST", Text("a host name or an address"), "The address to listen on."),

@@ -88,7 +88,7 @@ class OneCode:
         if not isinstance(value, str):
             raise wrong('the code of a fault, such as "UNAVAILABLE"', value)
         if value not in set(Code):
-            msg = f"expected the code of a fault, found {shown(value)}{did_you_mean(value.upper(), list(Code))}"
+            msg = f"expected the code of a fault, found {shown(value)}{did_you_mean(value.upper(), map(str, Code))}"
             raise Refused(msg)
         return Code(value)
 

@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from dragoman.config.layers import Options
-    from dragoman.config.shared import SharedOptions
     from dragoman.config.written import Written
+    from dragoman.stores.options import StoreOptions
     from dragoman.upstream.options import UpstreamOptions
 
 TIMEOUT_S_DEFAULT = 30.0
@@ -104,7 +104,7 @@ class Project:
     http: HttpOptions = field(default_factory=HttpOptions)
     native: NativeOptions = field(default_factory=NativeOptions)
     file: Path | None = None
-    shared: SharedOptions | None = None
+    shared: StoreOptions | None = None
     chaos: bool = False
 
     def settings(self, source: str, function: str) -> FunctionSettings:

@@ -9,18 +9,10 @@ from dragoman.config.environment import SHARED_URL, shared_url, with_secrets
 from dragoman.config.kinds import Duration, Schema, Text
 from dragoman.config.problem import Refused
 from dragoman.config.setting import Setting
+from dragoman.stores.options import StoreOptions
 
 if TYPE_CHECKING:
     from dragoman.config.document import Document
-
-
-@dataclass(frozen=True, slots=True)
-class SharedOptions:
-    """The store: its address, what all its keys begin with, and how long (seconds) a call waits for it at most."""
-
-    url: str
-    prefix: str
-    timeout_s: float = 0.05
 
 
 @dataclass(frozen=True)
@@ -31,7 +23,14 @@ class Address:
 
     def read(self, value: object) -> str:
         """The address."""
-        return self.text.read(with_secrets(value) if isinstance(value, str) else value)
+        if not isinstance(value, str):
+            return self.text.read(value)
+        address = with_secrets(value)
+        try:
+            return self.text.read(address)
+        except Refused:
+            # What was found may hold a password.
+            raise Refused(f"expected {self.text.expected}") from None
 
     def schema(self) -> Schema:
         """A string."""
@@ -55,7 +54,7 @@ SHARED = (
         "prefix",
         Text("a prefix of keys, printable and without spaces", r"[!-~]{1,200}"),
         '"dragoman:" and the project\'s name',
-        "What all keys begin with.",
+        "What all keys and channels begin with.",
         "prefix",
     ),
     Setting(
@@ -68,7 +67,7 @@ SHARED = (
 )
 
 
-def read_shared(document: Document, project: str) -> SharedOptions | None:
+def read_shared(document: Document, project: str) -> StoreOptions | None:
     """The store's options; None where neither the file nor the environment names one."""
     values = document.read(("shared",), SHARED)
     fields = {each.field: values[each.key].value for each in SHARED if each.key in values}
@@ -82,4 +81,4 @@ def read_shared(document: Document, project: str) -> SharedOptions | None:
             document.refuse(("shared",), 'needs a url (url = "redis://127.0.0.1:6379"), here or in DRAGOMAN_SHARED_URL')
         return None
     fields.setdefault("prefix", f"dragoman:{project}")
-    return SharedOptions(**fields)
+    return StoreOptions(**fields)

@@ -20,7 +20,8 @@ from dragoman.host.assemble import host as assemble_host
 from dragoman.host.direct import DirectService, ThroughLoop
 from dragoman.host.host import PATIENCE_S, check_started
 from dragoman.host.hosted import PooledSource
-from dragoman.host.stacks import stack
+from dragoman.host.stacks import Site, plain_stack
+from dragoman.policies.surroundings import Surroundings
 from dragoman.workers.crossing import run_on_loop
 
 if TYPE_CHECKING:
@@ -165,18 +166,15 @@ class BlockingProject:
 
     def _service(self, entry: Entry) -> Settled:
         hosted = entry.hosted
-        if not isinstance(hosted, PooledSource):
+        if entry.layers or not isinstance(hosted, PooledSource):
+            # What layers know of calls belongs to the loop.
             return ThroughLoop(entry.service, self._loop)
         direct = self._directs.get(hosted)
         if direct is None:
             direct = self._directs[hosted] = DirectService(hosted.pool, self._parts.clock)
         # The layers around a pool pass on what it gives: replies that are settled already.
-        return cast(
-            "Settled",
-            stack(
-                direct, entry.source, entry.contract, self._parts.clock, checks=hosted.checks, as_json=hosted.as_json
-            ),
-        )
+        site = Site(entry.source, entry.contract, entry.target, checks=hosted.checks, as_json=hosted.as_json)
+        return cast("Settled", plain_stack(direct, site, Surroundings.here()))
 
     def _wait(self, work: Coroutine[Any, Any, Any]) -> Any:
         return run_on_loop(self._loop, work)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import math
+import random
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -24,6 +25,7 @@ from dragoman.core.fault import (
 from dragoman.core.service import Pending, settle
 from dragoman.host.hosted import Hosted, PooledSource, PoolView
 from dragoman.host.registry import STARTING_RETRY_S, Registry
+from dragoman.policies.surroundings import Surroundings, call_later
 from dragoman.wire.meta import DEPTH_MAX
 
 if TYPE_CHECKING:
@@ -85,8 +87,7 @@ class Host:
         next_id: Callable[[], int],
         outfit: Outfit,
     ) -> None:
-        self.project = project
-        self.registry = Registry(project, clock)
+        self.registry = Registry(project, Surroundings(clock, call_later, random.random, next_id))
         self._confinement = confinement
         self._clock = clock
         self._now = clock.monotonic
@@ -99,6 +100,11 @@ class Host:
         self._fresh: set[Hosted] = set()
         self._retired: dict[Hosted, asyncio.Task[None]] = {}
         self.draining = False
+
+    @property
+    def project(self) -> Project:
+        """What is in force."""
+        return self.registry.project
 
     async def start(self, patience_s: float | None = None) -> dict[str, Fault]:
         """Start every source, side by side; return why, for those that could not. They are tried again by themselves.
@@ -208,6 +214,15 @@ class Host:
         call.target = entry.target
         return entry.service(call)
 
+    def succeed(self, call: Call) -> Awaitable[Reply]:
+        """Run a call that has been through the layers already, and came to a pool that had just been retired."""
+        try:
+            entry = self.registry.find(call.target.name)
+        except Fault as fault:
+            return Pending.failed(fault)
+        call.target = entry.target
+        return entry.inner(call)
+
     def call(
         self,
         target: Target,
@@ -287,7 +302,7 @@ class Host:
         hosted.notify(ready)
 
     async def _swap(self, old: Hosted) -> Fault | None:
-        fresh = self._hosted(old.source)
+        fresh = self._hosted(self.project.sources[old.source.name])
         self._fresh.add(fresh)
         kept = False
         try:
@@ -310,6 +325,6 @@ class Host:
 
     def _retire(self, old: Hosted) -> None:
         """End what is no longer in service when it has answered everyone who looked it up before."""
-        old.retire(self.serve)
+        old.retire(self.succeed)
         task = self._retired[old] = asyncio.ensure_future(old.stop())
         task.add_done_callback(lambda _: self._retired.pop(old, None))

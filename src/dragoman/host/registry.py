@@ -2,24 +2,27 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from dragoman.config.problem import did_you_mean
 from dragoman.contract.function import ContractError
 from dragoman.contract.table import is_table_schema, tables_of
+from dragoman.core.call import Priority
 from dragoman.core.fault import Fault, NotFound, StartFailed
 from dragoman.core.target import Target
-from dragoman.host.stacks import stack
+from dragoman.host.misfits import misfit, misplaced
+from dragoman.host.stacks import Site, plain_stack, stack
+from dragoman.policies.fallback import FallbackOptions
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
 
-    from dragoman.config.project import Project, Source
+    from dragoman.config.project import FunctionSettings, Project, Source
     from dragoman.contract.function import Contract
-    from dragoman.core.clock import Clock
     from dragoman.core.service import Service
     from dragoman.host.hosted import Hosted
+    from dragoman.policies.surroundings import Policy, Surroundings
 
 STARTING_RETRY_S = 1.0
 """When a caller of a source that is still starting may ask again."""
@@ -27,21 +30,28 @@ STARTING_RETRY_S = 1.0
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One function: what it promises, where it is, and the top of its stack."""
+    """One function: what it promises, where it is, and the top of its stack.
+
+    `inner` is the part of the stack that knows nothing from one call to the next: for a call that has been through the
+    whole of another one. `layers` are those that do, by name, from the outside in.
+    """
 
     contract: Contract
     target: Target
     source: Source
     service: Service
     hosted: Hosted
+    inner: Service
+    settings: FunctionSettings
+    layers: Mapping[str, Policy] = field(default_factory=dict[str, "Policy"])
 
 
 class Registry:
     """The functions of one host."""
 
-    def __init__(self, project: Project, clock: Clock) -> None:
-        self._project = project
-        self._clock = clock
+    def __init__(self, project: Project, surroundings: Surroundings) -> None:
+        self.project = project
+        self._surroundings = surroundings
         self._hosted: dict[str, Hosted] = {}
         self._served: set[Hosted] = set()
         self.entries: dict[str, Entry] = {}
@@ -68,25 +78,71 @@ class Registry:
         """
         source = hosted.source
         kept = {name: entry for name, entry in self.entries.items() if entry.source.name != source.name}
-        try:
-            added = [self._entry(hosted, contract, index) for index, contract in enumerate(contracts)]
-        except ContractError as error:
-            raise StartFailed(f"{source.name}: {error}") from error
+        added = self._entries(hosted, contracts)
         self._served = {each for each in self._served if each.source.name != source.name} | {hosted}
         self._hosted[source.name] = hosted
         self.entries = {**kept, **{entry.target.name: entry for entry in added}}
+        self._tell()
+
+    def renew(self, project: Project, fresh: Iterable[Hosted] = ()) -> None:
+        """Have all functions as a project says now, in one step: no call finds some of them changed.
+
+        Sources that are not in it are forgotten; those that are `fresh` take the place of their predecessors. Raises
+        `StartFailed`, with nothing changed, where a contract cannot be enforced.
+        """
+        replaced = {hosted.source.name: hosted for hosted in fresh}
+        before, self.project = self.project, project
+        try:
+            entries = {
+                entry.target.name: self._entry(entry.hosted, entry.contract, entry.target.index)
+                for entry in self.entries.values()
+                if entry.source.name in project.sources and entry.source.name not in replaced
+            }
+            for hosted in replaced.values():
+                added = self._entries(hosted, hosted.contracts)
+                entries |= {entry.target.name: entry for entry in added}
+        except BaseException:
+            self.project = before
+            raise
+        kept = {name: hosted for name, hosted in self._hosted.items() if name in project.sources}
+        self._hosted = kept | replaced
+        self._served = ({each for each in self._served if kept.get(each.source.name) is each}) | set(replaced.values())
+        self._served &= set(self._hosted.values())
+        self.entries = entries
+        self._tell()
+
+    def _tell(self) -> None:
         self.version += 1
         for tell in self.on_change:
             tell(self.entries)
 
     def strangers(self, source: str) -> list[str]:
-        """What is wrong with `[functions]` of the project file: names that a source, which is in service, has not."""
-        own = [name for name in self.entries if self.entries[name].source.name == source]
-        return [
+        """What is wrong with the project file, as far as a source that is in service can tell.
+
+        Names in `[functions]` that it has not, and layers that are written for functions which they do not fit.
+        """
+        own = {name: entry for name, entry in self.entries.items() if entry.source.name == source}
+        unknown = [
             f'[functions."{name}"] is for no function: {source} has none of that name{did_you_mean(name, own)}'
-            for name in sorted(self._project.functions)
+            for name in sorted(self.project.functions)
             if name.startswith(f"{source}.") and name not in self.entries
         ]
+        placed = [(entry.settings, entry.target, entry.source) for entry in own.values()]
+        return [*unknown, *misplaced(placed), *self._lost_fallbacks(source)]
+
+    def _lost_fallbacks(self, source: str) -> list[str]:
+        """Functions to fall back on that are not there: in this source, or of functions of this source."""
+        lost: list[str] = []
+        for name, entry in self.entries.items():
+            options = entry.settings.layers.get("fallback")
+            other = options.function if isinstance(options, FallbackOptions) else ""
+            concerned = source in {entry.source.name, other.partition(".")[0]}
+            hosted = self._hosted.get(other.partition(".")[0])
+            if concerned and other not in self.entries and hosted is not None and self.serves(hosted):
+                place = entry.settings.writings["fallback.function"].place
+                own = [known for known in self.entries if known.partition(".")[0] == other.partition(".")[0]]
+                lost.append(f"{place}: {name} falls back on {other!r}, which is not there{did_you_mean(other, own)}")
+        return lost
 
     def find(self, name: str) -> Entry:
         """The function of that name. Raises the `Fault` that says why there is none."""
@@ -108,29 +164,43 @@ class Registry:
         hint = f"; did you mean {near[0]}?" if near else "; GET /v1/functions lists those that are here"
         return NotFound(f"there is no function {name!r}{hint}", function=name)
 
+    def _entries(self, hosted: Hosted, contracts: tuple[Contract, ...]) -> list[Entry]:
+        try:
+            return [self._entry(hosted, contract, index) for index, contract in enumerate(contracts)]
+        except ContractError as error:
+            raise StartFailed(f"{hosted.source.name}: {error}") from error
+
     def _entry(self, hosted: Hosted, contract: Contract, index: int) -> Entry:
-        source = hosted.source
+        source = self.project.sources[hosted.source.name]
         name = source.name if source.alone else f"{source.name}.{contract.name}"
-        settings = self._project.settings(source.name, name)
-        target = Target(
-            name,
-            source.name,
-            contract.name,
-            index,
-            settings.timeout_s or source.timeout_s,
-            streaming=contract.streaming,
-            idempotent=contract.idempotent if settings.idempotent is None else settings.idempotent,
-            raw_input=contract.raw_input,
-            raw_output=contract.raw_output,
-            raw_parameter=next(iter(contract.input.get("properties", {})), "") if contract.raw_input else "",
-            input_stream=contract.input_stream,
-            tables=tables_of(contract.input),
-            gives_table=is_table_schema(contract.output),
-        )
-        return Entry(
-            contract,
-            target,
-            source,
-            stack(hosted.service, source, contract, self._clock, checks=hosted.checks, as_json=hosted.as_json),
-            hosted,
-        )
+        settings = self.project.settings(source.name, name)
+        target = target_of(name, source, contract, index, settings)
+        fitting = {
+            layer: options for layer, options in settings.layers.items() if not misfit(layer, options, target, source)
+        }
+        site = Site(source, contract, target, fitting, settings.writings.keys(), hosted.checks, hosted.as_json)
+        before = self.entries.get(name)
+        made = stack(hosted.service, site, self._surroundings, None if before is None else before.layers)
+        inner = plain_stack(hosted.service, site, self._surroundings) if made.layers else made.service
+        return Entry(contract, target, source, made.service, hosted, inner, settings, made.layers)
+
+
+def target_of(name: str, source: Source, contract: Contract, index: int, settings: FunctionSettings) -> Target:
+    """What calls of a function are aimed at."""
+    return Target(
+        name,
+        source.name,
+        contract.name,
+        index,
+        settings.timeout_s or source.timeout_s,
+        streaming=contract.streaming,
+        idempotent=contract.idempotent if settings.idempotent is None else settings.idempotent,
+        raw_input=contract.raw_input,
+        raw_output=contract.raw_output,
+        raw_parameter=next(iter(contract.input.get("properties", {})), "") if contract.raw_input else "",
+        input_stream=contract.input_stream,
+        tables=tables_of(contract.input),
+        gives_table=is_table_schema(contract.output),
+        priority=Priority.NORMAL if settings.priority is None else settings.priority,
+        version=contract.version,
+    )

@@ -1,56 +1,164 @@
-"""The stack of every function, one list read from the outside in. A layer that is not configured is not in it."""
+"""The stack of every function: one table, read from the outside in. A layer that is not configured is not in it."""
 
 from __future__ import annotations
 
-import asyncio
-from itertools import count
-from random import random
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
+from dragoman.config.setting import INLINE
 from dragoman.core.fault import Started
+from dragoman.policies.breaker import Breaker
 from dragoman.policies.bulkhead import Bulkhead, BulkheadOptions
 from dragoman.policies.deadline import deadline
+from dragoman.policies.retry import Retry
 from dragoman.policies.size import body_size
-from dragoman.policies.surroundings import Surroundings
 from dragoman.policies.validate import validate
 from dragoman.workers.options import PoolOptions
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
+    from dragoman.config.layers import Options
     from dragoman.config.project import Source
     from dragoman.contract.function import Contract
-    from dragoman.core.clock import Clock, Timer
     from dragoman.core.service import Layer, Service
+    from dragoman.core.target import Target
+    from dragoman.policies.surroundings import Policy, Surroundings
 
 
-def stack(
-    service: Service, source: Source, contract: Contract, clock: Clock, *, checks: bool = True, as_json: bool = False
-) -> Service:
-    """Put the configured layers around a function's innermost service.
+@dataclass(frozen=True, slots=True)
+class Site:
+    """What a stack is made for: one function of a source, and the options of the layers that it is to have.
 
-    It `checks` its input or does not, and takes every codec or, with `as_json`, JSON alone.
+    `written` are the keys of the settings that somebody wrote. Its guest `checks` its input or does not, and takes
+    every codec or, with `as_json`, JSON alone.
     """
-    layers: list[Layer] = []
-    if source.pool.body_bytes_max < PoolOptions().body_bytes_max:
-        # Before anything looks into the body. The default is what the wire itself is told to bound.
-        layers.append(body_size(source.pool.body_bytes_max))
-    as_json = as_json or source.kind == "command"
-    if as_json or not checks:
-        # The guest trusts its input, and a service need not know of the call: nothing wrong may get past here, nor
-        # wait in line for it.
-        layers.append(validate(contract.input, as_json=as_json, input_stream=contract.input_stream))
-    if source.mode in ("inline", "upstream"):
-        # A pool bounds calls and ends them at their deadline by itself; inside the host these layers do. The deadline
-        # comes first, since time spent waiting counts. Nobody knows how far a service had come.
-        layers.append(deadline(clock, Started.YES if source.mode == "inline" else Started.UNKNOWN))
-        surroundings = Surroundings(clock, call_later, random, count(1).__next__)
-        layers.append(Bulkhead(BulkheadOptions(source.pool.concurrency, source.pool.queue), surroundings))
-    for layer in reversed(layers):
+
+    source: Source
+    contract: Contract
+    target: Target
+    layers: Mapping[str, Options] = field(default_factory=dict[str, "Options"])
+    written: Collection[str] = ()
+    checks: bool = True
+    as_json: bool = False
+
+
+Known = Mapping[str, "Policy"]
+"""The layers with a state of one function, by name. Each has its `options`."""
+
+
+class Making(NamedTuple):
+    """A stack that is being made: for which function, in which world, and with which layers known already."""
+
+    site: Site
+    surroundings: Surroundings
+    known: Known
+
+
+class Stacked(NamedTuple):
+    """A stack: its top, and its layers with a state, from the outside in."""
+
+    service: Service
+    layers: dict[str, Policy]
+
+
+class Line(NamedTuple):
+    """One line of the table: a layer, what makes it (None: not for this function), and why it stands where it does."""
+
+    name: str
+    make: Callable[[Making], Layer | None]
+    why: str
+
+
+def _size(making: Making) -> Layer | None:
+    bytes_max = making.site.source.pool.body_bytes_max
+    # The default is what the wire itself is told to bound.
+    return body_size(bytes_max) if bytes_max < PoolOptions().body_bytes_max else None
+
+
+def _validate(making: Making) -> Layer | None:
+    site = making.site
+    as_json = site.as_json or site.source.kind == "command"
+    if site.checks and not as_json:
+        return None
+    return validate(site.contract.input, as_json=as_json, input_stream=site.contract.input_stream)
+
+
+def _deadline(making: Making) -> Layer | None:
+    source = making.site.source
+    if not source.bounds_calls:
+        return None
+    around = making.surroundings
+    # Nobody knows how far a service had come.
+    return deadline(around.clock, around.call_later, Started.YES if source.mode == INLINE else Started.UNKNOWN)
+
+
+def _bulkhead(making: Making) -> Layer | None:
+    """That of the settings; where there is no pool to bound calls, the source's own bounds hold beside them."""
+    source, options = making.site.source, making.site.layers.get("bulkhead")
+    assert options is None or isinstance(options, BulkheadOptions)
+    if source.bounds_calls:
+        places, queue = source.pool.concurrency, source.pool.queue
+        if options is None:
+            options = BulkheadOptions(places, queue)
+        else:
+            queue = options.queue if "bulkhead.queue" in making.site.written else queue
+            options = replace(options, concurrency=min(options.concurrency or places, places), queue=queue)
+    return None if options is None else _kept(making, "bulkhead", options, Bulkhead)
+
+
+def _policy(name: str, make: Callable[[Any, Surroundings], Policy]) -> Callable[[Making], Layer | None]:
+    """A layer with a state, made of its options."""
+
+    def made(making: Making) -> Layer | None:
+        options = making.site.layers.get(name)
+        return None if options is None else _kept(making, name, options, make)
+
+    return made
+
+
+def _kept(making: Making, name: str, options: Options, make: Callable[[Any, Surroundings], Policy]) -> Policy:
+    """The layer that the function has already, with all that it knows, where its options are the same."""
+    known = making.known.get(name)
+    if known is not None and getattr(known, "options", None) == options:
+        return known
+    return make(options, making.surroundings)
+
+
+STACK = (
+    Line("size", _size, "before anything looks into the body"),
+    Line("validate", _validate, "nothing wrong gets farther: it is not counted, kept or waited for"),
+    Line("deadline", _deadline, "the time spent in every wait below counts; a pool keeps deadlines by itself"),
+    Line("retry", _policy("retry", Retry), "each attempt meets what is below anew, and an open breaker ends them"),
+    Line("breaker", _policy("breaker", Breaker), "sees every attempt, and only what the function itself did"),
+    Line("bulkhead", _bulkhead, "places are for calls that run, not for those that wait for another try"),
+)
+"""The layers, outermost first."""
+
+PLAIN = frozenset({"size", "validate", "deadline"})
+"""Layers that know nothing from one call to the next. Any thread may have some of its own."""
+
+
+def stack(service: Service, site: Site, surroundings: Surroundings, known: Known | None = None) -> Stacked:
+    """Put the layers that a function is to have around its innermost service.
+
+    A layer that is `known` already is put around the new service with all that it knows, if its options are the same.
+    """
+    making = Making(site, surroundings, known or {})
+    layers: dict[str, Policy] = {}
+    for line in reversed(STACK):
+        layer = line.make(making)
+        if layer is None:
+            continue
         service = layer(service)
+        if line.name not in PLAIN:
+            layers[line.name] = cast("Policy", layer)
+    return Stacked(service, dict(reversed(layers.items())))
+
+
+def plain_stack(service: Service, site: Site, surroundings: Surroundings) -> Service:
+    """The layers that know nothing from one call to the next, around a service."""
+    making = Making(site, surroundings, {})
+    for line in reversed(STACK):
+        layer = line.make(making) if line.name in PLAIN else None
+        service = service if layer is None else layer(service)
     return service
-
-
-def call_later(delay: float, callback: Callable[..., object], /, *args: Any) -> Timer:
-    """Call back once, `delay` seconds from now, on the loop that is running."""
-    return asyncio.get_running_loop().call_later(delay, callback, *args)

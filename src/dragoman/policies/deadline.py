@@ -1,4 +1,8 @@
-"""The deadline of a call whose service does not watch it by itself: a coroutine in the host's own process."""
+"""The deadline of a call whose service does not watch it by itself: what runs in the host's own process, or elsewhere.
+
+Its caller is answered in time, whether or not the service heeds that it is cancelled. The layers within see how the
+call really ends: a place in a bulkhead is free when the function has left it, not when nobody waits for it any more.
+"""
 
 from __future__ import annotations
 
@@ -7,42 +11,82 @@ from typing import TYPE_CHECKING
 
 from dragoman.core.deadline import NEVER
 from dragoman.core.fault import DeadlineExceeded, Started
+from dragoman.core.service import Pending, settle
 
 if TYPE_CHECKING:
-    from dragoman.core.call import Call, Reply
-    from dragoman.core.clock import Clock
+    from collections.abc import Awaitable
+
+    from dragoman.core.call import Call, Reply, Stream
+    from dragoman.core.clock import CallLater, Clock, Timer
     from dragoman.core.service import Layer, Service
 
 
-def deadline(clock: Clock, begun: Started = Started.YES) -> Layer:
+CLOSING: set[asyncio.Future[None]] = set()
+"""Streams on their way out: a loop holds its tasks by weak references alone."""
+
+
+def deadline(clock: Clock, call_later: CallLater, begun: Started = Started.YES) -> Layer:
     """A layer that cancels a call at its deadline and answers `DEADLINE_EXCEEDED` then, heeded or not.
 
     `begun` is what is known of the function once its service has dispatched the call; before that it never ran.
     """
 
     def layer(service: Service) -> Service:
-        stubborn: set[asyncio.Future[Reply]] = set()
-
-        async def bounded(call: Call) -> Reply:
+        def bounded(call: Call) -> Awaitable[Reply]:
             if call.deadline == NEVER:
-                return await service(call)
-            work = asyncio.ensure_future(service(call))
-            try:
-                await asyncio.wait((work,), timeout=max(call.deadline - clock.monotonic(), 0.0))
-            except BaseException:
-                work.cancel()
-                raise
-            if work.done():
-                return work.result()
-            # What does not stop when it is cancelled goes on in the background; its caller has an answer in time.
-            stubborn.add(work)
-            work.add_done_callback(lambda done: (stubborn.discard(done), done.cancelled() or done.exception()))
-            work.cancel()
-            name = call.target.name
-            detail = f"{name} ran past its {call.deadline - call.arrived_at:g}s timeout"
-            started = begun if call.dispatched_at else Started.NO
-            raise DeadlineExceeded(detail, started=started, function=name)
+                return service(call)
+            inner = settle(service(call))
+            if inner.done and not inner.held:
+                return inner
+            outer = Bounded(call, inner, begun)
+            outer.timer = call_later(max(call.deadline - clock.monotonic(), 0.0), outer.expire)
+            inner.then(outer.ended)
+            return outer
 
         return bounded
 
     return layer
+
+
+class Bounded(Pending):
+    """The reply of a call that has until its deadline."""
+
+    __slots__ = ("_begun", "_call", "_inner", "timer")
+
+    def __init__(self, call: Call, inner: Pending, begun: Started) -> None:
+        super().__init__()
+        self._call = call
+        self._inner = inner
+        self._begun = begun
+        self.timer: Timer | None = None
+        self.on_cancel = inner.cancel
+
+    def expire(self) -> None:
+        """The deadline has come."""
+        call, inner = self._call, self._inner
+        name = call.target.name
+        detail = f"{name} ran past its {call.deadline - call.arrived_at:g}s timeout"
+        started = self._begun if call.dispatched_at else Started.NO
+        self.fail(DeadlineExceeded(detail, started=started, function=name))
+        # Afterwards: what the service says to this is not the answer.
+        inner.cancel()
+
+    def ended(self, inner: Pending) -> None:
+        """The service is done with the call, in time or not."""
+        if self.timer is not None:
+            self.timer.cancel()
+        reply, fault = inner.reply, inner.fault
+        if self.done:
+            if reply is not None and reply.items is not None:
+                # Nobody reads it any more: it gives its worker, and its place, back.
+                closing = asyncio.ensure_future(_close(reply.items))
+                CLOSING.add(closing)
+                closing.add_done_callback(CLOSING.discard)
+        elif fault is not None:
+            self.fail(fault)
+        elif reply is not None:
+            self.resolve(reply)
+
+
+async def _close(items: Stream) -> None:
+    await items.aclose()

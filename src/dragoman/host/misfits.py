@@ -1,0 +1,63 @@
+"""Layers that a function cannot have, which is known when its source has started.
+
+One that is written for that function, or fits none of those it is written for, is told; one that is a default, or fits
+others of its source, passes the function by.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import TYPE_CHECKING
+
+from dragoman.config.layers import TABLES
+from dragoman.config.written import Level
+from dragoman.policies.chaos import ChaosOptions
+
+if TYPE_CHECKING:
+    from dragoman.config.layers import Options
+    from dragoman.config.project import FunctionSettings, Source
+    from dragoman.config.written import Writings, Written
+    from dragoman.core.target import Target
+
+REPEATING = frozenset({"cache", "coalesce", "hedge"})
+"""Layers that give one answer to several calls, or run one call several times."""
+WHOLE = frozenset({*REPEATING, "idempotency", "batch"})
+"""Layers that hold a whole answer, or part one among several calls."""
+OF_WORKERS = ("kill", "stop", "drop", "corrupt", "memory", "cpu")
+"""What chaos does to a worker."""
+
+Placed = tuple["FunctionSettings", "Target", "Source"]
+
+
+def misfit(layer: str, options: Options, target: Target, source: Source) -> str:
+    """Why a function cannot have a layer; empty where it can."""
+    if layer in WHOLE and target.streaming:
+        return "its answer is a stream"
+    if layer in REPEATING and not target.idempotent:
+        return "it is not idempotent: say so in its table or its code, if it is"
+    if layer == "chaos" and isinstance(options, ChaosOptions) and source.bounds_calls:
+        wanted = [name for name in OF_WORKERS if getattr(options, name)]
+        if wanted:
+            return f"it has no worker, and so no {', '.join(wanted)}"
+    return ""
+
+
+def misplaced(functions: Iterable[Placed]) -> Iterator[str]:
+    """What is to be told about the layers of one source's functions."""
+    by_layer: dict[str, list[tuple[Placed, str]]] = {}
+    for placed in functions:
+        settings, target, source = placed
+        for layer, options in settings.layers.items():
+            by_layer.setdefault(layer, []).append((placed, misfit(layer, options, target, source)))
+    for layer, found in by_layer.items():
+        nobody = all(why for _, why in found)
+        for (settings, target, source), why in found:
+            written = nearest(layer, settings.writings)
+            meant = written.level is Level.FUNCTION or (written.level is Level.SOURCE and (source.alone or nobody))
+            if why and meant:
+                yield f"{written.place}: {target.name} cannot have {layer}: {why}"
+
+
+def nearest(layer: str, writings: Writings) -> Written:
+    """The setting of a layer that stands nearest to the function."""
+    return max((writings[each.key] for each in TABLES[layer] if each.key in writings), key=lambda each: each.level)

@@ -1,0 +1,70 @@
+from pathlib import Path
+
+import pytest
+
+from dragoman.config.layers import Options
+from dragoman.config.load import parse_project
+from dragoman.config.project import Project, Source
+from dragoman.contract.function import Contract
+from dragoman.host.misfits import misfit, misplaced
+from dragoman.host.registry import target_of
+from dragoman.policies.batch import BatchOptions
+from dragoman.policies.cache import CacheOptions
+from dragoman.policies.chaos import ChaosOptions
+from dragoman.policies.hedge import HedgeOptions
+from dragoman.policies.idempotency import IdempotencyOptions
+from dragoman.policies.retry import RetryOptions
+
+STATS = '[sources.stats]\npath = "stats.py"\n'
+
+
+@pytest.mark.parametrize(
+    ("layer", "options", "contract", "mode", "why"),
+    [
+        ("cache", CacheOptions(), Contract("f", idempotent=True), "warm", ""),
+        ("cache", CacheOptions(), Contract("f"), "warm", "it is not idempotent"),
+        ("hedge", HedgeOptions(), Contract("f", idempotent=True, streaming=True), "warm", "its answer is a stream"),
+        ("idempotency", IdempotencyOptions(), Contract("f"), "warm", ""),
+        ("idempotency", IdempotencyOptions(), Contract("f", streaming=True), "warm", "its answer is a stream"),
+        ("batch", BatchOptions(), Contract("f", streaming=True), "warm", "its answer is a stream"),
+        ("retry", RetryOptions(), Contract("f", streaming=True), "warm", ""),
+        ("chaos", ChaosOptions(kill=0.1), Contract("f"), "warm", ""),
+        ("chaos", ChaosOptions(fault=0.1), Contract("f"), "inline", ""),
+        ("chaos", ChaosOptions(kill=0.1, cpu=1), Contract("f"), "inline", "it has no worker, and so no kill, cpu"),
+    ],
+)
+def test_a_layer_fits_a_function_or_there_is_a_reason(
+    layer: str, options: Options, contract: Contract, mode: str, why: str
+) -> None:
+    source = Source("stats", "guest", Path("/"), mode="inline" if mode == "inline" else "warm")
+    settings = Project("shop", Path("/"), {"stats": source}).settings("stats", "stats.f")
+    target = target_of("stats.f", source, contract, 0, settings)
+    assert misfit(layer, options, target, source).startswith(why)
+    assert bool(misfit(layer, options, target, source)) is bool(why)
+
+
+def told(folder: Path, text: str) -> list[str]:
+    """What is told of a source with a function that is idempotent, and one that is not."""
+    (folder / "stats.py").touch()
+    project = parse_project(folder / "dragoman.toml", text.encode())
+    source = project.sources["stats"]
+    functions = [
+        (settings, target_of(name, source, Contract(name.partition(".")[2], idempotent=well), 0, settings), source)
+        for name, well in (("stats.pure", True), ("stats.pay", False))
+        for settings in (project.settings("stats", name),)
+    ]
+    return [each.rpartition("/")[2] for each in misplaced(functions)]
+
+
+def test_a_default_that_does_not_fit_passes_by(tmp_path: Path) -> None:
+    assert told(tmp_path, "[defaults]\nhedge = true\n" + STATS) == []
+
+
+def test_a_setting_of_a_source_is_told_only_where_it_fits_none_of_its_functions(tmp_path: Path) -> None:
+    assert told(tmp_path, STATS + "hedge = true") == []
+    assert len(told(tmp_path, STATS + 'hedge = true\n[functions."stats.pure"]\nidempotent = false')) == 2
+
+
+def test_a_setting_of_the_function_is_told_with_its_place(tmp_path: Path) -> None:
+    (line,) = told(tmp_path, STATS + '[functions."stats.pay"]\ncache = "1s"')
+    assert line.startswith('dragoman.toml:4 [functions."stats.pay"]: stats.pay cannot have cache: it is not idempotent')

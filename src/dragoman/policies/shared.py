@@ -198,9 +198,10 @@ class Shared:
             sender, name, mark = codecs.decode(message, Codec.MSGPACK)
             key = key_of_mark(name)
         except (ValueError, TypeError, AttributeError):
+            sender = name = mark = key = None
+        if type(mark) is not bytes or (key is None and name not in self._marks()):
             self.counts["spoiled"] += 1
-            return
-        if sender != self._name:
+        elif sender != self._name:
             self._note(name, mark)
             self._drop(key)
 

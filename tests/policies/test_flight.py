@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from dragoman.core.call import Allowance, Call, Codec, Priority, Reply, Ties
+from dragoman.core.call import Cached, Call, Codec, Priority, Reply, Ties
 from dragoman.core.deadline import NEVER
 from dragoman.core.event import Event, Progress
 from dragoman.core.fault import (
@@ -65,13 +65,13 @@ def test_calls_of_one_key_run_once_and_each_caller_has_a_reply_of_its_own() -> N
 def test_what_one_caller_s_layers_write_into_a_reply_no_other_sees() -> None:
     port = Airport()
     first, second = port.join(), port.join()
-    seen: list[Allowance | None] = []
+    seen: list[Cached | None] = []
 
     def write(pending: Pending) -> None:
-        pending.result().allowance = Allowance(1, 2, 3.0, 4.0)
+        pending.result().cached = Cached(1.0, 2.0, "x")
 
     first.then(write)
-    second.then(lambda pending: seen.append(pending.result().allowance))
+    second.then(lambda pending: seen.append(pending.result().cached))
     port.pool.pendings[0].resolve(Reply(b"1"))
     assert seen == [None]
 

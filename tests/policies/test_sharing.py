@@ -1,20 +1,20 @@
 import pytest
 
-from dragoman.core.call import Allowance, Cached, Codec, Reply
+from dragoman.core.call import Cached, Codec, Reply
 from dragoman.core.fault import Breach, InvalidArgument, Overloaded, Started
 from dragoman.policies.sharing import alike, twin
 
 
-def test_a_reply_of_ones_own_says_the_same_and_nothing_of_another_caller() -> None:
+def test_a_reply_of_ones_own_says_the_same() -> None:
     reply = Reply(b"1", Codec.MSGPACK, None, 0.1, 0.2)
-    reply.cached, reply.allowance = Cached(1.0, 2.0, "x"), Allowance(1, 2, 3.0, 4.0)
+    reply.cached = Cached(1.0, 2.0, "x")
     other = alike(reply)
     assert other is not reply
     assert (other.body, other.codec, other.queue_s, other.run_s, other.cached) == (
         *(b"1", Codec.MSGPACK, 0.1, 0.2),
         Cached(1.0, 2.0, "x"),
     )
-    assert other.items is other.allowance is None
+    assert other.items is None
 
 
 def test_a_fault_of_ones_own_says_the_same_and_is_written_into_alone() -> None:

@@ -90,6 +90,7 @@ class Call:
     `fresh` asks for an answer that is not from a cache. `spent` says that calls made for this one were retried in vain,
     so that trying it again would only multiply them. `merged` is how many calls this one was made of (0: it is one by
     itself). `ordeal` is what whoever runs it is to suffer as it is sent, in a rehearsal.
+    `limits` are there where a rate limit has let the call through, or refused it.
     """
 
     __slots__ = (
@@ -104,6 +105,7 @@ class Call:
         "id",
         "idempotency_key",
         "input",
+        "limits",
         "merged",
         "on_event",
         "ordeal",
@@ -148,6 +150,7 @@ class Call:
         self.spent = False
         self.merged = 0
         self.ordeal: Ordeal | None = None
+        self.limits: Limits | None = None
 
     def again(self, id: int) -> Call:  # noqa: A002 - the field's public name
         """The same call under another id, for one more attempt at it: nobody has it yet.
@@ -204,23 +207,32 @@ class Cached(NamedTuple):
 class Allowance(NamedTuple):
     """What a rate limit leaves to its caller.
 
-    Calls per window, those left, seconds until all are there again, and the seconds of a window.
+    Calls per window, those left, seconds until all are there again, the seconds of a window, and the limit's name.
     """
 
     limit: int
     remaining: int
     reset_s: float
     window_s: float
+    policy: str = "default"
+
+
+class Limits(Protocol):
+    """What knows the limits that a call was held to."""
+
+    def allowance(self, call: Call, /) -> Allowance:
+        """What is left to the caller of a call, now."""
+        ...
 
 
 class Reply:
     """What came back: one body, or a stream of them (`items`), never both.
 
-    `queue_s` is how long the call waited for a worker, `run_s` how long it ran there. `cached` and `allowance` are
-    there where a cache or a rate limit has something to tell the caller.
+    `queue_s` is how long the call waited for a worker, `run_s` how long it ran there. `cached` is there where a cache
+    has something to tell the caller.
     """
 
-    __slots__ = ("allowance", "body", "cached", "codec", "items", "queue_s", "run_s")
+    __slots__ = ("body", "cached", "codec", "items", "queue_s", "run_s")
 
     def __init__(
         self,
@@ -236,4 +248,3 @@ class Reply:
         self.queue_s = queue_s
         self.run_s = run_s
         self.cached: Cached | None = None
-        self.allowance: Allowance | None = None

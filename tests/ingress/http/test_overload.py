@@ -9,7 +9,7 @@ import pytest
 
 from dragoman.core.call import Call, Trace
 from dragoman.core.clock import SystemClock
-from dragoman.core.fault import Overloaded
+from dragoman.core.fault import Fault, Overloaded
 from dragoman.core.target import Target
 from dragoman.ingress.http.answer import Now
 from dragoman.ingress.http.head import Head
@@ -20,7 +20,7 @@ HEAD = Head(b"POST", b"/v1/call/fn.add", keep_alive=True)
 
 
 def answers() -> OverloadAnswers:
-    def document(fault: Overloaded, head: Head, timestamp: str) -> bytes:
+    def document(fault: Fault, head: Head, timestamp: str) -> bytes:
         return render(fault, status=429, instance=head.path.decode(), timestamp=timestamp)
 
     return OverloadAnswers("c0ffee00", "shop", Now(SystemClock()), document)
@@ -57,3 +57,9 @@ def test_only_so_many_are_kept() -> None:
     for number in range(TEMPLATES_MAX + 10):
         made.write(Overloaded(str(number)), HEAD, call(), 1.0, b"")
     assert len(made.templates) <= TEMPLATES_MAX
+
+
+def test_another_wait_is_another_answer() -> None:
+    made = answers()
+    waits = [made.write(Overloaded("full", retry_after_s=wait), HEAD, call(), 1.0, b"") for wait in (1, 7, 1)]
+    assert [b"\r\nretry-after: 7\r\n" in response for response in waits] == [False, True, False]

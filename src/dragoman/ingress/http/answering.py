@@ -18,6 +18,7 @@ from dragoman.ingress.holding import HELD_BYTES_LEAST
 from dragoman.ingress.http import answer, negotiation
 from dragoman.ingress.http.head import HEAD, NO_CONTENT, Refusal
 from dragoman.ingress.http.layout import Layout
+from dragoman.ingress.http.limits import limit_lines
 from dragoman.ingress.http.negotiation import Form
 from dragoman.ingress.http.request import Request
 from dragoman.ingress.http.streaming import StreamedResponse
@@ -248,6 +249,8 @@ class Answering(HttpToolsProtocol):
         elif reply.codec is not plan.reply_codec:
             content_type = CONTENT_TYPES[reply.codec]
         lines = lane.wall.date(now)
+        if call.limits is not None:
+            lines += limit_lines(call.limits.allowance(call))
         close = self._closes(request)
         start = answer.OK % (
             content_type,
@@ -276,11 +279,14 @@ class Answering(HttpToolsProtocol):
         now = lane.now()
         head.door.meter.finished(fault.code, now - call.arrived_at)
         close = self._closes(request)
-        if type(fault) is Overloaded and head.method != HEAD:
-            self._finish(lane.overloaded(fault, head, call, now, close=close), close=close)
+        lines = answer.CLOSE if close else b""
+        if call.limits is not None:
+            lines += limit_lines(fault.allowance or call.limits.allowance(call))
+        if (type(fault) is Overloaded or fault.allowance is not None) and head.method != HEAD:
+            self._finish(lane.overloaded(fault, head, call, now, lines), close=close)
             return
         lane.failed(call, fault)
-        self._finish(lane.problem(fault, head, call, answer.CLOSE if close else b""), close=close)
+        self._finish(lane.problem(fault, head, call, lines), close=close)
 
     def _refuse(self, request: Request, call_id: int, refusal: Refusal) -> None:
         lane, head = self.lane, request.head

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from dragoman.core.fault import Draining, Overloaded
+from dragoman.core.fault import Draining
 from dragoman.ingress.holding import RETRY_S, held_bytes_max
 from dragoman.ingress.http import answer
 from dragoman.ingress.http.head import HEAD, NAME_CHARS_MAX
@@ -71,9 +71,9 @@ class CallLane:
         """Why there are no new calls while the host stops."""
         return Draining(f"{self._service} is stopping and takes no new calls", retry_after_s=RETRY_S)
 
-    def overloaded(self, fault: Overloaded, head: Head, call: Call, now: float, *, close: bool) -> bytes:
-        """As `problem`, for a call that its function has no room for."""
-        return self._overload.write(fault, head, call, now, answer.CLOSE if close else b"")
+    def overloaded(self, fault: Fault, head: Head, call: Call, now: float, lines: bytes) -> bytes:
+        """As `problem`, for a call that its function has no room for, or that is past a limit."""
+        return self._overload.write(fault, head, call, now, lines)
 
     def problem(self, fault: Fault, head: Head, call: Call | int, *lines: bytes, status: int = 0) -> bytes:
         """The whole response for a fault of a call, or of a request that became none but has an id."""

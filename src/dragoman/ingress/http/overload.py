@@ -1,4 +1,4 @@
-"""The answer of an overloaded function: said thousands of times a second just when there is no time, so written once.
+"""The answer of a function that is overloaded or limited: said thousands of times a second, so written once.
 
 What differs from one answer to the next (ids and moments) is put into places left for it.
 """
@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from dragoman.core.fault import Overloaded
 from dragoman.ingress.http import answer
 from dragoman.ingress.http.problem import retry_after, status_of
 
@@ -15,6 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from dragoman.core.call import Call
+    from dragoman.core.fault import Fault
     from dragoman.ingress.http.head import Head
 
 TEMPLATES_MAX = 1024
@@ -29,17 +29,17 @@ class OverloadAnswers:
     """The answers of one ingress; `render` writes a fault's document at a moment."""
 
     def __init__(
-        self, prefix: str, service: str, wall: answer.Now, render: Callable[[Overloaded, Head, str], bytes]
+        self, prefix: str, service: str, wall: answer.Now, render: Callable[[Fault, Head, str], bytes]
     ) -> None:
-        self.templates: dict[tuple[bytes, str], tuple[bytes, int]] = {}
+        self.templates: dict[tuple[bytes, str, str], tuple[bytes, int]] = {}
         self._prefix = prefix.encode()
         self._service = service
         self._wall = wall
         self._render = render
 
-    def write(self, fault: Overloaded, head: Head, call: Call, now: float, lines: bytes) -> bytes:
+    def write(self, fault: Fault, head: Head, call: Call, now: float, lines: bytes) -> bytes:
         """The whole response; `now` is on the monotonic clock, `lines` are further header lines."""
-        key = (head.path, fault.detail)
+        key = (head.path, fault.detail, retry_after(fault))
         template, size = self.templates.get(key) or self._make(key, fault, head)
         trace_id = call.trace.trace_id.hex().encode() if call.trace is not None else b""
         if call.id >= FIRST_LONGER_ID:
@@ -48,8 +48,8 @@ class OverloadAnswers:
         date = self._wall.date(now)
         return template % (size + len(trace_id), date, prefix, call.id, lines, prefix, call.id, trace_id, timestamp)
 
-    def _make(self, key: tuple[bytes, str], fault: Overloaded, head: Head) -> tuple[bytes, int]:
-        marked = Overloaded(
+    def _make(self, key: tuple[bytes, str, str], fault: Fault, head: Head) -> tuple[bytes, int]:
+        marked = type(fault)(
             fault.detail,
             started=fault.started,
             errors=fault.errors,
@@ -61,7 +61,7 @@ class OverloadAnswers:
         for name, mark, place in PLACES:
             # Quotes inside of values are escaped, so that this can only be the member itself.
             body = body.replace(f'"{name}":"{mark}"'.encode(), f'"{name}":"{place}"'.encode())
-        wait = retry_after(marked).encode()
+        wait = key[2].encode()
         start = (
             b"%bcontent-type: application/problem+json\r\ncontent-length: %%d\r\n"
             % (answer.STATUS_LINES[status_of(marked.code)])

@@ -12,6 +12,7 @@ from dragoman.core.fault import Cancelled, Fault
 from dragoman.core.items import batches
 from dragoman.ingress.http import answer
 from dragoman.ingress.http.layout import Layout
+from dragoman.ingress.http.limits import limit_lines
 from dragoman.ingress.http.negotiation import JSONL, Form
 
 if TYPE_CHECKING:
@@ -109,6 +110,8 @@ class StreamedResponse:
     def _write_head(self, *, close: bool) -> None:
         head, lane = self._head, self._lane
         lines = lane.wall.date(lane.now())
+        if self._call.limits is not None:
+            lines += limit_lines(self._call.limits.allowance(self._call))
         if close or not head.chunked:
             lines += answer.CLOSE
         start = answer.OK_STREAM % (

@@ -198,7 +198,7 @@ class Shared:
             sender, name, mark = codecs.decode(message, Codec.MSGPACK)
             key = key_of_mark(name)
         except (ValueError, TypeError, AttributeError):
-            sender = name = mark = key = None
+            sender, name, mark, key = b"", "", None, None
         if type(mark) is not bytes or (key is None and name not in self._marks()):
             self.counts["spoiled"] += 1
         elif sender != self._name:

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
 import uvloop
 
-from dragoman.core.call import Call, Codec, Reply
+from dragoman.core.call import Cached, Call, Codec, Reply
 from dragoman.core.clock import SystemClock
 from dragoman.core.draft import whole
 from dragoman.core.fault import Fault, NotFound, Overloaded
@@ -148,6 +148,7 @@ class Site:
     def __init__(self, **options: Any) -> None:
         self.held = Held()
         self.items = Items([b"1", b"2", b"3"])
+        self.cached = Cached(3.4, 6.6, "abc")
         self.noted = Noted()
         self.options = replace(HttpOptions(port=0), **options)
         self.doors = Doors(lambda name: NotFound(f"there is no function {name!r}", function=name))
@@ -164,6 +165,13 @@ class Site:
     async def stream(self, call: Call) -> Reply:
         return Reply(b"", call.reply_codec, self.items)
 
+    def kept(self, call: Call) -> Pending:
+        pending = Pending()
+        reply = Reply(b"[1]", call.reply_codec)
+        reply.cached = self.cached
+        pending.resolve(reply)
+        return pending
+
     def functions(self) -> dict[str, Door]:
         services: dict[str, tuple[Service, dict[str, Any]]] = {
             "fn.add": (add, {"idempotent": True}),
@@ -172,6 +180,7 @@ class Site:
             "fn.stream": (self.stream, {"streaming": True}),
             "fn.overloaded": (overloaded, {}),
             "fn.boom": (boom, {}),
+            "fn.kept": (self.kept, {"idempotent": True, "raw_output": True}),
             "fn.bug": (bug, {}),
         }
         schema = {"properties": {"a": {"type": "integer"}, "b": {"type": "integer"}}}

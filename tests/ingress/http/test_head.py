@@ -158,3 +158,30 @@ def test_a_function_without_a_timeout_has_the_callers() -> None:
 
 def test_a_refusal_reads_as_its_fault() -> None:
     assert str(Refusal(Fault.internal("why"), reason="x")) == "why"
+
+
+@pytest.mark.parametrize(
+    ("value", "fresh"),
+    [
+        (b"no-cache", True),
+        (b"No-Store", True),
+        (b"max-age=0", True),
+        (b"no-transform, no-cache", True),
+        (b"max-age=60", False),
+        (b"only-if-cached", False),
+        (b"x-no-cache", False),
+        (b"", False),
+    ],
+)
+def test_a_request_may_want_an_answer_computed_for_it(value: bytes, *, fresh: bool) -> None:
+    head = read((b"content-length", b"2"), (b"cache-control", value))
+    assert head.fresh == fresh
+    assert head.reusable
+    assert read((b"cache-control", value), (b"cache-control", b"max-stale")).fresh == fresh
+
+
+def test_the_answers_that_a_client_has_are_one_list() -> None:
+    head = read((b"if-none-match", b'"a"'), (b"if-none-match", b'W/"b", "c"'), method=b"GET")
+    assert head.if_none_match == b'"a",W/"b", "c"'
+    assert not read().fresh
+    assert read().if_none_match == b""

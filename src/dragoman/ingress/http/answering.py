@@ -15,7 +15,7 @@ from dragoman.core.call import Codec
 from dragoman.core.fault import Fault, InvalidArgument, Overloaded
 from dragoman.core.service import Pending, settle
 from dragoman.ingress.holding import HELD_BYTES_LEAST
-from dragoman.ingress.http import answer, negotiation
+from dragoman.ingress.http import answer, caching, negotiation
 from dragoman.ingress.http.head import HEAD, NO_CONTENT, Refusal
 from dragoman.ingress.http.layout import Layout
 from dragoman.ingress.http.limits import limit_lines
@@ -252,6 +252,12 @@ class Answering(HttpToolsProtocol):
         if call.limits is not None:
             lines += limit_lines(call.limits.allowance(call))
         close = self._closes(request)
+        if reply.cached is not None:
+            lines += caching.lines(reply.cached, plan.form)
+            if head.if_none_match and caching.is_known(reply.cached, head, plan.form):
+                lines += b"dragoman-call-id: %b%08x\r\n" % (lane.prefix, call.id)
+                self._finish(caching.not_modified(lines, answer.CLOSE if close else b""), close=close)
+                return
         start = answer.OK % (
             content_type,
             lines + answer.CLOSE if close else lines,

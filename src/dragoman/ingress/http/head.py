@@ -42,7 +42,8 @@ class Head:
     """What one head asks for. `refusal` says why it cannot have it; `door` and `plan` are set where it can.
 
     `body_bytes` is -1 where the length is not known beforehand, `timeout_s` the function's own or what the caller asks
-    for if that is less. `caller` is who calls where a header says so, else empty.
+    for if that is less. `caller` is who calls where a header says so, else empty. `fresh` asks for an answer that was
+    not kept, `if_none_match` says which answers the client has.
     """
 
     __slots__ = (
@@ -52,6 +53,8 @@ class Head:
         "chunked",
         "content_type",
         "door",
+        "fresh",
+        "if_none_match",
         "keep_alive",
         "method",
         "path",
@@ -76,6 +79,8 @@ class Head:
         self.content_type = self.accept = self.traceparent = self.tracestate = b""
         self.timeout_s = math.inf
         self.body_bytes = 0
+        self.if_none_match = b""
+        self.fresh = False
         self.wants_continue = False
         self.personal = False
         self.door: Door | None = None
@@ -138,6 +143,10 @@ class Head:
             self.wants_continue = value.lower() == b"100-continue"
         elif name in PERSONAL:
             self.personal = True
+        elif name == b"cache-control":
+            self.fresh = self.fresh or wants_anew(value)
+        elif name == b"if-none-match":
+            self.if_none_match = self.if_none_match + b"," + value if self.if_none_match else value
         elif name == b"sec-websocket-key":
             raise Refusal(InvalidArgument("a WebSocket is opened by GET with Upgrade: websocket"), reason="websocket")
         elif name == b"sec-fetch-site" and value == b"cross-site":
@@ -194,13 +203,21 @@ UNINTERESTING = frozenset(
         b"accept-language",
         b"origin",
         b"referer",
-        b"cache-control",
         b"pragma",
         b"x-forwarded-for",
         b"x-request-id",
     }
 )
 """Headers that most clients send and nothing here reads."""
+
+
+ANEW = frozenset({b"no-cache", b"no-store", b"max-age=0"})
+"""Directives of a request that want an answer computed for it (RFC 9111 §5.2.1)."""
+
+
+def wants_anew(cache_control: bytes) -> bool:
+    """Whether a `Cache-Control` wants no answer that was kept."""
+    return not ANEW.isdisjoint(directive.strip().lower() for directive in cache_control.split(b","))
 
 
 def wants_websocket(headers: list[tuple[bytes, bytes]]) -> bool:

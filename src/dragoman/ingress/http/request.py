@@ -69,6 +69,7 @@ class Request:
             call.trace = tracer.enter(head.traceparent.decode("latin-1"), head.tracestate.decode("latin-1"))
         if self.lines is not None:
             call.input = self.lines.items
+        call.fresh = head.fresh
         return call
 
     def _fields(self, door: Door) -> bytes:

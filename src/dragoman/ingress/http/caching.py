@@ -1,0 +1,51 @@
+"""What a response says of an answer that is kept (RFC 9111), and when its client has it already (RFC 9110 §13).
+
+Answers are `private`: they were given to one caller, and a cache in between cannot know who else may see them.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from dragoman.ingress.http import answer
+from dragoman.ingress.http.head import GET
+from dragoman.ingress.http.negotiation import Form
+
+if TYPE_CHECKING:
+    from dragoman.core.call import Cached
+    from dragoman.ingress.http.head import Head
+
+NOT_MODIFIED = 304
+LINES = b"cache-control: private, max-age=%d\r\netag: %b\r\nvary: accept\r\n"
+KEPT_LINES = b"age: %d\r\n" + LINES
+
+
+def etag(cached: Cached, form: Form) -> bytes:
+    """The tag of an answer as it is laid out: another layout is another representation."""
+    tag = cached.etag.encode()
+    return b'"%b"' % tag if form is Form.UNARY else b'"%b-%d"' % (tag, form.value)
+
+
+def lines(cached: Cached, form: Form) -> bytes:
+    """The header lines of an answer that a cache keeps; with its age where it was not computed just now."""
+    age_s = cached.age_s
+    lifetime_s = int(age_s + cached.fresh_s)
+    tag = etag(cached, form)
+    return KEPT_LINES % (int(age_s), lifetime_s, tag) if age_s > 0.0 else LINES % (lifetime_s, tag)
+
+
+def is_known(cached: Cached, head: Head, form: Form) -> bool:
+    """Whether the client has this answer already, as its `If-None-Match` says: by weak comparison, as that asks for.
+
+    Only a GET: in other requests the header would have them fail (412), and a call by POST is meant to be made.
+    """
+    asked = head.if_none_match
+    if not asked or head.method != GET:
+        return False
+    tag = etag(cached, form)
+    return any(each.strip().removeprefix(b"W/") in (b"*", tag) for each in asked.split(b","))
+
+
+def not_modified(*header_lines: bytes) -> bytes:
+    """A whole response that says that the client has it already."""
+    return b"%b%b\r\n" % (answer.STATUS_LINES[NOT_MODIFIED], b"".join(header_lines))

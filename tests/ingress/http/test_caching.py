@@ -46,11 +46,8 @@ def test_an_answer_that_no_cache_keeps_says_nothing_of_it(site: Site) -> None:
 
 
 def test_another_layout_has_another_tag(site: Site) -> None:
-    tags = [
-        site.ask("GET", PATH, accept=accept).headers["etag"] for accept in ("application/json", "application/jsonl")
-    ]
-    assert tags[0] == '"abc"'
-    assert tags[0] != tags[1]
+    assert site.ask("GET", PATH, accept="application/json").headers["etag"] == '"abc"'
+    assert site.ask("GET", PATH, accept="application/jsonl").headers["etag"] != '"abc"'
 
 
 @pytest.mark.parametrize(

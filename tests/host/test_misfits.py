@@ -27,6 +27,7 @@ STATS = '[sources.stats]\npath = "stats.py"\n'
         ("idempotency", IdempotencyOptions(), Contract("f"), "warm", ""),
         ("idempotency", IdempotencyOptions(), Contract("f", streaming=True), "warm", "its answer is a stream"),
         ("batch", BatchOptions(), Contract("f", streaming=True), "warm", "its answer is a stream"),
+        ("batch", BatchOptions(), Contract("f"), "warm", "exactly one property"),
         ("retry", RetryOptions(), Contract("f", streaming=True), "warm", ""),
         ("chaos", ChaosOptions(kill=0.1), Contract("f"), "warm", ""),
         ("chaos", ChaosOptions(fault=0.1), Contract("f"), "inline", ""),
@@ -39,8 +40,9 @@ def test_a_layer_fits_a_function_or_there_is_a_reason(
     source = Source("stats", "guest", Path("/"), mode="inline" if mode == "inline" else "warm")
     settings = Project("shop", Path("/"), {"stats": source}).settings("stats", "stats.f")
     target = target_of("stats.f", source, contract, 0, settings)
-    assert misfit(layer, options, target, source).startswith(why)
-    assert bool(misfit(layer, options, target, source)) is bool(why)
+    found = misfit(layer, options, (settings, target, source, contract))
+    assert found.startswith(why)
+    assert bool(found) is bool(why)
 
 
 def told(folder: Path, text: str) -> list[str]:
@@ -49,8 +51,8 @@ def told(folder: Path, text: str) -> list[str]:
     project = parse_project(folder / "dragoman.toml", text.encode())
     source = project.sources["stats"]
     functions = [
-        (settings, target_of(name, source, Contract(name.partition(".")[2], idempotent=well), 0, settings), source)
-        for name, well in (("stats.pure", True), ("stats.pay", False))
+        (settings, target_of(name, source, contract, 0, settings), source, contract)
+        for name, contract in (("stats.pure", Contract("pure", idempotent=True)), ("stats.pay", Contract("pay")))
         for settings in (project.settings("stats", name),)
     ]
     return [each.rpartition("/")[2] for each in misplaced(functions)]

@@ -11,6 +11,7 @@ from dragoman.core.fault import NotFound, StartFailed
 from dragoman.core.service import Pending
 from dragoman.host.inline import InlineSource
 from dragoman.host.registry import Entry, Registry
+from dragoman.host.stacks import World
 from dragoman.policies.surroundings import Surroundings
 
 if TYPE_CHECKING:
@@ -28,7 +29,7 @@ def source_of(folder: Path, name: str) -> Source:
 def registry_of(folder: Path, *names: str) -> Registry:
     sources = {name: source_of(folder, name) for name in names}
     functions = {"first.add": FunctionSettings(timeout_s=2.0, idempotent=True)}
-    return Registry(Project("shop", folder, sources, functions), Surroundings.here())
+    return Registry(Project("shop", folder, sources, functions), World(Surroundings.here()))
 
 
 def nowhere(call: GuestCall) -> Pending:
@@ -81,7 +82,7 @@ async def test_new_functions_take_the_place_of_the_old_in_one_step(registry: Reg
 
 async def test_functions_that_cannot_be_enforced_change_nothing(tmp_path: Path) -> None:
     source = Source("count", "command", tmp_path, command=("true",), mode="exec")
-    registry = Registry(Project("shop", tmp_path, {"count": source}), Surroundings.here())
+    registry = Registry(Project("shop", tmp_path, {"count": source}), World(Surroundings.here()))
     told: list[object] = []
     registry.on_change.append(told.append)
     broken = InlineSource(source, nowhere)

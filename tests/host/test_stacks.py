@@ -15,7 +15,7 @@ from dragoman.core.draft import whole
 from dragoman.core.fault import DeadlineExceeded, InvalidArgument, Overloaded
 from dragoman.core.service import Service
 from dragoman.core.target import Target
-from dragoman.host.stacks import STACK, Site, Stacked, stack
+from dragoman.host.stacks import STACK, Site, Stacked, World, stack
 from dragoman.policies.breaker import BreakerOptions
 from dragoman.policies.bulkhead import Bulkhead, BulkheadOptions
 from dragoman.policies.retry import RetryOptions
@@ -52,7 +52,7 @@ def inline(concurrency: int = 1, queue: int = 0) -> Source:
 
 
 def stacked(innermost: Service, source: Source) -> Service:
-    return stack(innermost, Site(source, CONTRACT, a_call().target), Surroundings.here()).service
+    return stack(innermost, Site(source, CONTRACT, a_call().target), World(Surroundings.here())).service
 
 
 def test_a_warm_source_has_no_layer_of_its_own() -> None:
@@ -105,7 +105,7 @@ async def test_time_spent_waiting_counts_for_an_inline_call() -> None:
 
 def known(source: Source, layers: Mapping[str, Options], before: Stacked | None = None) -> Stacked:
     site = Site(source, CONTRACT, a_call().target, layers)
-    return stack(Innermost(), site, Surroundings.here(), None if before is None else before.layers)
+    return stack(Innermost(), site, World(Surroundings.here()), None if before is None else before.layers)
 
 
 def test_the_table_names_each_layer_once_and_says_why_it_stands_there() -> None:

@@ -134,9 +134,9 @@ SHED = _layer(
     "shed",
     "Whether calls are turned away as latency grows, the least important first.",
     "",
-    ("least", "least", Whole(1, IN_FLIGHT_MAX), "4", "The lowest limit of calls in flight."),
+    ("least", "least", Whole(1, IN_FLIGHT_MAX), "8", "The lowest limit of calls in flight."),
     ("most", "most", Whole(1, IN_FLIGHT_MAX), "1000", "The highest."),
-    ("first", "first", Whole(1, IN_FLIGHT_MAX), "20", "The limit to begin with."),
+    ("first", "first", Whole(1, IN_FLIGHT_MAX), "100", "The limit to begin with."),
     (
         "tolerance",
         "tolerance",

@@ -107,18 +107,18 @@ class Project:
     shared: StoreOptions | None = None
     chaos: bool = False
 
-    def settings(self, source: str, function: str) -> FunctionSettings:
+    def settings(self, source: str, function: str, said: Mapping[str, Written] | None = None) -> FunctionSettings:
         """What holds for one function: its own settings, then its source's. `timeout_s` is always set.
-
-        Its own declaration (`@function(idempotent=True)`) is not known here.
 
         Args:
             source: The source's name.
             function: The full function name, `stats.correlation`.
+            said: What the function says of itself (`written.declared`). Whether it is idempotent is left to it, if
+                nothing else says so.
         """
         own = self.functions.get(function, FunctionSettings())
         shared = self.sources[source]
-        writings = {**shared.writings, **own.writings}
+        writings = {**(said or {}), **shared.writings, **own.writings}
         layers = options_of(writings, bounded=shared.bounds_calls)
         if not self.chaos:
             layers.pop("chaos", None)

@@ -8,15 +8,21 @@ from enum import IntEnum
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from dragoman.config.document import dotted
+from dragoman.core.units import duration
 
 if TYPE_CHECKING:
     from dragoman.config.document import Document, Values
     from dragoman.config.positions import Path as KeyPath
+    from dragoman.contract.function import Contract
 
 
 class Level(IntEnum):
-    """Whom a setting is for: all, the functions of a source, or one function. The nearer comes first."""
+    """Whom a setting is for: all, the functions of a source, or one function. The nearer comes first.
 
+    What the code of a function says of itself holds where the project says nothing.
+    """
+
+    CODE = -1
     DEFAULTS = 0
     SOURCE = 1
     FUNCTION = 2
@@ -26,7 +32,10 @@ LEVELS = {"defaults": Level.DEFAULTS, "sources": Level.SOURCE, "functions": Leve
 
 
 class Place(NamedTuple):
-    """Where something is written: a file, its line (from 1), the table (`sources.stats`) and the key as it stands."""
+    """Where something is written: a file, its line (from 1), the table (`sources.stats`) and the key as it stands.
+
+    What the code says has no line and no table.
+    """
 
     file: str
     line: int
@@ -40,6 +49,8 @@ class Place(NamedTuple):
 
     def __str__(self) -> str:
         """For people: `dragoman.toml:12 [sources.stats]`."""
+        if not self.line:
+            return f"{self.file}: {self.key}"
         return f"{self.file}:{self.line} [{self.table}]"
 
 
@@ -64,6 +75,19 @@ def level(path: KeyPath) -> Level:
 def written(document: Document, values: Values) -> dict[str, Written]:
     """Settings with their places."""
     return {key: Written(value.value, level(value.path), _place(document, value.path)) for key, value in values.items()}
+
+
+def declared(contract: Contract, file: str) -> dict[str, Written]:
+    """What a function says of itself, in its code, in the terms of the settings. `file` is its source's."""
+    said: dict[str, tuple[Any, str]] = {}
+    if contract.idempotent:
+        said["idempotent"] = (True, "idempotent=True")
+    if contract.batch is not None:
+        said["batch.max"] = (contract.batch.max, f"batch.max={contract.batch.max}")
+        said["batch.delay"] = (duration(contract.batch.delay), f"batch.delay={contract.batch.delay!r}")
+    return {
+        key: Written(value, Level.CODE, Place(file, 0, "", f"@function({text})")) for key, (value, text) in said.items()
+    }
 
 
 def _place(document: Document, path: KeyPath) -> Place:

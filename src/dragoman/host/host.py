@@ -25,6 +25,7 @@ from dragoman.core.fault import (
 from dragoman.core.service import Pending, settle
 from dragoman.host.hosted import Hosted, PooledSource, PoolView
 from dragoman.host.registry import STARTING_RETRY_S, Registry
+from dragoman.host.stacks import World
 from dragoman.policies.surroundings import Surroundings, call_later
 from dragoman.wire.meta import DEPTH_MAX
 
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
     from dragoman.core.call import Codec, Reply
     from dragoman.core.clock import Clock
     from dragoman.core.draft import Draft
+    from dragoman.core.service import Service
     from dragoman.core.target import Target
     from dragoman.host.journal import Journal
     from dragoman.sandbox.confinement import Confinement
@@ -87,7 +89,9 @@ class Host:
         next_id: Callable[[], int],
         outfit: Outfit,
     ) -> None:
-        self.registry = Registry(project, Surroundings(clock, call_later, random.random, next_id))
+        self.registry = Registry(
+            project, World(Surroundings(clock, call_later, random.random, next_id), self._stand_in)
+        )
         self._confinement = confinement
         self._clock = clock
         self._now = clock.monotonic
@@ -222,6 +226,23 @@ class Host:
             return Pending.failed(fault)
         call.target = entry.target
         return entry.inner(call)
+
+    def _stand_in(self, name: str) -> Service | None:
+        """A function that may answer for another one, if it is in service: calls are aimed at it as they come."""
+        entry = self.registry.entries.get(name)
+        if entry is None:
+            return None
+        target, service = entry.target, entry.service
+
+        def aimed(call: Call) -> Awaitable[Reply]:
+            call.target = target
+            if isinstance(call.body, bytes | memoryview):
+                call.body, call.codec = fitted(call.body, call.codec, target)
+            call.reply_codec = in_reach(target, call.reply_codec)
+            call.deadline = min(call.deadline, self._now() + target.timeout_s)
+            return service(call)
+
+        return aimed
 
     def call(
         self,

@@ -11,12 +11,14 @@ from typing import TYPE_CHECKING
 
 from dragoman.config.layers import TABLES
 from dragoman.config.written import Level
+from dragoman.contract.batch import fits
 from dragoman.policies.chaos import ChaosOptions
 
 if TYPE_CHECKING:
     from dragoman.config.layers import Options
     from dragoman.config.project import FunctionSettings, Source
     from dragoman.config.written import Writings, Written
+    from dragoman.contract.function import Contract
     from dragoman.core.target import Target
 
 REPEATING = frozenset({"cache", "coalesce", "hedge"})
@@ -26,15 +28,18 @@ WHOLE = frozenset({*REPEATING, "idempotency", "batch"})
 OF_WORKERS = ("kill", "stop", "drop", "corrupt", "memory", "cpu")
 """What chaos does to a worker."""
 
-Placed = tuple["FunctionSettings", "Target", "Source"]
+Placed = tuple["FunctionSettings", "Target", "Source", "Contract"]
 
 
-def misfit(layer: str, options: Options, target: Target, source: Source) -> str:
+def misfit(layer: str, options: Options, placed: Placed) -> str:
     """Why a function cannot have a layer; empty where it can."""
+    _, target, source, contract = placed
     if layer in WHOLE and target.streaming:
         return "its answer is a stream"
     if layer in REPEATING and not target.idempotent:
         return "it is not idempotent: say so in its table or its code, if it is"
+    if layer == "batch":
+        return fits(contract)
     if layer == "chaos" and isinstance(options, ChaosOptions) and source.bounds_calls:
         wanted = [name for name in OF_WORKERS if getattr(options, name)]
         if wanted:
@@ -46,12 +51,11 @@ def misplaced(functions: Iterable[Placed]) -> Iterator[str]:
     """What is to be told about the layers of one source's functions."""
     by_layer: dict[str, list[tuple[Placed, str]]] = {}
     for placed in functions:
-        settings, target, source = placed
-        for layer, options in settings.layers.items():
-            by_layer.setdefault(layer, []).append((placed, misfit(layer, options, target, source)))
+        for layer, options in placed[0].layers.items():
+            by_layer.setdefault(layer, []).append((placed, misfit(layer, options, placed)))
     for layer, found in by_layer.items():
         nobody = all(why for _, why in found)
-        for (settings, target, source), why in found:
+        for (settings, target, source, _), why in found:
             written = nearest(layer, settings.writings)
             meant = written.level is Level.FUNCTION or (written.level is Level.SOURCE and (source.alone or nobody))
             if why and meant:

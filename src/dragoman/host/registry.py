@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from dragoman.config.problem import did_you_mean
+from dragoman.config.written import declared
 from dragoman.contract.function import ContractError
 from dragoman.contract.table import is_table_schema, tables_of
 from dragoman.core.call import Priority
@@ -22,7 +23,8 @@ if TYPE_CHECKING:
     from dragoman.contract.function import Contract
     from dragoman.core.service import Service
     from dragoman.host.hosted import Hosted
-    from dragoman.policies.surroundings import Policy, Surroundings
+    from dragoman.host.stacks import World
+    from dragoman.policies.surroundings import Policy
 
 STARTING_RETRY_S = 1.0
 """When a caller of a source that is still starting may ask again."""
@@ -49,9 +51,9 @@ class Entry:
 class Registry:
     """The functions of one host."""
 
-    def __init__(self, project: Project, surroundings: Surroundings) -> None:
+    def __init__(self, project: Project, world: World) -> None:
         self.project = project
-        self._surroundings = surroundings
+        self._world = world
         self._hosted: dict[str, Hosted] = {}
         self._served: set[Hosted] = set()
         self.entries: dict[str, Entry] = {}
@@ -127,7 +129,7 @@ class Registry:
             for name in sorted(self.project.functions)
             if name.startswith(f"{source}.") and name not in self.entries
         ]
-        placed = [(entry.settings, entry.target, entry.source) for entry in own.values()]
+        placed = [(entry.settings, entry.target, entry.source, entry.contract) for entry in own.values()]
         return [*unknown, *misplaced(placed), *self._lost_fallbacks(source)]
 
     def _lost_fallbacks(self, source: str) -> list[str]:
@@ -173,15 +175,14 @@ class Registry:
     def _entry(self, hosted: Hosted, contract: Contract, index: int) -> Entry:
         source = self.project.sources[hosted.source.name]
         name = source.name if source.alone else f"{source.name}.{contract.name}"
-        settings = self.project.settings(source.name, name)
+        settings = self.project.settings(source.name, name, declared(contract, str(source.path or source.name)))
         target = target_of(name, source, contract, index, settings)
-        fitting = {
-            layer: options for layer, options in settings.layers.items() if not misfit(layer, options, target, source)
-        }
+        placed = (settings, target, source, contract)
+        fitting = {layer: options for layer, options in settings.layers.items() if not misfit(layer, options, placed)}
         site = Site(source, contract, target, fitting, settings.writings.keys(), hosted.checks, hosted.as_json)
         before = self.entries.get(name)
-        made = stack(hosted.service, site, self._surroundings, None if before is None else before.layers)
-        inner = plain_stack(hosted.service, site, self._surroundings) if made.layers else made.service
+        made = stack(hosted.service, site, self._world, None if before is None else before.layers)
+        inner = plain_stack(hosted.service, site, self._world.surroundings) if made.layers else made.service
         return Entry(contract, target, source, made.service, hosted, inner, settings, made.layers)
 
 

@@ -8,10 +8,15 @@ from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 from dragoman.config.setting import INLINE
 from dragoman.core.fault import Started
+from dragoman.policies.batch import Batch
 from dragoman.policies.breaker import Breaker
 from dragoman.policies.bulkhead import Bulkhead, BulkheadOptions
+from dragoman.policies.coalesce import Coalesce
 from dragoman.policies.deadline import deadline
+from dragoman.policies.fallback import Fallback, nowhere
+from dragoman.policies.hedge import Hedge
 from dragoman.policies.retry import Retry
+from dragoman.policies.shed import Shed
 from dragoman.policies.size import body_size
 from dragoman.policies.validate import validate
 from dragoman.workers.options import PoolOptions
@@ -22,6 +27,8 @@ if TYPE_CHECKING:
     from dragoman.contract.function import Contract
     from dragoman.core.service import Layer, Service
     from dragoman.core.target import Target
+    from dragoman.policies.batch import BatchOptions
+    from dragoman.policies.fallback import FallbackOptions
     from dragoman.policies.surroundings import Policy, Surroundings
 
 
@@ -46,11 +53,18 @@ Known = Mapping[str, "Policy"]
 """The layers with a state of one function, by name. Each has its `options`."""
 
 
+class World(NamedTuple):
+    """What the layers of a host have around them. `route` finds a function that may answer for another one."""
+
+    surroundings: Surroundings
+    route: Callable[[str], Service | None] = nowhere
+
+
 class Making(NamedTuple):
     """A stack that is being made: for which function, in which world, and with which layers known already."""
 
     site: Site
-    surroundings: Surroundings
+    world: World
     known: Known
 
 
@@ -87,7 +101,7 @@ def _deadline(making: Making) -> Layer | None:
     source = making.site.source
     if not source.bounds_calls:
         return None
-    around = making.surroundings
+    around = making.world.surroundings
     # Nobody knows how far a service had come.
     return deadline(around.clock, around.call_later, Started.YES if source.mode == INLINE else Started.UNKNOWN)
 
@@ -103,34 +117,55 @@ def _bulkhead(making: Making) -> Layer | None:
         else:
             queue = options.queue if "bulkhead.queue" in making.site.written else queue
             options = replace(options, concurrency=min(options.concurrency or places, places), queue=queue)
-    return None if options is None else _kept(making, "bulkhead", options, Bulkhead)
+    if options is None:
+        return None
+    return _known(making, "bulkhead", options) or Bulkhead(options, making.world.surroundings)
 
 
-def _policy(name: str, make: Callable[[Any, Surroundings], Policy]) -> Callable[[Making], Layer | None]:
-    """A layer with a state, made of its options."""
+def _fallback(options: FallbackOptions, making: Making) -> Policy:
+    return Fallback(options, making.world.surroundings, making.world.route)
+
+
+def _batch(options: BatchOptions, making: Making) -> Policy:
+    return Batch(options, making.world.surroundings, making.site.contract)
+
+
+def _simple(kind: Callable[[Any, Surroundings], Policy]) -> Callable[[Any, Making], Policy]:
+    """A layer that needs nothing but its options and its surroundings."""
+    return lambda options, making: kind(options, making.world.surroundings)
+
+
+def _policy(name: str, make: Callable[[Any, Making], Policy]) -> Callable[[Making], Layer | None]:
+    """A layer with a state: the one that the function has already, with what it knows, if its options are the same."""
 
     def made(making: Making) -> Layer | None:
         options = making.site.layers.get(name)
-        return None if options is None else _kept(making, name, options, make)
+        if options is None:
+            return None
+        return _known(making, name, options) or make(options, making)
 
     return made
 
 
-def _kept(making: Making, name: str, options: Options, make: Callable[[Any, Surroundings], Policy]) -> Policy:
-    """The layer that the function has already, with all that it knows, where its options are the same."""
+def _known(making: Making, name: str, options: Options) -> Policy | None:
     known = making.known.get(name)
-    if known is not None and getattr(known, "options", None) == options:
-        return known
-    return make(options, making.surroundings)
+    return known if known is not None and getattr(known, "options", None) == options else None
 
 
 STACK = (
     Line("size", _size, "before anything looks into the body"),
     Line("validate", _validate, "nothing wrong gets farther: it is not counted, kept or waited for"),
+    Line("fallback", _policy("fallback", _fallback), "answers for whatever goes wrong below"),
+    Line("coalesce", _policy("coalesce", _simple(Coalesce)), "identical calls that need an answer ask for it once"),
+    Line("shed", _policy("shed", _simple(Shed)), "what is left is work: the least important goes first"),
     Line("deadline", _deadline, "the time spent in every wait below counts; a pool keeps deadlines by itself"),
-    Line("retry", _policy("retry", Retry), "each attempt meets what is below anew, and an open breaker ends them"),
-    Line("breaker", _policy("breaker", Breaker), "sees every attempt, and only what the function itself did"),
+    Line("retry", _policy("retry", _simple(Retry)), "each attempt meets what is below anew"),
+    Line("hedge", _policy("hedge", _simple(Hedge)), "a second attempt is one more call for what is below"),
+    Line(
+        "breaker", _policy("breaker", _simple(Breaker)), "sees each attempt, and nothing that a layer answered itself"
+    ),
     Line("bulkhead", _bulkhead, "places are for calls that run, not for those that wait for another try"),
+    Line("batch", _policy("batch", _batch), "what has its place may be gathered; a pool then sees one call"),
 )
 """The layers, outermost first."""
 
@@ -138,12 +173,12 @@ PLAIN = frozenset({"size", "validate", "deadline"})
 """Layers that know nothing from one call to the next. Any thread may have some of its own."""
 
 
-def stack(service: Service, site: Site, surroundings: Surroundings, known: Known | None = None) -> Stacked:
+def stack(service: Service, site: Site, world: World, known: Known | None = None) -> Stacked:
     """Put the layers that a function is to have around its innermost service.
 
     A layer that is `known` already is put around the new service with all that it knows, if its options are the same.
     """
-    making = Making(site, surroundings, known or {})
+    making = Making(site, world, known or {})
     layers: dict[str, Policy] = {}
     for line in reversed(STACK):
         layer = line.make(making)
@@ -157,7 +192,7 @@ def stack(service: Service, site: Site, surroundings: Surroundings, known: Known
 
 def plain_stack(service: Service, site: Site, surroundings: Surroundings) -> Service:
     """The layers that know nothing from one call to the next, around a service."""
-    making = Making(site, surroundings, {})
+    making = Making(site, World(surroundings), {})
     for line in reversed(STACK):
         layer = line.make(making) if line.name in PLAIN else None
         service = service if layer is None else layer(service)

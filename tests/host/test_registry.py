@@ -11,7 +11,7 @@ from dragoman.core.fault import NotFound, StartFailed
 from dragoman.core.service import Pending
 from dragoman.host.inline import InlineSource
 from dragoman.host.registry import Entry, Registry
-from dragoman.host.stacks import World
+from dragoman.host.world import World
 from dragoman.policies.surroundings import Surroundings
 
 if TYPE_CHECKING:

@@ -15,7 +15,8 @@ from dragoman.core.draft import whole
 from dragoman.core.fault import DeadlineExceeded, InvalidArgument, Overloaded
 from dragoman.core.service import Service
 from dragoman.core.target import Target
-from dragoman.host.stacks import STACK, Site, Stacked, World, stack
+from dragoman.host.stacks import STACK, Site, Stacked, stack
+from dragoman.host.world import World
 from dragoman.policies.breaker import BreakerOptions
 from dragoman.policies.bulkhead import Bulkhead, BulkheadOptions
 from dragoman.policies.retry import RetryOptions

@@ -25,7 +25,7 @@ from dragoman.core.fault import (
 from dragoman.core.service import Pending, settle
 from dragoman.host.hosted import Hosted, PooledSource, PoolView
 from dragoman.host.registry import STARTING_RETRY_S, Registry
-from dragoman.host.stacks import World
+from dragoman.host.world import World
 from dragoman.policies.surroundings import Surroundings, call_later
 from dragoman.wire.meta import DEPTH_MAX
 
@@ -89,9 +89,9 @@ class Host:
         next_id: Callable[[], int],
         outfit: Outfit,
     ) -> None:
-        self.registry = Registry(
-            project, World(Surroundings(clock, call_later, random.random, next_id), self._stand_in)
-        )
+        surroundings = Surroundings(clock, call_later, random.random, next_id)
+        self.world = World(surroundings, self._stand_in, project.shared)
+        self.registry = Registry(project, self.world)
         self._confinement = confinement
         self._clock = clock
         self._now = clock.monotonic
@@ -147,6 +147,8 @@ class Host:
             task.cancel()
         try:
             await asyncio.gather(*(hosted.stop(timeout_s) for hosted in everything))
+            self.registry.close()
+            await self.world.close()
         finally:
             await self._confinement.aclose()
 

@@ -14,6 +14,7 @@ from dragoman.core.fault import Fault, NotFound, StartFailed
 from dragoman.core.target import Target
 from dragoman.host.misfits import misfit, misplaced
 from dragoman.host.stacks import Site, plain_stack, stack
+from dragoman.policies.cache import Cache
 from dragoman.policies.fallback import FallbackOptions
 
 if TYPE_CHECKING:
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
     from dragoman.contract.function import Contract
     from dragoman.core.service import Service
     from dragoman.host.hosted import Hosted
-    from dragoman.host.stacks import World
+    from dragoman.host.world import World
     from dragoman.policies.surroundings import Policy
 
 STARTING_RETRY_S = 1.0
@@ -83,8 +84,7 @@ class Registry:
         added = self._entries(hosted, contracts)
         self._served = {each for each in self._served if each.source.name != source.name} | {hosted}
         self._hosted[source.name] = hosted
-        self.entries = {**kept, **{entry.target.name: entry for entry in added}}
-        self._tell()
+        self._swap({**kept, **{entry.target.name: entry for entry in added}})
 
     def renew(self, project: Project, fresh: Iterable[Hosted] = ()) -> None:
         """Have all functions as a project says now, in one step: no call finds some of them changed.
@@ -110,10 +110,17 @@ class Registry:
         self._hosted = kept | replaced
         self._served = ({each for each in self._served if kept.get(each.source.name) is each}) | set(replaced.values())
         self._served &= set(self._hosted.values())
-        self.entries = entries
-        self._tell()
+        self._swap(entries)
 
-    def _tell(self) -> None:
+    def close(self) -> None:
+        """Let go of what layers hold outside of this host."""
+        for entry in self.entries.values():
+            leave(entry, None)
+
+    def _swap(self, entries: dict[str, Entry]) -> None:
+        before, self.entries = self.entries, entries
+        for name, entry in before.items():
+            leave(entry, entries.get(name))
         self.version += 1
         for tell in self.on_change:
             tell(self.entries)
@@ -184,6 +191,17 @@ class Registry:
         made = stack(hosted.service, site, self._world, None if before is None else before.layers)
         inner = plain_stack(hosted.service, site, self._world.surroundings) if made.layers else made.service
         return Entry(contract, target, source, made.service, hosted, inner, settings, made.layers)
+
+
+def leave(old: Entry, new: Entry | None) -> None:
+    """Let go of the layers that are no longer used, and of answers that may be of code which is no longer there."""
+    for name, layer in old.layers.items():
+        if new is None or new.layers.get(name) is not layer:
+            if isinstance(layer, Cache):
+                layer.close()
+        elif isinstance(layer, Cache) and new.hosted is not old.hosted and not new.contract.version:
+            # Of a contract with a version the answers are told apart by it.
+            layer.invalidate()
 
 
 def target_of(name: str, source: Source, contract: Contract, index: int, settings: FunctionSettings) -> Target:

@@ -8,12 +8,14 @@ from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 from dragoman.config.setting import INLINE
 from dragoman.core.fault import Started
+from dragoman.host.world import World
 from dragoman.policies.batch import Batch
 from dragoman.policies.breaker import Breaker
 from dragoman.policies.bulkhead import Bulkhead, BulkheadOptions
+from dragoman.policies.cache import Cache
 from dragoman.policies.coalesce import Coalesce
 from dragoman.policies.deadline import deadline
-from dragoman.policies.fallback import Fallback, nowhere
+from dragoman.policies.fallback import Fallback
 from dragoman.policies.hedge import Hedge
 from dragoman.policies.retry import Retry
 from dragoman.policies.shed import Shed
@@ -28,6 +30,7 @@ if TYPE_CHECKING:
     from dragoman.core.service import Layer, Service
     from dragoman.core.target import Target
     from dragoman.policies.batch import BatchOptions
+    from dragoman.policies.cache import CacheOptions
     from dragoman.policies.fallback import FallbackOptions
     from dragoman.policies.surroundings import Policy, Surroundings
 
@@ -51,13 +54,6 @@ class Site:
 
 Known = Mapping[str, "Policy"]
 """The layers with a state of one function, by name. Each has its `options`."""
-
-
-class World(NamedTuple):
-    """What the layers of a host have around them. `route` finds a function that may answer for another one."""
-
-    surroundings: Surroundings
-    route: Callable[[str], Service | None] = nowhere
 
 
 class Making(NamedTuple):
@@ -126,6 +122,11 @@ def _fallback(options: FallbackOptions, making: Making) -> Policy:
     return Fallback(options, making.world.surroundings, making.world.route)
 
 
+def _cache(options: CacheOptions, making: Making) -> Policy:
+    world = making.world
+    return Cache(options, world.surroundings, world.store if options.shared else None, making.site.target)
+
+
 def _batch(options: BatchOptions, making: Making) -> Policy:
     return Batch(options, making.world.surroundings, making.site.contract)
 
@@ -156,6 +157,7 @@ STACK = (
     Line("size", _size, "before anything looks into the body"),
     Line("validate", _validate, "nothing wrong gets farther: it is not counted, kept or waited for"),
     Line("fallback", _policy("fallback", _fallback), "answers for whatever goes wrong below"),
+    Line("cache", _policy("cache", _cache), "an answer that is there needs none of what follows"),
     Line("coalesce", _policy("coalesce", _simple(Coalesce)), "identical calls that need an answer ask for it once"),
     Line("shed", _policy("shed", _simple(Shed)), "what is left is work: the least important goes first"),
     Line("deadline", _deadline, "the time spent in every wait below counts; a pool keeps deadlines by itself"),

@@ -14,6 +14,7 @@ from dragoman.core.call import Call, Codec
 from dragoman.core.clock import SystemClock
 from dragoman.core.deadline import NEVER
 from dragoman.core.fault import Fault
+from dragoman.core.ordeal import Ordeal
 from dragoman.core.service import Pending
 from dragoman.core.target import Target
 from dragoman.sandbox.confinement import Exit
@@ -85,6 +86,7 @@ class Crew:
         self.dead: list[Worker] = []
         self.gone: list[str] = []
         self.inspected: list[Worker] = []
+        self.ordeals: list[Ordeal] = []
 
     def wanted(self) -> None:
         self.wants += 1
@@ -102,6 +104,9 @@ class Crew:
 
     def inspect(self, worker: Worker) -> None:
         self.inspected.append(worker)
+
+    def exhaust(self, ordeal: Ordeal) -> None:
+        self.ordeals.append(ordeal)
 
 
 class Shop:

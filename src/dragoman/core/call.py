@@ -7,7 +7,7 @@ look inside.
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable
-from enum import IntEnum, StrEnum
+from enum import IntEnum
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from dragoman.core.deadline import NEVER
@@ -15,6 +15,7 @@ from dragoman.core.deadline import NEVER
 if TYPE_CHECKING:
     from dragoman.core.draft import Draft
     from dragoman.core.event import Event
+    from dragoman.core.ordeal import Ordeal
     from dragoman.core.target import Target
 
 
@@ -34,15 +35,6 @@ class Priority(IntEnum):
     CRITICAL = 0
     NORMAL = 1
     BATCH = 2
-
-
-class Ordeal(StrEnum):
-    """What can be done on purpose to the worker that is sent a call, or to the frame that it is sent."""
-
-    KILL = "kill"
-    STOP = "stop"
-    DROP = "drop"
-    CORRUPT = "corrupt"
 
 
 class Trace:

@@ -254,6 +254,8 @@ class Gathering:
         merged.merged = len(calls)
         if first.ties is not None:
             merged.ties = Ties(first.ties.caller)
+        for call in calls:
+            merged.ordeal, call.ordeal = merged.ordeal or call.ordeal, None
         return merged
 
     def _watch(self) -> None:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from dragoman.contract.function import ContractError
 from dragoman.contract.manifest import from_wire
 from dragoman.core.fault import StartFailed
+from dragoman.sandbox.confinement import Limits
 from dragoman.wire.handshake import FEATURE_CHECKS
 from dragoman.workers.doorway import Doorway
 from dragoman.workers.output import OutputPipe
@@ -42,6 +43,7 @@ class Hired:
         self.process = process
         self.ready: Ready
         self.contracts: tuple[Contract, ...] = ()
+        self.limits = Limits()
         self.overdue: asyncio.TimerHandle | None = None
         self.stillborn = False
         self._pool = pool
@@ -89,6 +91,7 @@ async def hire(pool: Pool, source: SourceLaunch, confinement: Confinement) -> Hi
             door.close()
         message = f"{source.name} cannot be started: {error}"
         raise StartFailed(message) from error
+    hired.limits = launch.limits
     try:
         hired.ready = await _shake_hands(pool, source, hired, door)
         hired.contracts = tuple(from_wire(list(hired.ready.functions)))

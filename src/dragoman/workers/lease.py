@@ -116,7 +116,7 @@ class Lease:
 
     def _begin(self, worker: Worker, call: Call) -> Pending | None:
         now = self.pool.clock.monotonic()
-        if call.deadline - now < LEFT_S_MIN or call.input is not None:
+        if call.deadline - now < LEFT_S_MIN or call.input is not None or call.ordeal is not None:
             return None
         try:
             header, body = worker.begin_call(call, now)

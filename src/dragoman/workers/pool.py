@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from dragoman.core.call import Call
     from dragoman.core.clock import Clock
     from dragoman.core.event import Event
+    from dragoman.core.ordeal import Ordeal
     from dragoman.core.service import Service
     from dragoman.workers.options import PoolOptions
     from dragoman.workers.outbound import Router
@@ -68,6 +69,10 @@ class Crew(Protocol):
 
     def inspect(self, worker: Worker) -> None:
         """A worker is back that was lent: it may be due to leave."""
+        ...
+
+    def exhaust(self, ordeal: Ordeal) -> None:
+        """Memory or processors are to be scarce for a while."""
         ...
 
 
@@ -211,6 +216,10 @@ class Pool:
     def leaving(self, worker: Worker) -> None:
         """Let a worker go that asks for it."""
         self.crew.let_go(worker, "it asked to leave")
+
+    def exhaust(self, ordeal: Ordeal) -> None:
+        """Have memory or processors taken away."""
+        self.crew.exhaust(ordeal)
 
     def answered(self, worker: Worker) -> None:
         """Give a worker as many calls as it has room for."""

@@ -9,6 +9,7 @@ import asyncio
 from typing import TYPE_CHECKING, cast
 
 from dragoman.core.fault import Draining, Fault, StartFailed
+from dragoman.workers.exhaustion import Exhaustion
 from dragoman.workers.hire import Hired, hire
 from dragoman.workers.knot import untangle
 from dragoman.workers.lifecycle import State
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from dragoman.contract.function import Contract
+    from dragoman.core.ordeal import Ordeal
     from dragoman.sandbox.confinement import Confinement
     from dragoman.workers.pool import Pool
     from dragoman.workers.source import SourceLaunch
@@ -59,6 +61,7 @@ class Supervisor:
         self._first: asyncio.Future[None] | None = None
         self._stopping = False
         self._upkeep = Upkeep(self)
+        self._exhaustion = Exhaustion(confinement, self.note)
         pool.crew = self
 
     async def start(self) -> tuple[Contract, ...]:
@@ -201,6 +204,11 @@ class Supervisor:
         """Look at a worker that comes back from a thread: it may be due to leave."""
         self._upkeep.look_at(worker)
 
+    def exhaust(self, ordeal: Ordeal) -> None:
+        """Take memory or processors away, under the limits that the workers have."""
+        if not self._stopping and self._hired:
+            self._exhaustion.begin(ordeal, next(iter(self._hired.values())).limits)
+
     def _consider(self) -> None:
         self._check = None
         pool = self.pool
@@ -299,6 +307,7 @@ class Supervisor:
     def _begin_to_stop(self) -> None:
         self._stopping = True
         self._upkeep.stop()
+        self._exhaustion.end()
         for timer in (self._retry, self._check):
             if timer is not None:
                 timer.cancel()

@@ -25,6 +25,7 @@ from dragoman.wire.state import IllegalTransition, Role
 from dragoman.workers.channel import Channel
 from dragoman.workers.feeding import Feeder
 from dragoman.workers.lifecycle import State, step
+from dragoman.workers.ordeal import suffer
 from dragoman.workers.rare import RareFrames, meta_of
 from dragoman.workers.stream import ReplyStream
 
@@ -157,6 +158,8 @@ class Worker:
         exchange.worker = self
         idle, channel = not self.in_flight, self.channel
         self.keep(exchange)
+        if call.ordeal is not None:
+            header, body = suffer(self, call, header, body)
         if idle and call.input is None:
             channel.hand(header, body)
             return
@@ -187,8 +190,7 @@ class Worker:
             return self._input_header(call, index, now, body), body
         codecs = call.codec | call.reply_codec << 4
         amount = remaining_ms(call.deadline, now)
-        known = call.trace is not None or call.depth or call.public_id or call.merged
-        entries = meta_of(call) if known else b""
+        entries = meta_of(call) if call.trace is not None or call.depth or call.public_id or call.merged else b""
         try:
             if len(body) >= self.segments.least and (region := self.segments.place(self.connection, body)) is not None:
                 flags = Flag.SEGMENT | Flag.STREAM if target.streaming else Flag.SEGMENT
@@ -259,8 +261,7 @@ class Worker:
     def _look_ahead(self) -> None:
         """Have as many calls sent ahead as are little work."""
         if self._goes_ahead:
-            window = min(1 + int(AHEAD_US / (self._run_us + 1.0)), AHEAD_MAX)
-            self.window = max(self.owner.options.concurrency, window)
+            self.window = max(self.owner.options.concurrency, min(1 + int(AHEAD_US / (self._run_us + 1.0)), AHEAD_MAX))
 
     def accept(self, frames: list[Frame], broken: ProtocolFault | None = None) -> None:
         """Act on frames that the connection has accepted, the last ones where it is broken."""
@@ -314,12 +315,11 @@ class Worker:
 
     def _stop_feeding(self) -> None:
         """Send no more to calls that are over, or given up."""
-        for call_id in [call_id for call_id in self.feeders if self._is_fed_up(call_id)]:
-            self.feeders.pop(call_id).stop()
-
-    def _is_fed_up(self, call_id: int) -> bool:
-        exchange = self.in_flight.get(call_id)
-        return exchange is None or exchange.over
+        for call_id, feeder in list(self.feeders.items()):
+            exchange = self.in_flight.get(call_id)
+            if exchange is None or exchange.over:
+                del self.feeders[call_id]
+                feeder.stop()
 
     def heard(self, call_id: int, event: Event) -> None:
         """Pass on what a call said."""
@@ -392,8 +392,7 @@ class Worker:
         # Illegal once the guest has said its last frame: its end, which comes next, is the end of the call too.
         with contextlib.suppress(IllegalTransition):
             self.channel.send(self.connection.cancel(exchange.call.id))
-        if self.feeders:
-            self._stop_feeding()
+        self._stop_feeding()
         self.owner.loop.call_later(self.owner.options.cancel_grace_s, self._check_stop, exchange)
 
     def _check_stop(self, exchange: Exchange) -> None:

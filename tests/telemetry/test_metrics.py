@@ -201,3 +201,40 @@ def test_counting_a_call_costs_little_more_than_finding_its_bucket() -> None:
         counting.append(timeit.timeit(lambda: meter.finished(None, 0.0004), number=1000))
         finding.append(timeit.timeit(lambda: bisect_left(BOUNDS_S, 0.0004), number=1000))
     assert min(counting) < 6 * min(finding)
+
+
+class Guarding:
+    """A layer that changes while it is looked at, for so many looks."""
+
+    def __init__(self, changes: int = 0) -> None:
+        self.counts = {"hit": 3, "miss": 1}
+        self._changes = changes
+
+    def state(self) -> dict[str, object]:
+        if self._changes:
+            self._changes -= 1
+            raise RuntimeError("dictionary changed size during iteration")
+        return {"entries": 2, "shared": {"up": True}, "state": "half_open", "why": "text", "delay_s": None}
+
+
+def lines(metrics: Metrics) -> list[str]:
+    text = metrics.exposition()[0].decode()
+    return [line for line in text.splitlines() if line.startswith("dragoman_layer")]
+
+
+def test_layers_tell_what_they_have_done_and_what_they_know() -> None:
+    metrics = Metrics("1")
+    metrics.layers = lambda: [("s.f", "cache", Guarding(2))]
+    assert lines(metrics) == [
+        'dragoman_layer_events_total{event="hit",function="s.f",layer="cache"} 3.0',
+        'dragoman_layer_events_total{event="miss",function="s.f",layer="cache"} 1.0',
+        'dragoman_layer{function="s.f",layer="cache",value="entries"} 2.0',
+        'dragoman_layer{function="s.f",layer="cache",value="shared_up"} 1.0',
+        'dragoman_layer_state{function="s.f",layer="cache",state="half_open"} 1.0',
+    ]
+
+
+def test_a_layer_that_never_stands_still_is_left_out() -> None:
+    metrics = Metrics("1")
+    metrics.layers = lambda: [("s.f", "cache", Guarding(1000))]
+    assert all("events" in line for line in lines(metrics))

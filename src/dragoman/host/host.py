@@ -30,7 +30,7 @@ from dragoman.policies.surroundings import Surroundings, call_later
 from dragoman.wire.meta import DEPTH_MAX
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Mapping
+    from collections.abc import Awaitable, Iterator, Mapping
 
     from dragoman.building.builder import Builder
     from dragoman.config.project import Project, Source
@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     from dragoman.core.service import Service
     from dragoman.core.target import Target
     from dragoman.host.journal import Journal
+    from dragoman.policies.surroundings import Policy
     from dragoman.sandbox.confinement import Confinement
     from dragoman.wire.handshake import Hello
     from dragoman.workers.outbound import GuestCall
@@ -277,6 +278,12 @@ class Host:
     def pools(self) -> list[PoolView]:
         """The pools, for whoever counts workers."""
         return [PoolView(hosted) for hosted in self.registry.sources.values() if isinstance(hosted, PooledSource)]
+
+    def layers(self) -> Iterator[tuple[str, str, Policy]]:
+        """The layers with a state, for whoever counts what they do: function, name, layer."""
+        for name, entry in self.registry.entries.items():
+            for layer, policy in entry.layers.items():
+                yield name, layer, policy
 
     def _hosted(self, source: Source) -> Hosted:
         if source.mode == "inline":

@@ -83,7 +83,7 @@ class Serving:
         """
         self.host, starting = begun or (assemble_host(self.parts), None)
         metrics = Metrics(self._version)
-        metrics.pools = self.host.pools
+        metrics.pools, metrics.layers = self.host.pools, self.host.layers
         self.server = None if self._web is None else self._web.server(self.host, metrics, self._log)
         self.native = None if self._native is None else self._native.server(self.host, metrics, self._log)
         starting = starting or asyncio.ensure_future(self.host.start())

@@ -17,6 +17,7 @@ from dragoman.policies.coalesce import Coalesce
 from dragoman.policies.deadline import deadline
 from dragoman.policies.fallback import Fallback
 from dragoman.policies.hedge import Hedge
+from dragoman.policies.rate import Rate
 from dragoman.policies.retry import Retry
 from dragoman.policies.shed import Shed
 from dragoman.policies.size import body_size
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
     from dragoman.policies.batch import BatchOptions
     from dragoman.policies.cache import CacheOptions
     from dragoman.policies.fallback import FallbackOptions
+    from dragoman.policies.rate import RateOptions
     from dragoman.policies.surroundings import Policy, Surroundings
 
 
@@ -122,6 +124,12 @@ def _fallback(options: FallbackOptions, making: Making) -> Policy:
     return Fallback(options, making.world.surroundings, making.world.route)
 
 
+def _rate(options: RateOptions, making: Making) -> Policy:
+    world, shared = making.world, options.shared
+    store = world.store if shared else None
+    return Rate(options, world.surroundings, world.totals(shared=shared), store, making.site.target.name)
+
+
 def _cache(options: CacheOptions, making: Making) -> Policy:
     world = making.world
     return Cache(options, world.surroundings, world.store if options.shared else None, making.site.target)
@@ -157,6 +165,7 @@ STACK = (
     Line("size", _size, "before anything looks into the body"),
     Line("validate", _validate, "nothing wrong gets farther: it is not counted, kept or waited for"),
     Line("fallback", _policy("fallback", _fallback), "answers for whatever goes wrong below"),
+    Line("rate", _policy("rate", _rate), "a call too many is turned away before it costs anything"),
     Line("cache", _policy("cache", _cache), "an answer that is there needs none of what follows"),
     Line("coalesce", _policy("coalesce", _simple(Coalesce)), "identical calls that need an answer ask for it once"),
     Line("shed", _policy("shed", _simple(Shed)), "what is left is work: the least important goes first"),

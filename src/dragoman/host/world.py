@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from dragoman.core.fault import StartFailed
 from dragoman.policies.fallback import nowhere
+from dragoman.policies.rate import Totals
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -29,6 +30,13 @@ class World:
         self.route = route
         self._options = shared
         self._store: Valkey | None = None
+        self._totals: dict[bool, Totals] = {}
+
+    def totals(self, *, shared: bool) -> Totals:
+        """What callers have used of all functions together, of this host or of all."""
+        if shared not in self._totals:
+            self._totals[shared] = Totals(self.surroundings, store=self.store if shared else None)
+        return self._totals[shared]
 
     @property
     def store(self) -> Valkey | None:

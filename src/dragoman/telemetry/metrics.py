@@ -12,7 +12,7 @@ import platform
 from bisect import bisect_left
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from threading import Lock
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, cast
 
 if TYPE_CHECKING:
     from prometheus_client import CollectorRegistry
@@ -44,6 +44,9 @@ BOUNDS_S = (
 
 REASONS_MAX = 64
 """Distinct reasons for a refusal; the next ones are counted as `other`, so that no label can grow with its input."""
+
+LOOKS_MAX = 5
+"""How often the state of a layer is read that changes under the reader's eyes."""
 
 
 class Meter:
@@ -117,7 +120,24 @@ class PoolStatistics(Protocol):
         ...
 
 
-def _no_pools() -> Iterable[PoolStatistics]:
+class LayerStatistics(Protocol):
+    """What one layer of one function tells about itself when asked."""
+
+    @property
+    def counts(self) -> Mapping[str, int]:
+        """How often what has happened; only ever grows."""
+        ...
+
+    def state(self) -> Mapping[str, object]:
+        """What it knows now: numbers, words, and tables of them."""
+        ...
+
+
+Layers = Iterable[tuple[str, str, LayerStatistics]]
+"""Functions, the names of layers of theirs, and the layers."""
+
+
+def _none() -> tuple[()]:
     return ()
 
 
@@ -128,7 +148,8 @@ class Metrics:
         """`version` is what `dragoman_build_info` says."""
         self.http = IngressMeter()
         self.native = IngressMeter()
-        self.pools: Callable[[], Iterable[PoolStatistics]] = _no_pools
+        self.pools: Callable[[], Iterable[PoolStatistics]] = _none
+        self.layers: Callable[[], Layers] = _none
         self.version = version
         self._meters: dict[tuple[str, str], Meter] = {}
         self._registry: CollectorRegistry | None = None
@@ -160,6 +181,7 @@ class Metrics:
         """Build the families of this moment; the Prometheus registry calls it."""
         yield from self._call_families()
         yield from self._pool_families()
+        yield from self._layer_families()
         yield from self._host_families()
 
     def describe(self) -> list[Metric]:
@@ -234,6 +256,30 @@ class Metrics:
         yield starts
         yield restarts
 
+    def _layer_families(self) -> Iterator[Metric]:
+        from prometheus_client.core import (  # noqa: PLC0415 - see the module's docstring
+            CounterMetricFamily,
+            GaugeMetricFamily,
+        )
+
+        labels = ["function", "layer"]
+        events = CounterMetricFamily("dragoman_layer_events", "What layers have done.", labels=[*labels, "event"])
+        gauges = GaugeMetricFamily("dragoman_layer", "What layers know now.", labels=[*labels, "value"])
+        words = GaugeMetricFamily(
+            "dragoman_layer_state", "The state that a layer is in, always 1.", labels=[*labels, "state"]
+        )
+        for function, layer, each in tuple(self.layers()):
+            for event, count in dict(each.counts).items():
+                events.add_metric([function, layer, event], count)
+            for value, found in flat(looked_at(each)):
+                if isinstance(found, str):
+                    words.add_metric([function, layer, found], 1)
+                else:
+                    gauges.add_metric([function, layer, value], found)
+        yield events
+        yield gauges
+        yield words
+
     def _totals(self) -> dict[str, _Total]:
         totals: dict[str, _Total] = {}
         for pool in tuple(self.pools()):
@@ -264,6 +310,25 @@ class Metrics:
         build = GaugeMetricFamily("dragoman_build_info", "What is running, always 1.", labels=["version", "python"])
         build.add_metric([self.version, platform.python_version()], 1)
         yield build
+
+
+def looked_at(layer: LayerStatistics) -> Mapping[str, object]:
+    """The state of a layer, which the loop's thread may change while it is read; none where it changes all the time."""
+    for _ in range(LOOKS_MAX):
+        try:
+            return layer.state()
+        except RuntimeError:  # a dictionary that grows
+            continue
+    return {}
+
+
+def flat(state: Mapping[str, object], prefix: str = "") -> Iterator[tuple[str, float | str]]:
+    """The numbers of a state by name, those of inner tables with theirs before it; and the word that `state` may be."""
+    for name, found in state.items():
+        if isinstance(found, Mapping):
+            yield from flat(cast("Mapping[str, object]", found), f"{prefix}{name}_")
+        elif isinstance(found, (bool, int, float)) or (name == "state" and isinstance(found, str)):
+            yield f"{prefix}{name}", found
 
 
 class _Total:

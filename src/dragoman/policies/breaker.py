@@ -23,7 +23,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import partial
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, ClassVar, Literal
 
 from dragoman.core.deadline import NEVER
 from dragoman.core.fault import Code, Fault, Started, Unavailable
@@ -131,6 +131,8 @@ def is_well(fault: Fault) -> bool | None:
 
 class Breaker:
     """The layer. Refuses with `Unavailable`, started "no", and says when to come again."""
+
+    reads_bodies: ClassVar[bool] = False
 
     def __init__(self, options: BreakerOptions | None = None, surroundings: Surroundings | None = None) -> None:
         self.options = options or BreakerOptions()

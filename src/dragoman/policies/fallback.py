@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any, ClassVar, TypeAlias
 
 from dragoman.contract import codec
 from dragoman.core.call import Codec, Reply
@@ -52,6 +52,8 @@ def nowhere(_: str) -> None:
 
 class Fallback:
     """The layer. Raises `ValueError` where its options name neither a function nor a value, or one that is not JSON."""
+
+    reads_bodies: ClassVar[bool] = False
 
     def __init__(
         self, options: FallbackOptions, surroundings: Surroundings | None = None, route: Route = nowhere

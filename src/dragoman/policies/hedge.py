@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import deque
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 from dragoman.core.service import Pending, settle
 from dragoman.policies.attempt import another, attempt
@@ -51,6 +51,8 @@ class Hedge:
 
     One timer serves all calls, which come due in the order in which they came.
     """
+
+    reads_bodies: ClassVar[bool] = False
 
     def __init__(self, options: HedgeOptions | None = None, surroundings: Surroundings | None = None) -> None:
         self.options = options or HedgeOptions()

@@ -13,7 +13,7 @@ three attempts at each of three hops would be 27).
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 from dragoman.core.deadline import NEVER
 from dragoman.core.fault import PASSING, Cancelled, Code, Fault, Started
@@ -57,6 +57,8 @@ class Retry:
     Gives up, with the last fault as it is, after `attempts`, where the next attempt would come at the deadline or past
     it, where the budget is empty, and where calls made for this one have been retried in vain (`Call.spent`).
     """
+
+    reads_bodies: ClassVar[bool] = False
 
     def __init__(self, options: RetryOptions | None = None, surroundings: Surroundings | None = None) -> None:
         self.options = options or RetryOptions()

@@ -2,7 +2,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tools.tidy.facades import check_facades
+from tools.tidy.facades import LAZY_ROOMS, check_facades
 
 if TYPE_CHECKING:
     from tests.tools.conftest import MakeProject
@@ -32,8 +32,13 @@ def test_an_init_that_does_something_is_found_with_its_line(make_project: "MakeP
     assert [finding.line for finding in findings] == [2]
 
 
-def test_only_the_top_level_package_exports_lazily(make_project: "MakeProject") -> None:
-    project = make_project({"src/pkg/__init__.py": LAZY, "src/pkg/room/__init__.py": LAZY})
+def test_only_the_top_level_package_exports_lazily_and_rooms_that_are_named(
+    make_project: "MakeProject", monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(LAZY_ROOMS, "pkg.other", "for a reason")
+    project = make_project(
+        {"src/pkg/__init__.py": LAZY, "src/pkg/room/__init__.py": LAZY, "src/pkg/other/__init__.py": LAZY}
+    )
     assert {finding.path for finding in check_facades(project)} == {"src/pkg/room/__init__.py"}
 
 

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from dragoman.policies.batch import Batch, BatchOptions
     from dragoman.policies.breaker import Breaker, BreakerOptions
     from dragoman.policies.bulkhead import Bulkhead, BulkheadOptions
-    from dragoman.policies.cache import CacheOptions
+    from dragoman.policies.cache import Cache, CacheOptions
     from dragoman.policies.chaos import ChaosOptions
     from dragoman.policies.coalesce import Coalesce, CoalesceOptions
     from dragoman.policies.fallback import Fallback, FallbackOptions
@@ -31,6 +31,7 @@ __all__ = [
     "BreakerOptions",
     "Bulkhead",
     "BulkheadOptions",
+    "Cache",
     "CacheOptions",
     "ChaosOptions",
     "Coalesce",
@@ -57,6 +58,7 @@ _HOMES = {
     "BreakerOptions": "dragoman.policies.breaker",
     "Bulkhead": "dragoman.policies.bulkhead",
     "BulkheadOptions": "dragoman.policies.bulkhead",
+    "Cache": "dragoman.policies.cache",
     "CacheOptions": "dragoman.policies.cache",
     "ChaosOptions": "dragoman.policies.chaos",
     "Coalesce": "dragoman.policies.coalesce",

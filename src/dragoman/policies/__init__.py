@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from dragoman.policies.guarding import guard
     from dragoman.policies.hedge import Hedge, HedgeOptions
     from dragoman.policies.idempotency import IdempotencyOptions
-    from dragoman.policies.rate import RateOptions
+    from dragoman.policies.rate import Rate, RateOptions
     from dragoman.policies.retry import Retry, RetryOptions
     from dragoman.policies.shed import Shed, ShedOptions
     from dragoman.policies.surroundings import Policy, Surroundings
@@ -42,6 +42,7 @@ __all__ = [
     "HedgeOptions",
     "IdempotencyOptions",
     "Policy",
+    "Rate",
     "RateOptions",
     "Retry",
     "RetryOptions",
@@ -69,6 +70,7 @@ _HOMES = {
     "HedgeOptions": "dragoman.policies.hedge",
     "IdempotencyOptions": "dragoman.policies.idempotency",
     "Policy": "dragoman.policies.surroundings",
+    "Rate": "dragoman.policies.rate",
     "RateOptions": "dragoman.policies.rate",
     "Retry": "dragoman.policies.retry",
     "RetryOptions": "dragoman.policies.retry",

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from dragoman.policies.breaker import Breaker, BreakerOptions
     from dragoman.policies.bulkhead import Bulkhead, BulkheadOptions
     from dragoman.policies.cache import Cache, CacheOptions
-    from dragoman.policies.chaos import ChaosOptions
+    from dragoman.policies.chaos import Chaos, ChaosOptions
     from dragoman.policies.coalesce import Coalesce, CoalesceOptions
     from dragoman.policies.fallback import Fallback, FallbackOptions
     from dragoman.policies.guarding import guard
@@ -33,6 +33,7 @@ __all__ = [
     "BulkheadOptions",
     "Cache",
     "CacheOptions",
+    "Chaos",
     "ChaosOptions",
     "Coalesce",
     "CoalesceOptions",
@@ -61,6 +62,7 @@ _HOMES = {
     "BulkheadOptions": "dragoman.policies.bulkhead",
     "Cache": "dragoman.policies.cache",
     "CacheOptions": "dragoman.policies.cache",
+    "Chaos": "dragoman.policies.chaos",
     "ChaosOptions": "dragoman.policies.chaos",
     "Coalesce": "dragoman.policies.coalesce",
     "CoalesceOptions": "dragoman.policies.coalesce",

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import time
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
@@ -18,6 +19,7 @@ from dragoman.core.fault import (
     StartFailed,
     Unavailable,
 )
+from dragoman.core.service import Pending, settle
 from dragoman.host.host import check_started
 from dragoman.testing import RecordingJournal
 from dragoman.wire.meta import DEPTH_MAX
@@ -126,6 +128,23 @@ async def test_a_prepared_call_runs_on_what_its_name_stands_for_now(write: Write
         path.write_text("def version() -> int: return 2")
         assert await host.reload("shop") is None
         assert (await host.serve(host.call(target, b"{}", Codec.JSON, Codec.JSON))).body == b"2"
+
+
+async def test_refusing_calls_in_one_turn_of_the_loop_lets_no_worker_stand_idle(write: Write) -> None:
+    shed = "[defaults]\nshed = { least = 1, most = 1, first = 1 }\n"
+    folder = write(shop__py=SHOP, dragoman__toml=shed + '[sources.shop]\npath = "shop.py"')
+    async with hosting(folder) as host:
+        assert await host.start() == {}
+        entry = host.registry.find("shop.version")
+
+        def call() -> Pending:
+            return settle(entry.service(host.call(entry.target, b"{}", Codec.JSON, Codec.JSON)))
+
+        first, give_up_at = call(), time.monotonic() + 10
+        while not first.done:
+            assert isinstance(call().fault, Overloaded)
+            assert time.monotonic() < give_up_at
+        assert first.result().body == b"1"
 
 
 def nested(function: str, depth: int = 1, remaining_s: float = 0.0) -> GuestCall:

@@ -52,6 +52,10 @@ PATIENCE_S = 5.0
 called."""
 BUILDS_POLL_S = 0.05
 """How often builds are looked at: much less than one takes."""
+ATTEND_S = 0.0002
+"""How often workers are looked at while calls are refused: every ten refusals or so."""
+ATTEND_SHARE = 10
+"""And so many times as long apart as looking takes: about 1 µs for each busy worker, of which there may be many."""
 LOCAL = "local"
 """Who calls where no ingress says it: the program that this host is part of."""
 REMAINING_S_MIN = 0.001
@@ -90,7 +94,7 @@ class Host:
         next_id: Callable[[], int],
         outfit: Outfit,
     ) -> None:
-        surroundings = Surroundings(clock, call_later, random.random, next_id)
+        surroundings = Surroundings(clock, call_later, random.random, next_id, self._attend)
         self.world = World(surroundings, self._stand_in, project.shared)
         self.registry = Registry(project, self.world)
         self._confinement = confinement
@@ -101,6 +105,7 @@ class Host:
         self._outfit = outfit
         self._beginning: dict[str, asyncio.Task[Fault | None]] = {}
         self._early: Counter[str] = Counter()
+        self._attend_at = 0.0
         self._reloading: dict[str, asyncio.Lock] = {}
         self._fresh: set[Hosted] = set()
         self._retired: dict[Hosted, asyncio.Task[None]] = {}
@@ -284,6 +289,18 @@ class Host:
         for name, entry in self.registry.entries.items():
             for layer, policy in entry.layers.items():
                 yield name, layer, policy
+
+    def _attend(self) -> None:
+        """Look at busy workers between refusals, which may make a turn of the loop long: those would stand idle."""
+        now = self._now()
+        if now < self._attend_at:
+            return
+        self._attend_at = math.inf  # what workers have said may bring the next refusal
+        for hosted in tuple(self.registry.sources.values()):
+            if isinstance(hosted, PooledSource):
+                hosted.pool.attend()
+        after = self._now()
+        self._attend_at = after + max(ATTEND_S, ATTEND_SHARE * (after - now))
 
     def _hosted(self, source: Source) -> Hosted:
         if source.mode == "inline":

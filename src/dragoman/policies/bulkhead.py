@@ -54,6 +54,7 @@ class Bulkhead:
     def __init__(self, options: BulkheadOptions, surroundings: Surroundings) -> None:
         self.options = options
         self.counts = {"waited": 0, "refused": 0, "displaced": 0, "expired": 0}
+        self._attend = surroundings.attend
         self._free = options.concurrency
         self._fair = options.caller_share < 1
         self._running: dict[str, int] = {}
@@ -173,6 +174,7 @@ class Bulkhead:
             displaced = turns.displaced(call, caller)
             if displaced is None:
                 self.counts["refused"] += 1
+                self._attend()
                 return Pending.failed(self._refusal(name))
         self.counts["waited"] += 1
         waiter = Waiter(call, service, caller)

@@ -62,6 +62,7 @@ class Shed:
         self.options = options
         self.counts = {f"refused_{word}": 0 for word in WORDS}
         self._now = surroundings.clock.monotonic
+        self._attend = surroundings.attend
         self._gradient = Gradient(options.first, (options.least, options.most), options.tolerance)
         self._in_flight = [0] * len(WORDS)
         self._shares = (1.0, options.normal, options.batch)
@@ -146,6 +147,7 @@ class Shed:
 
     def _refuse(self, call: Call, priority: int) -> Pending:
         self._refused = True
+        self._attend()
         self.counts[f"refused_{WORDS[priority]}"] += 1
         name = call.target.name
         detail = self._details.get(priority) or self._details.setdefault(priority, self._detail(name, priority))

@@ -16,17 +16,22 @@ if TYPE_CHECKING:
     from dragoman.core.service import Service
 
 
+def _nothing() -> None: ...
+
+
 @dataclass(frozen=True, slots=True)
 class Surroundings:
     """The world of one function's layers.
 
-    `random` gives numbers from 0 up to 1, evenly; `next_id` the id of one more call of this host.
+    `random` gives numbers from 0 up to 1, evenly; `next_id` the id of one more call of this host. `attend()` has the
+    host look whether calls have ended: layers that refuse thousands of calls in one turn of its loop say it each time.
     """
 
     clock: Clock
     call_later: CallLater
     random: Callable[[], float]
     next_id: Callable[[], int]
+    attend: Callable[[], object] = _nothing
 
     @classmethod
     def here(cls) -> Surroundings:

@@ -325,7 +325,7 @@ class Pool:
         if not line.join(exchange):
             loser = line.displace(exchange)
             if loser is None:
-                self._attend()
+                self.attend()
                 return Pending.failed(self._overload(call.target.name))
             line.join(exchange)
         if call.ties is not None:
@@ -341,8 +341,8 @@ class Pool:
         detail = f"{self.source} has {waiting} calls waiting and takes no more (queue = {queue}){why}"
         return Overloaded(detail, function=name, retry_after_s=1.0)
 
-    def _attend(self) -> None:
-        """Look at the workers between refusals.
+    def attend(self) -> None:
+        """Look at the workers between refusals, of the pool or of a layer around it.
 
         A turn of the loop that turns thousands away takes long, and a worker that has finished would stand idle.
         """
@@ -350,7 +350,8 @@ class Pool:
         if now - self._attended_at > ATTEND_S:
             self._attended_at = now
             for worker in tuple(self.workers):
-                worker.channel.read()
+                if worker.in_flight:
+                    worker.channel.read()
 
     def _rejoin(self, exchange: Exchange) -> None:
         exchange.worker = None

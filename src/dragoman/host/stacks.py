@@ -13,6 +13,7 @@ from dragoman.policies.batch import Batch
 from dragoman.policies.breaker import Breaker
 from dragoman.policies.bulkhead import Bulkhead, BulkheadOptions
 from dragoman.policies.cache import Cache
+from dragoman.policies.chaos import Chaos
 from dragoman.policies.coalesce import Coalesce
 from dragoman.policies.deadline import deadline
 from dragoman.policies.fallback import Fallback
@@ -175,6 +176,7 @@ STACK = (
     Line(
         "breaker", _policy("breaker", _simple(Breaker)), "sees each attempt, and nothing that a layer answered itself"
     ),
+    Line("chaos", _policy("chaos", _simple(Chaos)), "what goes wrong on purpose is met by all that guards a call"),
     Line("bulkhead", _bulkhead, "places are for calls that run, not for those that wait for another try"),
     Line("batch", _policy("batch", _batch), "what has its place may be gathered; a pool then sees one call"),
 )

@@ -22,6 +22,7 @@ from bench.comparisons import (
     guests,
     http_calls,
     large_bodies,
+    layers,
     local_calls,
     native_calls,
     startup,
@@ -44,6 +45,7 @@ MODULES = (
     tables,
     workers,
     flatness,
+    layers,
 )
 COMPARISONS = {module.NAME: module for module in MODULES}
 THOROUGH = Plan(turns=5, seconds=2, calls=5000, quick=False)

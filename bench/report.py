@@ -33,6 +33,7 @@ NAMES = {
     "pinned_p50_us": "p50 µs on one core",
     "caller_cpu_us": "caller CPU µs/call",
     "others_cpu_us": "others CPU µs/call",
+    "own_us": "own µs/call",
     "time_ms": "ms",
     "host_mb": "host MB",
     "worker_mb": "largest worker MB",

@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from dragoman.core.call import Call, Reply
+from dragoman.core.call import Call, Codec, Reply
 from dragoman.core.fault import (
     Code,
     DeadlineExceeded,
@@ -22,6 +22,8 @@ from dragoman.policies import (
     BreakerOptions,
     Bulkhead,
     BulkheadOptions,
+    Cache,
+    CacheOptions,
     Coalesce,
     CoalesceOptions,
     Fallback,
@@ -262,8 +264,39 @@ async def test_an_answer_that_was_kept_elsewhere_comes_back_as_data() -> None:
     async def odd() -> Odd:
         return Odd()
 
-    with pytest.raises(TypeError, match="not plain data"):
+    with pytest.raises(TypeError, match=r"lost an answer of .*odd"):
         await guard(odd, Elsewhere())()
+
+
+async def test_a_cache_keeps_the_objects_themselves() -> None:
+    calls: list[Any] = []
+
+    async def make(key: Any) -> Odd:
+        calls.append(key)
+        return Odd()
+
+    guarded = guard(make, Cache(CacheOptions(), Surroundings.here()), idempotent=True)
+    assert await guarded(1) is await guarded(1)
+    assert await guarded(1) is not await guarded(2)
+    odd = Odd()
+    assert await guarded(odd) is not await guarded(odd)
+    assert calls == [1, 2, odd, odd]
+
+
+async def test_an_answer_that_a_layer_lost_is_asked_for_anew() -> None:
+    class Lossy(Noting):
+        def __call__(self, service: Service) -> Service:
+            inner = super().__call__(service)
+
+            async def keep(call: Call) -> Reply:
+                return await inner(call) if call.fresh else Reply(b"", Codec.MSGPACK)
+
+            return keep
+
+    async def odd() -> Odd:
+        return Odd()
+
+    assert isinstance(await guard(odd, Lossy())(), Odd)
 
 
 async def test_calls_that_a_guarded_function_makes_know_whose_they_are() -> None:

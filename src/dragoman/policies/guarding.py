@@ -132,14 +132,27 @@ class Guarded:
         if made_by is not None:
             call.ties, call.depth = Ties(made_by), made_by.depth + 1
             call.deadline = earlier(call.deadline, made_by.deadline)
+        reply = await self._serve(call)
         try:
-            reply = await self._service(call)
+            return value_of(reply)
+        except Malformed:  # a result that is not plain data was kept elsewhere, and came back without it
+            call = call.again(next(self._ids))
+            call.fresh = True
+            reply = await self._serve(call)
+        try:
+            return value_of(reply)
+        except Malformed as error:
+            detail = f"a layer lost an answer of {self.target.name}: {error}; it must be plain data"
+            raise TypeError(detail) from error
+
+    async def _serve(self, call: Call) -> Reply:
+        try:
+            return await self._service(call)
         except Fault as fault:
             error = vars(fault).get("raised")
             if isinstance(error, Exception):
                 raise error from error.__cause__
             raise
-        return reply.body.value if isinstance(reply.body, Carried) else self._unsaid(reply)
 
     async def _answer(self, call: Call) -> Reply:
         """Run the function: what stands in the middle of the stack."""
@@ -193,13 +206,10 @@ class Guarded:
         except Malformed:
             return b""
 
-    def _unsaid(self, reply: Reply) -> Any:
-        """The value of a reply that a layer has made, or kept elsewhere."""
-        try:
-            return codec.decode(bytes(reply.body), reply.codec)
-        except Malformed as error:
-            detail = f"a layer kept an answer of {self.target.name} that is not plain data, and lost it: {error}"
-            raise TypeError(detail) from error
+
+def value_of(reply: Reply) -> Any:
+    """What a reply brings along, or says where a layer made it, or kept it elsewhere. Raises `Malformed`."""
+    return reply.body.value if isinstance(reply.body, Carried) else codec.decode(bytes(reply.body), reply.codec)
 
 
 def is_plain(value: Any, depth: int = 0) -> bool:

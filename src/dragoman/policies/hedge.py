@@ -27,8 +27,8 @@ SAMPLES_MIN = 40
 """Nothing is hedged before so many calls have ended: what is long is not known yet."""
 LEARN_CALLS = 32
 """The percentile is taken anew after so many samples: it costs some microseconds."""
-SAMPLE = 4
-"""One in so many calls, at random, is a sample, once there are enough to know a percentile at all."""
+SAMPLE = 8
+"""One in about so many calls, at random, is a sample, once there are enough to know a percentile at all."""
 ROUNDING_S = 1e-9
 """A timer that rings when it was told to may find the sum of two floats a little short."""
 
@@ -64,7 +64,8 @@ class Hedge:
         beyond = max(100 - self.options.percentile, 0.1) / 100
         self._samples_min = min(max(SAMPLES_MIN, round(2 / beyond)), RECENT // 2)
         self._until_learnt = self._samples_min
-        self._random = self.surroundings.random
+        self.skip = 0
+        """Calls until the next sample."""
         self._delay_s: float | None = None
         self._line: deque[Race] = deque()
         self._timer: Timer | None = None
@@ -104,15 +105,11 @@ class Hedge:
     def learn(self, began_at: float) -> None:
         """A call that began then was answered well just now, or would have been later than now."""
         self._sketch.add(self._monotonic() - began_at)
+        self.skip = int(self.surroundings.random() * 2 * SAMPLE)
         self._until_learnt -= 1
         if self._until_learnt <= 0:
             self._until_learnt = LEARN_CALLS
             self._delay_s = max(self._sketch.percentile(self.options.percentile), self.options.delay_min_s)
-
-    def sample(self, began_at: float) -> None:
-        """The same, for the many calls of which some tell enough."""
-        if self._random() * SAMPLE < 1:
-            self.learn(began_at)
 
     def _ring(self) -> None:
         self._timer = None
@@ -158,10 +155,11 @@ class Race:
     def first_ended(self, first: Pending) -> None:
         """The first attempt has ended, by itself or because the second has won."""
         self.first = self.call = None
-        second = self._second
+        second, hedge = self._second, self._hedge
         if second is None:
-            if first.reply is not None:
-                self._hedge.sample(self.began_at)
+            hedge.skip -= 1
+            if hedge.skip < 0 and first.reply is not None:
+                hedge.learn(self.began_at)
         elif self._winner is not None:
             # Whoever asked for it to be stopped was this layer, and not the caller.
             first.cancelled = False
@@ -169,7 +167,7 @@ class Race:
             first.release(self._winner)
         elif first.reply is not None:
             self._second = None
-            self._hedge.sample(self.began_at)
+            self._sample()
             second.cancel()
         elif first.cancelled:
             second.cancel()
@@ -197,4 +195,10 @@ class Race:
         if second.reply is not None:
             self._hedge.counts["won"] += 1
             # The first would have taken longer than this: left out, calls that are slow would seem to be rare.
-            self._hedge.sample(self.began_at)
+            self._sample()
+
+    def _sample(self) -> None:
+        hedge = self._hedge
+        hedge.skip -= 1
+        if hedge.skip < 0:
+            hedge.learn(self.began_at)

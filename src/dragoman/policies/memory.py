@@ -44,7 +44,7 @@ class Kept:
         """Copy what must outlive the call."""
         if isinstance(answer, Reply):
             self.fault = None
-            self.body = bytes(answer.body)
+            self.body = answer.body if isinstance(answer.body, bytes) else bytes(answer.body)
             self.codec: Codec | None = answer.codec
             self.etag = tag_of(self.body, answer.codec)
         else:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from dragoman.policies.fallback import Fallback, FallbackOptions
     from dragoman.policies.guarding import guard
     from dragoman.policies.hedge import Hedge, HedgeOptions
-    from dragoman.policies.idempotency import IdempotencyOptions
+    from dragoman.policies.idempotency import Idempotency, IdempotencyOptions
     from dragoman.policies.rate import Rate, RateOptions
     from dragoman.policies.retry import Retry, RetryOptions
     from dragoman.policies.shed import Shed, ShedOptions
@@ -41,6 +41,7 @@ __all__ = [
     "FallbackOptions",
     "Hedge",
     "HedgeOptions",
+    "Idempotency",
     "IdempotencyOptions",
     "Policy",
     "Rate",
@@ -70,6 +71,7 @@ _HOMES = {
     "FallbackOptions": "dragoman.policies.fallback",
     "Hedge": "dragoman.policies.hedge",
     "HedgeOptions": "dragoman.policies.hedge",
+    "Idempotency": "dragoman.policies.idempotency",
     "IdempotencyOptions": "dragoman.policies.idempotency",
     "Policy": "dragoman.policies.surroundings",
     "Rate": "dragoman.policies.rate",

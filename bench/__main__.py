@@ -21,6 +21,7 @@ from bench.comparisons import (
     flatness,
     guests,
     http_calls,
+    kept,
     large_bodies,
     layers,
     local_calls,
@@ -44,6 +45,7 @@ MODULES = (
     startup,
     tables,
     workers,
+    kept,
     flatness,
     layers,
 )

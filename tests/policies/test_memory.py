@@ -23,8 +23,8 @@ def test_an_answer_says_how_old_it_is_and_how_long_it_is_good_for() -> None:
     assert reply.cached is not None
     assert (reply.body, reply.codec) == (b"1", Codec.JSON)
     assert (reply.cached.age_s, reply.cached.fresh_s) == (4.0, 6.0)
-    stale = answer.cached(112.0)
-    assert (stale.age_s, stale.fresh_s) == (12.0, 0.0)
+    assert answer.reply(112.0).cached == (12.0, 0.0, answer.etag)
+    assert answer.begun() == (0.0, 10.0, answer.etag)
 
 
 def test_each_caller_has_a_reply_of_its_own() -> None:

@@ -275,9 +275,8 @@ class Cache:
         if reply is not None:
             if reply.items is not None:
                 return False
-            now = self._now()
-            kept = Kept(reply, now, self._spans)
-            reply.cached = kept.cached(now)
+            kept = Kept(reply, self._now(), self._spans)
+            reply.cached = kept.begun()
             self._memory.put(key, kept)
             return True
         if fault is None or fault.code not in NEGATIVE or (self.options.key and fault.code is Code.INVALID_ARGUMENT):

@@ -128,7 +128,7 @@ def test_a_language_that_nobody_knows_is_refused(value: object, message: str) ->
 
 @pytest.mark.parametrize(
     ("value", "message"),
-    [("fork", '"fork" is not in this version'), ("wram", "did you mean 'warm'"), (True, "expected a mode")],
+    [("forked", "did you mean 'fork'"), ("wram", "did you mean 'warm'"), (True, "expected a mode")],
 )
 def test_a_mode_that_this_version_does_not_have_is_refused(value: object, message: str) -> None:
     assert Mode().read("inline") == "inline"

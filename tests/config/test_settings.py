@@ -36,7 +36,7 @@ def fields_of(owner: type) -> set[str]:
 
 def test_every_option_of_pool_and_server_can_be_set() -> None:
     filled = {setting.field for setting in settings.SOURCE}
-    assert {f"pool.{name}" for name in fields_of(PoolOptions)} <= filled
+    assert {f"pool.{name}" for name in fields_of(PoolOptions) - {"single_use"}} <= filled
     assert {f"limits.{name}" for name in fields_of(Limits) - {"core_bytes"}} <= filled
     assert {setting.field for setting in settings.HTTP} == fields_of(HttpOptions) - {"debug"}
     assert {setting.field for setting in settings.NATIVE} == fields_of(NativeOptions) - {"debug"}

@@ -189,7 +189,23 @@ def test_a_least_number_of_workers_lifts_the_default_of_the_most(folder: Path) -
         ),
         ('[sources.a]\ncommand = ["ls"]\nmode = "warm"', '3: sources.a.mode: mode "warm" is for code that lives on'),
         ('[sources.a]\npath = "stats.py"\nmode = "exec"', '3: sources.a.mode: mode "exec" is for executables'),
-        ('[sources.a]\npath = "stats.py"\nmode = "fork"', '3: sources.a.mode: mode "fork" is not in this version'),
+        ('[sources.a]\ncommand = ["ls"]\nmode = "fork"', '3: sources.a.mode: mode "fork" is for code that lives on'),
+        (
+            '[sources.a]\npath = "stats.py"\nmode = "fork"\nconcurrency = 4',
+            "4: sources.a.concurrency: cannot stand beside sources.a.mode (line 3): each call has a process of its own",
+        ),
+        (
+            '[defaults]\nmode = "fork"\n[sources.a]\npath = "stats.py"\ngrow = "start"',
+            "5: sources.a.grow: cannot stand beside defaults.mode (line 2)",
+        ),
+        (
+            '[sources.a]\npath = "stats.py"\npreload = ["json"]',
+            '3: sources.a.preload: is for mode = "fork", and sources.a.path (line 2) is run by workers that live on',
+        ),
+        (
+            '[sources.a]\npath = "stats.py"\nmode = "fork"\npreload = ["not a module"]',
+            "4: sources.a.preload[0]: expected a module such as pandas",
+        ),
         (
             '[sources.a]\npath = "stats.py"\nstdin = "json"',
             "3: sources.a.stdin: is for executables, and sources.a.path (line 2) is Python",

@@ -34,6 +34,9 @@ class Gone(Exception):  # noqa: N818 - names the condition
 class Guest:
     """One guest process and this side's end of its wire."""
 
+    module = "dragoman.guest"
+    further: tuple[int, ...] = ()
+
     def __init__(self, source: str, folder: Path, hello: Hello | None = None, **env: str) -> None:
         self.folder = folder
         path = folder / "source.py"
@@ -57,12 +60,12 @@ class Guest:
         self.err = self.folder / "stderr.txt"
         with self.out.open("wb") as out, self.err.open("wb") as err:
             self.process = subprocess.Popen(
-                [sys.executable, "-P", "-m", "dragoman.guest"],
+                [sys.executable, "-P", "-m", self.module],
                 stdin=subprocess.DEVNULL,
                 stdout=out,
                 stderr=err,
                 cwd=self.folder,
-                pass_fds=(theirs.fileno(), self.page),
+                pass_fds=(theirs.fileno(), self.page, *self.further),
                 start_new_session=True,
                 env={
                     "PATH": os.environ["PATH"],

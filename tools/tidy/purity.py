@@ -47,6 +47,7 @@ TIME = Rule(
     homes=("dragoman.core.clock",),
     exceptions={
         "dragoman.guest": "a worker's main module has no caller to pass a clock, and two reads per call to pay for",
+        "dragoman.sandbox.forkserver": "runs in a zygote, where it waits for the kernel and not for a test",
         "dragoman.sandbox.spawner": "the main module of a process that must start in milliseconds",
         "dragoman.sandbox.tree": "runs in spawner and keeper, where it waits for the kernel and not for a test",
     },

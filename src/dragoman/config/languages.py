@@ -17,7 +17,7 @@ from dragoman.workers.runtimes.languages import RUNTIMES
 
 EXEC, WIRE = "exec", "wire"
 HOSTED = (*RUNTIMES, EXEC)
-MODES = ("warm", "exec", "inline")
+MODES = ("warm", "fork", "exec", "inline")
 
 NAMES = {
     "python": "Python",
@@ -93,9 +93,6 @@ class Mode:
         """The mode's name. Raises `Refused`."""
         if not isinstance(value, str):
             raise wrong("a mode", value)
-        if value == "fork":
-            message = f'mode "fork" is not in this version, which has {", ".join(MODES)}; "warm" is the nearest'
-            raise Refused(message)
         if value not in MODES:
             message = f"unknown mode {value[:SHOWN_CHARS_MAX]!r}{did_you_mean(value, MODES)}"
             raise Refused(message)

@@ -51,7 +51,9 @@ class Source:
     Schemas (no output: anything). An `upstream` is a service that runs by itself, or
     that the host starts. `folder` is the workers' current folder, `home` that of the project file if there is
     one. `requirements` and `python` are what a Python source's environment holds. `idempotent` None leaves it to the
-    functions. `writings` are the settings that hold for each of its functions, with the places where they stand.
+    functions. `writings` are the settings that hold for each of its functions, with the places where they stand. `preload`
+    names modules that a zygote imports beside the source, `fork_safe` has it fork whatever they
+    leave running, and `grow` says whether workers that live on are forked too, where that is quicker.
     """
 
     name: str
@@ -60,7 +62,7 @@ class Source:
     path: Path | None = None
     command: tuple[str, ...] = ()
     language: str = "python"
-    mode: Literal["warm", "exec", "inline", "upstream"] = "warm"
+    mode: Literal["warm", "fork", "exec", "inline", "upstream"] = "warm"
     home: Path | None = None
     env: Mapping[str, str] = field(default_factory=dict[str, str])
     requirements: tuple[str, ...] = ()
@@ -77,6 +79,9 @@ class Source:
     pool: PoolOptions = field(default_factory=PoolOptions)
     limits: Limits = field(default_factory=Limits)
     upstream: UpstreamOptions | None = None
+    preload: tuple[str, ...] = ()
+    fork_safe: bool = False
+    grow: Literal["fork", "start"] = "fork"
     writings: Mapping[str, Written] = field(default_factory=dict[str, "Written"])
 
     @property

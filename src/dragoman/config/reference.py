@@ -20,6 +20,7 @@ PARTS = {
     "origin": settings.ORIGIN,
     "service": settings.SERVICE,
     "build": settings.BUILD,
+    "forks": settings.FORKS,
     "program": settings.PROGRAM,
     "functions": settings.FUNCTION,
     "pool": settings.POOL,

@@ -10,11 +10,13 @@ if TYPE_CHECKING:
 
     from dragoman.config.kinds import Kind
 
-WARM, EXEC, INLINE, UPSTREAM = "warm", "exec", "inline", "upstream"
-ALL = frozenset({WARM, EXEC, INLINE, UPSTREAM})
-HOSTED = frozenset({WARM, EXEC, INLINE})
-STARTED = frozenset({WARM, EXEC, UPSTREAM})
-POOLED = frozenset({WARM, EXEC})
+WARM, FORK, EXEC, INLINE, UPSTREAM = "warm", "fork", "exec", "inline", "upstream"
+ALL = frozenset({WARM, FORK, EXEC, INLINE, UPSTREAM})
+HOSTED = frozenset({WARM, FORK, EXEC, INLINE})
+STARTED = frozenset({WARM, FORK, EXEC, UPSTREAM})
+POOLED = frozenset({WARM, FORK, EXEC})
+GUESTS = frozenset({WARM, FORK})
+"""Those of code that a guest library runs in processes of its own."""
 
 KB, MB, GB = 1024, 1024**2, 1024**3
 BODY_BYTES_MAX = GB

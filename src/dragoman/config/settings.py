@@ -8,14 +8,16 @@ table; `field` names the option that it fills.
 from __future__ import annotations
 
 from dragoman.config.declared import Declared
-from dragoman.config.kinds import Arguments, Duration, Flag, Requirements, Size, Text, Variables, Whole
+from dragoman.config.kinds import Arguments, Duration, Flag, Names, Requirements, Size, Text, Variables, Whole
 from dragoman.config.languages import Language, Mode
 from dragoman.config.layers import LAYERS
 from dragoman.config.services import SERVICE
 from dragoman.config.setting import (
     BODY_BYTES_MAX,
     EXEC,
+    FORK,
     GB,
+    GUESTS,
     HOSTED,
     INLINE,
     MB,
@@ -107,8 +109,8 @@ ORIGIN = (
         "mode",
         Mode(),
         '"exec" for executables, else "warm"',
-        '`"warm"`: workers live on. `"exec"`: one process per call. `"inline"`: async Python functions inside the '
-        "host, for trusted code only.",
+        '`"warm"`: workers live on. `"fork"`: a clean copy of a loaded Python process per call. `"exec"`: one process '
+        'per call. `"inline"`: async Python functions inside the host, for trusted code only.',
         modes=HOSTED,
     ),
     Setting(
@@ -135,7 +137,7 @@ BUILD = (
         "none",
         "Packages for this source alone, in an environment that uv makes and caches. It holds nothing else that the "
         "host's own has.",
-        modes=frozenset({WARM}),
+        modes=GUESTS,
         languages=("python",),
     ),
     Setting(
@@ -144,7 +146,7 @@ BUILD = (
         "the one that runs the host",
         "The Python of this source's environment: one that is installed, 3.11 or newer.",
         field="python",
-        modes=frozenset({WARM}),
+        modes=GUESTS,
         languages=("python",),
     ),
     Setting(
@@ -153,7 +155,39 @@ BUILD = (
         "10m",
         "How long each step of building the source may take.",
         field="build_timeout_s",
+        modes=GUESTS,
+    ),
+)
+
+FORKS = (
+    Setting(
+        "preload",
+        Names(Text("a module such as pandas", r"[A-Za-z_][A-Za-z0-9_]*(\.[A-Za-z_][A-Za-z0-9_]*)*")),
+        "[]",
+        "Modules that are imported before any call, beside what the source imports itself.",
+        field="preload",
+        modes=frozenset({FORK}),
+        languages=("python",),
+    ),
+    Setting(
+        "fork_safe",
+        Flag(),
+        "false",
+        "Fork although the import leaves threads running or connections open, which is refused otherwise: the copies "
+        "have no such threads, and share such connections.",
+        field="fork_safe",
+        modes=GUESTS,
+        languages=("python",),
+    ),
+    Setting(
+        "grow",
+        Text(choices=("fork", "start")),
+        '"fork"',
+        "How workers are added to a pool whose source takes long to import: forked, in milliseconds, from a process "
+        "that has imported it, or started like the first.",
+        field="grow",
         modes=frozenset({WARM}),
+        languages=("python",),
     ),
 )
 
@@ -200,7 +234,15 @@ PROGRAM = (
 )
 
 POOL = (
-    Setting("workers.min", Whole(1, WORKERS_MAX), "1", "Workers kept ready.", "pool.workers_min", POOLED, short=True),
+    Setting(
+        "workers.min",
+        Whole(1, WORKERS_MAX),
+        "1",
+        "Workers kept ready; in mode `fork`, beside those that run a call.",
+        "pool.workers_min",
+        POOLED,
+        short=True,
+    ),
     Setting(
         "workers.max",
         Whole(1, WORKERS_MAX),
@@ -261,25 +303,25 @@ POOL = (
         "recycle.calls",
         Whole(0, 2**53),
         "0",
-        "Replace a worker after this many calls; 0 for never.",
+        "Replace a worker after this many calls; 0 for never. In mode `fork` the zygote, after this many forks.",
         "pool.recycle_calls",
-        frozenset({WARM}),
+        GUESTS,
     ),
     Setting(
         "recycle.age",
         Duration("1s", "365d", off=True),
         "0s",
-        "Replace a worker after this long; 0s for never.",
+        "Replace a worker after this long; 0s for never. In mode `fork` the zygote.",
         "pool.recycle_age_s",
-        frozenset({WARM}),
+        GUESTS,
     ),
     Setting(
         "recycle.memory",
         Size(MB, 1024 * GB, off=True),
         "0",
-        "Replace a worker that has grown past this; 0 for never.",
+        "Replace a worker that has grown past this; 0 for never. In mode `fork` the zygote.",
         "pool.recycle_memory_bytes",
-        frozenset({WARM}),
+        GUESTS,
     ),
     Setting(
         "body_max",
@@ -325,7 +367,7 @@ LIMITS = (
     ),
 )
 
-SOURCE = (*ORIGIN, *SERVICE, *BUILD, *FUNCTION, *PROGRAM, *POOL, *LIMITS, *LAYERS)
+SOURCE = (*ORIGIN, *SERVICE, *BUILD, *FORKS, *FUNCTION, *PROGRAM, *POOL, *LIMITS, *LAYERS)
 DEFAULTS = tuple(setting for setting in SOURCE if setting.inheritable)
 
 TABLES = {

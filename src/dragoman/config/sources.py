@@ -32,16 +32,17 @@ if TYPE_CHECKING:
 
 PLACEHOLDER = re.compile(r"\{\{|\}\}|\{([A-Za-z_][A-Za-z0-9_]*)\}", re.ASCII)
 
-Mode: TypeAlias = Literal["warm", "exec", "inline", "upstream"]
+Mode: TypeAlias = Literal["warm", "fork", "exec", "inline", "upstream"]
 
 MISFITS = {
     "exec": 'mode "{mode}" is for code that lives on; an executable is one process per call: leave mode out, or "exec"',
-    "exec of a guest": 'mode "exec" is for executables: use a command, or recycle = {{ calls = 1 }} for a fresh worker '
-    "each call",
+    "exec of a guest": 'mode "exec" is for executables: use a command, or mode "fork" for a clean process each call',
+    "fork": 'mode "fork" is for Python: functions of another language run in workers that live on; leave mode out, or '
+    '"warm"',
     "inline": 'mode "inline" is for Python: functions of another language run in workers; leave mode out, or "warm"',
 }
 
-FITTING: dict[str, tuple[Mode, ...]] = {"exec": ("exec",), "python": ("warm", "inline")}
+FITTING: dict[str, tuple[Mode, ...]] = {"exec": ("exec",), "python": ("warm", "fork", "inline")}
 """The modes of a language; of one that is not here, warm alone."""
 
 PYTHON_LEAST = (3, 11)
@@ -196,7 +197,7 @@ class SourceReader:
             return wanted.value
         if "mode" in own:
             mode = own["mode"].value
-            misfit = "exec" if language == EXEC else "exec of a guest" if mode == EXEC else "inline"
+            misfit = "exec" if language == EXEC else "exec of a guest" if mode == EXEC else mode
             self._document.refuse(own["mode"].path, MISFITS[misfit].format(mode=mode))
         return fitting[0]
 
@@ -230,10 +231,14 @@ class SourceReader:
         if modes <= {settings.EXEC, settings.UPSTREAM}:
             services = " and services" if settings.UPSTREAM in modes else ""
             return f"is for executables{services}, and {what} is {NAMES[origin.language]}"
-        mode = own.get("mode") or self._defaults["mode"]
-        return (
-            f"cannot stand beside {self._document.place(mode.path)}: inline functions run inside the host, in no worker"
-        )
+        if origin.mode == settings.WARM:
+            return f'is for mode = "fork", and {what} is run by workers that live on'
+        mode = self._document.place((own.get("mode") or self._defaults["mode"]).path)
+        how = {
+            settings.FORK: "each call has a process of its own, which runs nothing else",
+            settings.INLINE: "inline functions run inside the host, in no worker",
+        }
+        return f"cannot stand beside {mode}: {how[origin.mode]}"
 
     def _pool(self, origin: Origin, values: Values) -> PoolOptions:
         least, most = values.get("workers.min"), values.get("workers.max")
@@ -247,6 +252,7 @@ class SourceReader:
             fields.setdefault("concurrency", CONCURRENCY_DEFAULT)
         elif not origin.command:
             fields.setdefault("concurrency", RUNTIMES[origin.language].concurrency)
+        fields["single_use"] = origin.mode == settings.FORK
         fields.setdefault("workers_max", max(workers_max(origin.mode), fields.get("workers_min", 1)))
         return PoolOptions(**fields)
 

@@ -32,27 +32,22 @@ _EX_USAGE = 64
 def main() -> None:
     """Serve the source that the environment names, until the host says DRAIN or closes the wire."""
     try:
-        line = Line(_adopt(int(os.environ.pop(WIRE_FD))), Arenas.adopt(os.environ))
+        line = Line(adopt(int(os.environ.pop(WIRE_FD))), Arenas.adopt(os.environ))
         source = os.environ.pop(SOURCE)
     except (KeyError, ValueError, OSError) as error:
         sys.stderr.write(f"dragoman.guest is started by a host, with {WIRE_FD} and {SOURCE} set: {error!r}\n")
         sys.exit(_EX_USAGE)
     os.environ.pop("DRAGOMAN_SOURCE_NAME", None)
-    page = _page(os.environ.pop(PROGRESS_FD, ""))
+    page = page_of(os.environ.pop(PROGRESS_FD, ""))
     output = Output()
     guard = ForkGuard(line.sock.fileno(), line.abandon, output.detach)
     while line.connection.said_hello is None:
         line.receive(line.read())
     output.attach(line.report, line.lock)
     output.install()
-    loaded = _load(line, source)
-    features = [FEATURE_CHECKS, FEATURE_REVOKE]
-    if page is not None and not loaded.is_async:
-        features.append(FEATURE_PROGRESS)
-    if line.arenas is not None:
-        features.append(FEATURE_SEGMENTS)
+    loaded = load_or_leave(line, source)
     try:
-        ready = line.connection.ready(_ready(loaded, tuple(features)))
+        ready = line.connection.ready(ready_of(loaded, features_of(line, loaded, page)))
     except ValueError as error:
         line.refuse(StartFailed(str(error)))
     if line.connection.segments:
@@ -62,12 +57,23 @@ def main() -> None:
     with line.lock:
         line.put(ready)
         line.flush()
-    _serve(line, loaded, output, guard, page)
+    serve(line, loaded, output, guard, page)
     output.detach()
     line.sock.close()
 
 
-def _serve(line: Line, loaded: Source, output: Output, guard: ForkGuard, page: memoryview | None) -> None:
+def features_of(line: Line, loaded: Source, page: memoryview | None) -> tuple[str, ...]:
+    """What this worker offers beside its functions."""
+    features = [FEATURE_CHECKS, FEATURE_REVOKE]
+    if page is not None and not loaded.is_async:
+        features.append(FEATURE_PROGRESS)
+    if line.arenas is not None:
+        features.append(FEATURE_SEGMENTS)
+    return tuple(features)
+
+
+def serve(line: Line, loaded: Source, output: Output, guard: ForkGuard, page: memoryview | None) -> None:
+    """Run calls until the host says DRAIN."""
     if loaded.is_async:
         with own_path():
             from dragoman.guest.async_server import AsyncServer  # noqa: PLC0415 - asyncio takes half of a start's time
@@ -80,7 +86,7 @@ def _serve(line: Line, loaded: Source, output: Output, guard: ForkGuard, page: m
         SyncServer(line, loaded.bindings, output, guard, page).run()
 
 
-def _adopt(fd: int) -> socket:
+def adopt(fd: int) -> socket:
     """The wire, out of the reach of the children of user code."""
     import fcntl  # noqa: PLC0415 - where there is no fcntl there is no worker, and the error above says so
 
@@ -89,7 +95,7 @@ def _adopt(fd: int) -> socket:
     return socket(fileno=moved)
 
 
-def _page(fd: str) -> memoryview | None:
+def page_of(fd: str) -> memoryview | None:
     """The progress page as 64-bit words, if the host shares one."""
     if not fd:
         return None
@@ -101,7 +107,8 @@ def _page(fd: str) -> memoryview | None:
     return page
 
 
-def _load(line: Line, source: str) -> Source:
+def load_or_leave(line: Line, source: str) -> Source:
+    """Import the source; where it cannot be served, say why and end."""
     said = line.connection.said_hello
     try:
         return load(source, said.source if said is not None else "")
@@ -113,7 +120,8 @@ def _load(line: Line, source: str) -> Source:
         os._exit(1)
 
 
-def _ready(loaded: Source, features: tuple[str, ...]) -> Ready:
+def ready_of(loaded: Source, features: tuple[str, ...]) -> Ready:
+    """READY of a worker of this source."""
     return Ready(
         "python",
         ".".join(map(str, sys.version_info[:3])),

@@ -15,7 +15,7 @@ from dragoman.workers.source import SourceLaunch, at_once
 from dragoman.workers.supervisor import Supervisor
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Awaitable, Callable, Mapping
 
     from dragoman.building.builder import Builder
     from dragoman.config.project import Source
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from dragoman.core.fault import Fault
     from dragoman.core.service import Service
     from dragoman.host.journal import Journal
-    from dragoman.sandbox.confinement import Confinement
+    from dragoman.sandbox.confinement import Confinement, Launch
     from dragoman.wire.handshake import Hello
     from dragoman.workers.outbound import Router
 
@@ -97,14 +97,16 @@ class PooledSource:
     def prepare(self, hello: Hello, env: Mapping[str, str], builder: Builder) -> PooledSource:
         """Make the pool, on the running loop. `env` is the whole environment of its workers."""
         source = self.source
+        zygote: Callable[[], Awaitable[Launch]] | None = None
         if source.kind == "guest":
             self._launching = Launching(source, env, builder)
             launch = self._launching
+            zygote = self._launching.zygote if source.language == "python" and source.grow == "fork" else None
         else:
             launch = at_once(command.launch(command_settings(source), source.folder, env, source.limits))
         loop = asyncio.get_running_loop()
         self.pool = Pool(source.name, source.pool, loop, self._clock, self._route, self._journal)
-        self.supervisor = Supervisor(self.pool, SourceLaunch(source.name, launch, hello), self._confinement)
+        self.supervisor = Supervisor(self.pool, SourceLaunch(source.name, launch, hello, zygote), self._confinement)
         self.service = self.pool
         return self
 

@@ -13,6 +13,7 @@ from dragoman.building.code import Code
 from dragoman.building.files import Files
 from dragoman.core.event import Progress
 from dragoman.core.fault import Fault, StartFailed
+from dragoman.workers.runtimes import python
 from dragoman.workers.runtimes.languages import RUNTIMES
 from dragoman.workers.runtimes.runtime import Site
 
@@ -81,6 +82,11 @@ class Launching:
             if self._launch is None or not self._is_there():
                 self._launch = await self._prepared()
             return self._launch
+
+    async def zygote(self) -> Launch:
+        """How a process is started that forks workers. Raises as a call does."""
+        source = self._source
+        return python.zygote(await self(), source.preload, fork_safe=source.fork_safe)
 
     def close(self) -> None:
         """No more workers: what was built may be removed from the cache. Harmless when repeated."""

@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
+import socket
 from typing import TYPE_CHECKING
 
 from dragoman.sandbox import order as orders
@@ -17,7 +18,6 @@ from dragoman.sandbox import tree
 from dragoman.sandbox.confinement import Exit
 
 if TYPE_CHECKING:
-    import socket
     from collections.abc import Callable
 
 KEEPER_S_MAX = 0.3
@@ -50,6 +50,25 @@ class Child:
         self.on_stuck: Callable[[Child], None] = lambda _: None
         control.setblocking(False)  # noqa: FBT003 - the standard library's signature
         self._loop.add_reader(control.fileno(), self._read)
+
+    @classmethod
+    def prepare(cls, id: int, theirs: list[int]) -> Child:  # noqa: A002 - the field's name
+        """Make a child's channels, and append the other ends to `theirs`: control, stdout, stderr."""
+        ours, keepers = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        theirs.append(keepers.detach())
+        readers: list[int] = []
+        try:
+            for _ in ("stdout", "stderr"):
+                read_fd, write_fd = os.pipe()
+                readers.append(read_fd)
+                theirs.append(write_fd)
+                os.set_blocking(read_fd, False)
+            return cls(id, ours, *readers)
+        except BaseException:
+            ours.close()
+            for fd in readers:
+                os.close(fd)
+            raise
 
     async def wait(self) -> Exit:
         """Wait until the child has ended and its whole tree is gone."""

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import array
 import errno
 import os
 import socket
 import subprocess
 import sys
-from collections import deque
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from dragoman.sandbox import order as orders
+from dragoman.sandbox.packets import Packets
 
 if TYPE_CHECKING:
     import asyncio
@@ -38,9 +37,7 @@ class Line:
     def __init__(self, preload: Sequence[str] = ()) -> None:
         """Start the spawner: 1 ms, without a fork of this process. It is ready some 15 ms later."""
         self.lost = False
-        self._loop: asyncio.AbstractEventLoop | None = None
-        self._waiting: deque[tuple[bytes, list[int], asyncio.Future[None]]] = deque()
-        self._socket, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         with theirs:
             arguments = (_ROOT, str(theirs.fileno()), str(os.getpid()), *preload)
             try:
@@ -54,25 +51,24 @@ class Line:
                 )
                 self._exit_fd = os.pidfd_open(self._process.pid)
             except BaseException:
-                self._socket.close()
+                ours.close()
                 raise
-        self._socket.setblocking(False)  # noqa: FBT003 - the standard library's signature
+        self._packets = Packets(ours)
         self.pid = self._process.pid
 
     def attach(
         self, loop: asyncio.AbstractEventLoop, on_answer: Callable[[bytes], None], on_lost: Callable[[], None]
     ) -> None:
         """Hear the spawner on `loop`: each answer as its bytes, and its end, once."""
-        self._loop = loop
         self._on_answer = on_answer
         self._on_lost = on_lost
-        loop.add_reader(self._socket.fileno(), self._read)
+        self._packets.attach(loop, self._read)
         loop.add_reader(self._exit_fd, self._ended)
 
     @property
     def attached(self) -> bool:
         """True once `attach` was called."""
-        return self._loop is not None
+        return self._packets.loop is not None
 
     def close(self, budget_s: float) -> None:
         """Hang up, which ends the spawner and all its trees, and wait for that. Blocks: milliseconds as a rule."""
@@ -85,76 +81,28 @@ class Line:
 
     def post(self, data: bytes) -> None:
         """Send a packet that may be lost: an order to a spawner that is busy or dead."""
-        try:
-            self._socket.send(data)
-        except OSError:
-            return
+        self._packets.post(data)
 
     async def order(self, data: bytes, fds: list[int]) -> None:
         """Send an order and its descriptors, which stay the caller's. Raises `OSError` if the spawner ends first."""
-        if len(data) <= orders.PACKET_BYTES_MAX:
-            await self._transmit(orders.START + data, fds)
-            return
-        file_fd = orders.to_file(data)
-        try:
-            await self._transmit(orders.START_IN_FILE, [*fds, file_fd])
-        finally:
-            os.close(file_fd)
-
-    async def _transmit(self, data: bytes, fds: list[int]) -> None:
-        """Send behind those that wait already: the kernel holds about ten packets (`net.unix.max_dgram_qlen`)."""
         if self.lost:
             raise BrokenPipeError(errno.EPIPE, _LOST)
-        if not self._waiting and self._sent(data, fds):
-            return
-        assert self._loop is not None, "order() before attach()"
-        done: asyncio.Future[None] = self._loop.create_future()
-        if not self._waiting:
-            self._loop.add_writer(self._socket.fileno(), self._write)
-        self._waiting.append((data, fds, done))
-        await done
-
-    def _sent(self, data: bytes, fds: list[int]) -> bool:
-        try:
-            self._socket.sendmsg([data], [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", fds))])
-        except BlockingIOError:
-            return False
-        return True
-
-    def _write(self) -> None:
-        while self._waiting:
-            if not self._settled(*self._waiting[0]):
-                return
-            self._waiting.popleft()
-        if self._loop is not None:
-            self._loop.remove_writer(self._socket.fileno())
-
-    def _settled(self, data: bytes, fds: list[int], done: asyncio.Future[None]) -> bool:
-        if done.done():
-            return True  # its sender was cancelled, and its descriptors are closed
-        try:
-            if not self._sent(data, fds):
-                return False
-        except OSError as error:
-            done.set_exception(error)
-        else:
-            done.set_result(None)
-        return True
+        await self._packets.order(data, fds)
 
     def _read(self) -> None:
         try:
-            data = orders.receive(self._socket)
+            data = orders.receive(self._packets.socket)
         except BlockingIOError:
             return
         if data:
             self._on_answer(data)
-        elif self._loop is not None:
-            self._loop.remove_reader(self._socket.fileno())  # its end is announced by the pidfd
+        else:
+            self._packets.deafen()  # its end is announced by the pidfd
 
     def _ended(self) -> None:
         while True:  # what it said last comes before the news of its end
             try:
-                data = orders.receive(self._socket)
+                data = orders.receive(self._packets.socket)
             except BlockingIOError:
                 break
             if not data:
@@ -168,13 +116,8 @@ class Line:
         if self.lost:
             return
         self.lost = True
-        if self._loop is not None and not self._loop.is_closed():
-            self._loop.remove_reader(self._socket.fileno())
-            self._loop.remove_writer(self._socket.fileno())
-            self._loop.remove_reader(self._exit_fd)
-        self._socket.close()
+        loop = self._packets.loop
+        if loop is not None and not loop.is_closed():
+            loop.remove_reader(self._exit_fd)
+        self._packets.close(BrokenPipeError(errno.EPIPE, _LOST))
         os.close(self._exit_fd)
-        for _, _, done in self._waiting:
-            if not done.done():
-                done.set_exception(BrokenPipeError(errno.EPIPE, _LOST))
-        self._waiting.clear()

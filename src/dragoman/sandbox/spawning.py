@@ -155,23 +155,8 @@ class SpawnerConfinement:
             child.swept()
 
     def _prepare(self, theirs: list[int]) -> Child:
-        """Make a child's channels, and append the other ends to `theirs`: control, stdout, stderr."""
-        ours, keepers = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        theirs.append(keepers.detach())
-        readers: list[int] = []
-        try:
-            for _ in ("stdout", "stderr"):
-                read_fd, write_fd = os.pipe()
-                readers.append(read_fd)
-                theirs.append(write_fd)
-                os.set_blocking(read_fd, False)
-            self._last_id += 1
-            child = Child(self._last_id, ours, *readers)
-        except BaseException:
-            ours.close()
-            for fd in readers:
-                os.close(fd)
-            raise
+        self._last_id += 1
+        child = Child.prepare(self._last_id, theirs)
         child.on_ended = self._ended
         child.on_stuck = self._stuck
         self._children[child.id] = child

@@ -25,8 +25,8 @@ if TYPE_CHECKING:
     from dragoman.core.event import Log
     from dragoman.sandbox.confinement import Confinement, Exit, Launch, Process
     from dragoman.wire.handshake import Ready
-    from dragoman.workers.pool import Pool
     from dragoman.workers.source import SourceLaunch
+    from dragoman.workers.worker import Owner
 
 SOCKET_BYTES = 1024 * 1024
 """Buffer asked for on the wire: a body of 1 MB then crosses in few turns; the kernel grants what it allows."""
@@ -38,7 +38,7 @@ LAST_WORDS_CHARS_MAX = 1024
 class Hired:
     """A worker with its process's pipes, from start to burial, and what it offers once it is ready."""
 
-    def __init__(self, pool: Pool, process: Process, worker: Worker) -> None:
+    def __init__(self, pool: Owner, process: Process, worker: Worker) -> None:
         self.worker = worker
         self.process = process
         self.ready: Ready
@@ -79,8 +79,11 @@ class Hired:
         return f"; it printed last: {tail[-LAST_WORDS_CHARS_MAX:]}" if tail else ""
 
 
-async def hire(pool: Pool, source: SourceLaunch, confinement: Confinement) -> Hired:
-    """Start a worker and wait until it is ready. Raises `StartFailed`, with everything of it gone."""
+async def hire(pool: Owner, source: SourceLaunch, confinement: Confinement, *, parent: Hired | None = None) -> Hired:
+    """Start a worker and wait until it is ready. Raises `StartFailed`, with everything of it gone.
+
+    `parent` is what it is a fork of: that one has said what both offer.
+    """
     launch = await source.launch()
     door: Doorway | None = None
     try:
@@ -94,6 +97,9 @@ async def hire(pool: Pool, source: SourceLaunch, confinement: Confinement) -> Hi
     hired.limits = launch.limits
     try:
         hired.ready = await _shake_hands(pool, source, hired, door)
+        if parent is not None:
+            hired.contracts = parent.contracts
+            return hired
         hired.contracts = tuple(from_wire(list(hired.ready.functions)))
         if FEATURE_CHECKS not in hired.ready.features:
             _check_schemas(hired.contracts)
@@ -126,7 +132,7 @@ def _check_schemas(contracts: tuple[Contract, ...]) -> None:
 
 
 async def _start(
-    pool: Pool, launch: Launch, confinement: Confinement, door: Doorway | None, frame_bytes_max: int
+    pool: Owner, launch: Launch, confinement: Confinement, door: Doorway | None, frame_bytes_max: int
 ) -> Hired:
     ours, theirs = socket.socketpair()
     progress: Progress | None = None
@@ -137,7 +143,7 @@ async def _start(
         progress = Progress()
         segments = Segments(frame_bytes_max)
         env = launch.env if door is None else {**launch.env, **door.variables}
-        launch = replace(launch, env=env, fds={"DRAGOMAN_PROGRESS_FD": progress.fd, **segments.fds})
+        launch = replace(launch, env=env, fds={**launch.fds, "DRAGOMAN_PROGRESS_FD": progress.fd, **segments.fds})
         process = await confinement.start(launch, theirs.fileno() if door is None else None)
     except BaseException:
         ours.close()
@@ -153,7 +159,7 @@ async def _start(
     return Hired(pool, process, Worker(pool, process, ours, progress, segments))
 
 
-async def _shake_hands(pool: Pool, source: SourceLaunch, hired: Hired, door: Doorway | None) -> Ready:
+async def _shake_hands(pool: Owner, source: SourceLaunch, hired: Hired, door: Doorway | None) -> Ready:
     timeout_s = pool.options.start_timeout_s
     deadline = pool.loop.time() + timeout_s
     exited = asyncio.ensure_future(hired.process.wait())

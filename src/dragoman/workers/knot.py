@@ -39,7 +39,9 @@ def held_by(pool: Pool) -> list[Call] | None:
     if pool.moved or pool.leases or not pool.crew.full:
         return None
     calls: list[Call] = []
-    for worker in pool.workers:
+    for worker in pool.staff:
+        if pool.options.single_use and not worker.in_flight:
+            continue  # it has answered, and is on its way out
         begun = worker.begun()
         exchanges = [worker.in_flight[call_id] for call_id in begun]
         if len(exchanges) < pool.options.concurrency or any(exchange.over for exchange in exchanges):

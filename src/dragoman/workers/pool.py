@@ -75,6 +75,10 @@ class Crew(Protocol):
         """Memory or processors are to be scarce for a while."""
         ...
 
+    def spent(self, worker: Worker) -> None:
+        """A single-use worker has been given its call, or has answered it."""
+        ...
+
 
 class Pool:
     """Runs calls in the workers that the supervisor gives it."""
@@ -99,7 +103,7 @@ class Pool:
         self.leases: list[Lease] = []
         self.line = WaitLine(options.queue)
         self.closed = False
-        self.recycle_calls = options.recycle_calls or math.inf
+        self.recycle_calls = math.inf if options.single_use else options.recycle_calls or math.inf
         self._successor: Service | None = None
         self._leaving: set[Worker] = set()
         self._mourned: dict[Worker, list[Exchange]] = {}
@@ -121,7 +125,7 @@ class Pool:
 
     def lend(self) -> Lease | None:
         """Lend an idle worker to a thread outside the loop, or none; runs on the loop."""
-        if self.closed or self._successor is not None or len(self.line):
+        if self.closed or self._successor is not None or len(self.line) or self.options.single_use:
             return None
         for worker in self.workers:
             if worker.lendable:
@@ -151,6 +155,16 @@ class Pool:
     def in_flight(self) -> int:
         """Calls that some worker has."""
         return sum(len(worker.in_flight) for worker in (*self.workers, *self._leaving))
+
+    @property
+    def at_work(self) -> int:
+        """Single-use workers that run their call; other workers are none."""
+        return sum(1 for worker in self._leaving if worker.in_flight) if self.options.single_use else 0
+
+    @property
+    def staff(self) -> list[Worker]:
+        """Workers that calls may hold."""
+        return [*self.workers, *self._leaving] if self.options.single_use else self.workers
 
     @property
     def idle(self) -> bool:
@@ -224,6 +238,8 @@ class Pool:
     def answered(self, worker: Worker) -> None:
         """Give a worker as many calls as it has room for."""
         if worker.state is not State.READY:
+            if self.options.single_use and worker.state is State.DRAINING and not worker.in_flight:
+                self.crew.spent(worker)
             return
         if worker.calls >= self.recycle_calls:
             self.crew.let_go(worker, f"it has run {worker.calls} calls")
@@ -396,8 +412,20 @@ class Pool:
 
     def _hand(self, exchange: Exchange, worker: Worker) -> None:
         worker.dispatch(exchange)
+        if self.options.single_use:
+            if worker.in_flight:
+                self._spend(worker)
+            return
         if not self._watching_stalls and len(worker.in_flight) > self.options.concurrency:
             self._watch_stalls(self.workers)
+
+    def _spend(self, worker: Worker) -> None:
+        """See that a worker gets no second call: it is told to leave with its first."""
+        self.workers.remove(worker)
+        self._leaving.add(worker)
+        worker.retired = True
+        worker.drain()
+        self.crew.spent(worker)
 
     def _watch_stalls(self, workers: Iterable[Worker]) -> None:
         self._watching_stalls = True

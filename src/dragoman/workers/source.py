@@ -18,12 +18,14 @@ class SourceLaunch:
     """A source's name, how one of its workers is started, and what its guests are told in HELLO.
 
     `launch` is asked before each start, and may take its time: whatever must be built first is built then. It raises
-    `StartFailed` where that does not work.
+    `StartFailed` where that does not work. `zygote`, where there is one, is how a process is started that has the
+    source loaded and forks workers.
     """
 
     name: str
     launch: Callable[[], Awaitable[Launch]]
     hello: Hello
+    zygote: Callable[[], Awaitable[Launch]] | None = None
 
 
 def at_once(launch: Launch) -> Callable[[], Awaitable[Launch]]:

@@ -13,8 +13,18 @@ from dragoman.workers.exhaustion import Exhaustion
 from dragoman.workers.hire import Hired, hire
 from dragoman.workers.knot import untangle
 from dragoman.workers.lifecycle import State
-from dragoman.workers.scaling import STILLBORN_MAX, WAIT_S, YOUNG_S, backoff_s, crash_pause_s, growth
-from dragoman.workers.upkeep import Upkeep
+from dragoman.workers.nursery import Nursery
+from dragoman.workers.scaling import (
+    STILLBORN_MAX,
+    WAIT_S,
+    YOUNG_S,
+    backoff_s,
+    crash_pause_s,
+    growth,
+    is_slow,
+    spares,
+)
+from dragoman.workers.upkeep import Upkeep, processor_s
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
@@ -60,6 +70,8 @@ class Supervisor:
         self._check: asyncio.TimerHandle | None = None
         self._first: asyncio.Future[None] | None = None
         self._stopping = False
+        self._soon = False
+        self.nursery = None if source.zygote is None else Nursery(self, source, confinement)
         self._upkeep = Upkeep(self)
         self._exhaustion = Exhaustion(confinement, self.note)
         pool.crew = self
@@ -97,6 +109,8 @@ class Supervisor:
                 task.cancel()
             if alive:
                 self.note("error", f"{len(alive)} processes cannot be ended")
+        if self.nursery is not None:
+            await self.nursery.aclose()
         pool.forget()
 
     @property
@@ -107,7 +121,7 @@ class Supervisor:
     @property
     def full(self) -> bool:
         """Whether there are as many workers as there may be, and none of them is just starting."""
-        return not self.starting and self.crew_size >= self.pool.options.workers_max
+        return not self.starting and self.crew_size + self.pool.at_work >= self.pool.options.workers_max
 
     @property
     def crew_size(self) -> int:
@@ -133,6 +147,14 @@ class Supervisor:
         """Calls wait: look in a moment whether they still do."""
         if self._check is None and not self._stopping:
             self._check = self.pool.loop.call_later(WAIT_S, self._consider)
+            if self.pool.options.single_use:
+                self._ensure_soon()
+
+    def spent(self, worker: Worker) -> None:
+        """A worker has been given its only call, or has answered it: others may be due, and it is to leave."""
+        if not worker.in_flight and (hired := self._hired.get(worker)) is not None and hired.overdue is None:
+            hired.overdue = self.pool.loop.call_later(EXIT_S, worker.condemn, "it did not end after its call")
+        self._ensure_soon()
 
     def refusal(self) -> Fault | None:
         """Why there is no worker, as long as the last start failed; `None` for a call that shall be the next try."""
@@ -166,6 +188,9 @@ class Supervisor:
         pool, options = self.pool, self.pool.options
         least = options.workers_min if self.contracts else max(options.workers_min, 1)
         missing = max(least, 1 if len(pool.line) else 0) - self.crew_size
+        if options.single_use:
+            dying = len(self._hired) - pool.at_work - len(pool.workers)
+            missing = spares(options, least, len(pool.line), pool.at_work, dying) - self.crew_size
         if self._stopping or missing <= 0 or (self.starting and self._failures):
             return
         wait_s = self._retry_at - pool.clock.monotonic()
@@ -174,7 +199,7 @@ class Supervisor:
                 self._retry = pool.loop.call_later(wait_s, self._try_again)
             return
         for _ in range(1 if self._failures else missing):
-            self.restarts += bool(self.contracts)
+            self.restarts += bool(self.contracts) and not options.single_use
             self._spawn()
 
     def let_go(self, worker: Worker, reason: str) -> None:
@@ -217,8 +242,8 @@ class Supervisor:
         head_at = pool.line.head_arrived_at()
         if head_at is None or self._stopping:
             return
-        now = pool.clock.monotonic()
-        if now - head_at >= WAIT_S and not self.starting and now >= self._retry_at:
+        now, grows = pool.clock.monotonic(), not pool.options.single_use
+        if grows and now - head_at >= WAIT_S and not self.starting and now >= self._retry_at:
             for _ in range(growth(pool.options, len(pool.workers) + len(pool.leases), len(pool.line))):
                 self._spawn()
         self.ensure()
@@ -237,7 +262,7 @@ class Supervisor:
     async def _hire(self) -> None:
         try:
             try:
-                hired = await hire(self.pool, self.source, self._confinement)
+                hired = await self._started()
             finally:
                 self._starting.discard(cast("asyncio.Task[None]", asyncio.current_task()))
         except Fault as fault:
@@ -247,6 +272,18 @@ class Supervisor:
             self._hired[hired.worker] = hired
             self._task(self._watching, self._watch(hired))
             self._welcome(hired)
+
+    async def _started(self) -> Hired:
+        """A worker, forked where that can be done."""
+        nursery, options = self.nursery, self.pool.options
+        if nursery is not None and options.single_use:
+            return await nursery.hire()
+        if nursery is not None and (hired := await nursery.fork()) is not None:
+            return hired
+        hired = await hire(self.pool, self.source, self._confinement)
+        if nursery is not None and is_slow(options, processor_s(hired.worker.pid)):
+            nursery.begin()
+        return hired
 
     def _welcome(self, hired: Hired) -> None:
         worker, contracts = hired.worker, hired.contracts
@@ -286,6 +323,16 @@ class Supervisor:
                 self._first.set_exception(fault)
         self.ensure()
 
+    def _ensure_soon(self) -> None:
+        """Look once for all that happens in this turn of the loop, after the calls themselves have been sent."""
+        if not self._soon and not self._stopping:
+            self._soon = True
+            self.pool.loop.call_soon(self._ensure_now)
+
+    def _ensure_now(self) -> None:
+        self._soon = False
+        self.ensure()
+
     def _try_again(self) -> None:
         self._retry = None
         self.ensure()
@@ -301,6 +348,8 @@ class Supervisor:
         last_words = hired.last_words()
         hired.close()
         del self._hired[worker]
+        if self.pool.options.single_use:
+            self._ensure_soon()
         if hired.stillborn and not self._stopping:
             self._failed(StartFailed(f"{self.source.name} ended with {ended} right after its start{last_words}"))
 

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
+    from dragoman.workers.nursery import Nursery
     from dragoman.workers.pool import Pool
     from dragoman.workers.worker import Worker
 
@@ -21,6 +23,11 @@ class Crew(Protocol):
     """The supervisor, as far as upkeep needs it."""
 
     pool: Pool
+
+    @property
+    def nursery(self) -> Nursery | None:
+        """Where its workers are forked, if they are."""
+        ...
 
     def ensure(self) -> None:
         """Start workers where there are too few."""
@@ -63,8 +70,10 @@ class Upkeep:
                     lease.reclaim()
             for worker in list(pool.workers):
                 self.look_at(worker)
-            if pool.options.recycle_memory_bytes:
+            if pool.options.recycle_memory_bytes and not self._forked:
                 await self._weigh()
+            if self._crew.nursery is not None:
+                self._crew.nursery.look_after()
             self._crew.ensure()
 
     def look_at(self, worker: Worker) -> None:
@@ -89,12 +98,19 @@ class Upkeep:
     def _overdue(self, worker: Worker, now: float) -> str:
         """Why a worker is due to be renewed; empty where it is not."""
         options = self._crew.pool.options
+        if self._forked:  # the zygote is what may grow and age
+            return ""
         age_s = now - worker.started_at
         if options.recycle_age_s and age_s >= options.recycle_age_s:
             return f"it is {age_s:.0f}s old"
         if options.recycle_memory_bytes and worker.resident_bytes >= options.recycle_memory_bytes:
             return f"it uses {worker.resident_bytes // 1024 // 1024} MB"
         return ""
+
+    @property
+    def _forked(self) -> bool:
+        """Whether each worker is a fork for one call."""
+        return self._crew.pool.options.single_use and self._crew.nursery is not None
 
     async def _weigh(self) -> None:
         """Measure every worker, in a thread: finding a worker's children reads all of `/proc`."""
@@ -114,3 +130,13 @@ def resident_bytes(pid: int) -> int:
             with contextlib.suppress(psutil.Error):
                 total += member.memory_info().rss
     return total
+
+
+def processor_s(pid: int) -> float:
+    """Processor time that a process has used, in seconds; 0 when it is gone."""
+    try:
+        with open(f"/proc/{pid}/stat", "rb") as stat:  # noqa: PTH123 - one line of a file of the kernel's
+            fields = stat.read().rpartition(b")")[2].split()
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")  # utime and stime of proc(5)
+    except (OSError, ValueError, IndexError):
+        return 0.0

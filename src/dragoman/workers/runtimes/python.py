@@ -6,7 +6,7 @@ The one that runs the host, or, for a source with requirements of its own, one i
 from __future__ import annotations
 
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,13 +15,14 @@ from dragoman.sandbox.confinement import Launch, Limits
 from dragoman.workers.runtimes import environment
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from dragoman.building.code import Code
     from dragoman.building.recipe import Recipe
     from dragoman.building.tool import Tool
     from dragoman.workers.runtimes.runtime import Site
 
+GUEST = "dragoman.guest"
 MALLOC = {"MALLOC_MMAP_THRESHOLD_": str(4 * 1024 * 1024), "MALLOC_TRIM_THRESHOLD_": str(16 * 1024 * 1024)}
 """Have glibc keep up to 16 MB of freed memory: a body of 1 MB otherwise costs a page fault for each of its pages, in
 every call, which is most of what it costs at all."""
@@ -50,12 +51,19 @@ class PythonRuntime:
         return launch(code.path, code.folder, site.env, site.limits, interpreter)
 
 
+def zygote(worker: Launch, preload: Sequence[str], *, fork_safe: bool) -> Launch:
+    """A process that forks what `worker` would start, once it has imported the modules `preload` too."""
+    told = {"DRAGOMAN_PRELOAD": ",".join(preload), "DRAGOMAN_FORK_SAFE": "1" if fork_safe else ""}
+    argv = tuple("dragoman.guest.zygote" if each == GUEST else each for each in worker.argv)
+    return replace(worker, argv=argv, env={**worker.env, **told})
+
+
 def launch(
     path: Path, folder: Path, env: Mapping[str, str], limits: Limits, interpreter: str = sys.executable
 ) -> Launch:
     """A worker for one Python file, started in its project's folder. `env` is its whole environment."""
     return Launch(
-        argv=(interpreter, "-P", "-m", "dragoman.guest"),
+        argv=(interpreter, "-P", "-m", GUEST),
         env={**MALLOC, **env, "DRAGOMAN_SOURCE": str(path)},
         cwd=str(folder),
         limits=limits,

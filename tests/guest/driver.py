@@ -12,7 +12,7 @@ import textwrap
 import time
 from collections import defaultdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 from dragoman.wire.connection import Connection
 from dragoman.wire.frame import Flag, Frame, Kind
@@ -111,7 +111,7 @@ class Guest:
                     self.events[frame.call].append(json.loads(frame.body))
                 self.frames.append(frame)
 
-    def ready(self) -> Guest:
+    def ready(self) -> Self:
         """Wait for READY. Raises the `Fault` that says why there will be none."""
         frame = self.receive(lambda frame: frame.kind in {Kind.READY, Kind.FAULT})
         if frame.kind == Kind.FAULT:

@@ -14,7 +14,8 @@ from dragoman.guest.fitness import descriptors, thread_count, why_unfit
 
 before = descriptors()
 {source}
-print(thread_count(), why_unfit(before, "work.py"))
+reason = why_unfit(before, "work.py")
+print(thread_count(), reason)
 sys.stdout.flush()
 os._exit(0)
 """

@@ -357,8 +357,9 @@ async def test_a_zygote_that_is_killed_while_it_forks_leaks_nothing(forking: Asy
         await asyncio.sleep(0)
         os.kill(zygote_of(pool), signal.SIGKILL)
         for number, call in enumerate(calls):
-            answer = await asyncio.gather(call, return_exceptions=True)
-            assert answer == [2 * number] or (isinstance(answer[0], Unavailable) and answer[0].started is Started.YES)
+            await asyncio.wait([call])
+            answer: object = call.exception() or call.result()
+            assert answer == 2 * number or (isinstance(answer, Unavailable) and answer.started is Started.YES)
         await soon(lambda: nursery_of(pool).ready and len(pool.workers) == 2)
     await soon(lambda: open_files() <= before)
 

@@ -87,6 +87,7 @@ class Crew:
         self.gone: list[str] = []
         self.inspected: list[Worker] = []
         self.ordeals: list[Ordeal] = []
+        self.used: list[tuple[Worker, int]] = []
 
     def wanted(self) -> None:
         self.wants += 1
@@ -107,6 +108,9 @@ class Crew:
 
     def exhaust(self, ordeal: Ordeal) -> None:
         self.ordeals.append(ordeal)
+
+    def spent(self, worker: Worker) -> None:
+        self.used.append((worker, len(worker.in_flight)))
 
 
 class Shop:

@@ -256,3 +256,48 @@ async def test_callers_that_wait_together_are_each_answered_once(shop: Open) -> 
     await until(lambda: len(answers) == 20)
     await asyncio.sleep(0)
     assert answers == [b"%d" % number for number in range(20)]
+
+
+async def test_a_single_use_worker_is_told_to_leave_with_its_only_call(shop: Open) -> None:
+    here = shop(single_use=True, workers_max=4)
+    first, second = await here.hire(), await here.hire()
+    pending = [here.pool(make_call()) for _ in range(3)]
+    assert here.pool.workers == []
+    assert (here.pool.at_work, here.pool.in_flight, len(here.pool.line)) == (2, 2, 1)
+    for peer, each in zip((first, second), pending, strict=False):
+        call = await peer.call()
+        await peer.next(Kind.DRAIN)
+        peer.answer(call, b"once")
+        assert await answer_of(each) == b"once"
+    assert here.crew.used == [(first.worker, 1), (second.worker, 1), (first.worker, 0), (second.worker, 0)]
+    assert (here.pool.at_work, len(here.pool.line)) == (0, 1)
+    third = await here.hire()
+    third.answer(await third.call(), b"fresh")
+    assert await answer_of(pending[2]) == b"fresh"
+
+
+async def test_a_caller_that_calls_again_at_once_gets_another_single_use_worker(shop: Open) -> None:
+    here = shop(single_use=True)
+    first, second = await here.hire(), await here.hire()
+    answered = here.pool(make_call())
+    again: list[Pending] = []
+    answered.then(lambda _: again.append(here.pool(make_call())))
+    first.answer(await first.call())
+    await answer_of(answered)
+    second.answer(await second.call(), b"2")
+    assert await answer_of(again[0]) == b"2"
+    assert len([frame for frame in first.taken if frame.kind == Kind.CALL]) == 1
+
+
+async def test_a_single_use_worker_that_could_not_be_sent_its_call_has_another(shop: Open) -> None:
+    here = shop(single_use=True)
+    peer = await here.hire()
+    refused = here.pool(make_call(body=bytes(1 << 30)))
+    assert refused.fault is not None
+    assert here.pool.workers == [peer.worker]
+
+
+async def test_a_single_use_worker_is_not_lent(shop: Open) -> None:
+    here = shop(single_use=True)
+    await here.hire()
+    assert here.pool.lend() is None

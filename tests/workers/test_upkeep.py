@@ -1,17 +1,21 @@
 import os
+import time
 from typing import Any
 
 import pytest
 
 from dragoman.testing import ManualClock
 from dragoman.wire.frame import Kind
-from dragoman.workers.upkeep import PING_S, PONG_S, Upkeep, resident_bytes
+from dragoman.workers.nursery import Nursery
+from dragoman.workers.upkeep import PING_S, PONG_S, Upkeep, processor_s, resident_bytes
 from tests.workers.conftest import Open
 from tests.workers.peer import Peer, Shop, make_call
 
 
 class Told:
     """A crew that remembers whom it was told to let go."""
+
+    nursery: Nursery | None = None
 
     def __init__(self, here: Shop) -> None:
         self.pool = here.pool
@@ -99,5 +103,11 @@ def test_memory_is_measured_with_the_children() -> None:
 
 
 @pytest.mark.parametrize("pid", [2**22 + 1])
-def test_a_process_that_is_gone_weighs_nothing(pid: int) -> None:
+def test_a_process_that_is_gone_weighs_nothing_and_has_used_nothing(pid: int) -> None:
     assert resident_bytes(pid) == 0
+    assert processor_s(pid) == 0.0
+
+
+def test_the_time_of_a_process_is_that_of_its_threads() -> None:
+    used = time.process_time()
+    assert used - 0.1 <= processor_s(os.getpid()) <= time.process_time() + 0.1

@@ -252,7 +252,6 @@ class SourceReader:
             fields.setdefault("concurrency", CONCURRENCY_DEFAULT)
         elif not origin.command:
             fields.setdefault("concurrency", RUNTIMES[origin.language].concurrency)
-        fields["single_use"] = origin.mode == settings.FORK
         fields.setdefault("workers_max", max(workers_max(origin.mode), fields.get("workers_min", 1)))
         return PoolOptions(**fields)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 from typing import TYPE_CHECKING, Protocol
 
 from dragoman.contract.function import Contract
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from dragoman.host.journal import Journal
     from dragoman.sandbox.confinement import Confinement, Launch
     from dragoman.wire.handshake import Hello
+    from dragoman.workers.options import PoolOptions
     from dragoman.workers.outbound import Router
 
 
@@ -101,11 +103,12 @@ class PooledSource:
         if source.kind == "guest":
             self._launching = Launching(source, env, builder)
             launch = self._launching
-            zygote = self._launching.zygote if source.language == "python" and source.grow == "fork" else None
+            if source.language == "python" and "fork" in (source.mode, source.grow):
+                zygote = self._launching.zygote
         else:
             launch = at_once(command.launch(command_settings(source), source.folder, env, source.limits))
         loop = asyncio.get_running_loop()
-        self.pool = Pool(source.name, source.pool, loop, self._clock, self._route, self._journal)
+        self.pool = Pool(source.name, pool_options(source), loop, self._clock, self._route, self._journal)
         self.supervisor = Supervisor(self.pool, SourceLaunch(source.name, launch, hello, zygote), self._confinement)
         self.service = self.pool
         return self
@@ -154,6 +157,13 @@ class PooledSource:
         finally:
             if self._launching is not None:
                 self._launching.close()
+
+
+def pool_options(source: Source) -> PoolOptions:
+    """What the project says of its pool, and what its mode makes of that."""
+    if source.mode == "fork":
+        return replace(source.pool, single_use=True, concurrency=1)
+    return source.pool
 
 
 class PoolView:

@@ -51,9 +51,9 @@ class Source:
     Schemas (no output: anything). An `upstream` is a service that runs by itself, or
     that the host starts. `folder` is the workers' current folder, `home` that of the project file if there is
     one. `requirements` and `python` are what a Python source's environment holds. `idempotent` None leaves it to the
-    functions. `writings` are the settings that hold for each of its functions, with the places where they stand. `preload`
-    names modules that a zygote imports beside the source, `fork_safe` has it fork whatever they
-    leave running, and `grow` says whether workers that live on are forked too, where that is quicker.
+    functions. `writings` are the settings that hold for each of its functions, with the places where they stand.
+    `preload` names modules that a zygote imports beside the source, `fork_safe` has it fork whatever they leave
+    running, and `grow` says whether workers that live on are forked too, where that is quicker.
     """
 
     name: str

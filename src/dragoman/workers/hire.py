@@ -98,7 +98,7 @@ async def hire(pool: Owner, source: SourceLaunch, confinement: Confinement, *, p
     try:
         hired.ready = await _shake_hands(pool, source, hired, door)
         if parent is not None:
-            hired.contracts = parent.contracts
+            hired.contracts, hired.limits = parent.contracts, parent.limits
             return hired
         hired.contracts = tuple(from_wire(list(hired.ready.functions)))
         if FEATURE_CHECKS not in hired.ready.features:

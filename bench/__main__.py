@@ -26,6 +26,7 @@ from bench.comparisons import (
     layers,
     local_calls,
     native_calls,
+    overload,
     startup,
     tables,
     workers,
@@ -46,6 +47,7 @@ MODULES = (
     tables,
     workers,
     kept,
+    overload,
     flatness,
     layers,
 )

@@ -53,6 +53,7 @@ OURS: dict[str, Callable[[Surroundings], Layer]] = {
     "breaker, slow calls too": lambda here: Breaker(BreakerOptions(slow_s=1.0), here),
     "fallback": lambda here: Fallback(FallbackOptions(value=b"null"), here),
     "bulkhead": lambda here: Bulkhead(BulkheadOptions(concurrency=64), here),
+    "bulkhead, callers' shares too": lambda here: Bulkhead(BulkheadOptions(concurrency=64, caller_share=0.5), here),
     "shed": lambda here: Shed(ShedOptions(), here),
     "coalesce": lambda here: Coalesce(CoalesceOptions(), here),
 }

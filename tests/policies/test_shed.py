@@ -6,7 +6,7 @@ from dragoman.core.call import Call, Priority
 from dragoman.core.fault import DeadlineExceeded, Internal, Overloaded, Started
 from dragoman.core.service import Pending, settle
 from dragoman.policies.held import HeldStream
-from dragoman.policies.shed import SAMPLES_MIN, WINDOW_S, Shed, ShedOptions
+from dragoman.policies.shed import BURST_S, SAMPLES_MIN, WINDOW_S, Shed, ShedOptions
 from dragoman.policies.surroundings import Surroundings
 from dragoman.testing.clock import ManualClock
 from tests.policies.counter import Counter, Seen, offer
@@ -83,6 +83,22 @@ def test_a_refusal_says_who_refused_and_what_to_do(priority: Priority, says: str
     assert type(fault) is Overloaded, "ingresses answer this very class quickly"
     assert says in fault.detail
     assert (fault.started, fault.retry_after_s, fault.function) == (Started.NO, 1.0, "s.f")
+
+
+def test_a_short_burst_of_critical_calls_is_let_in_and_a_lasting_one_is_not() -> None:
+    guarded = Guarded(ShedOptions(least=4, most=20, first=4))
+    guarded.clock.advance(5)
+    assert guarded.calls(6, CRITICAL) == 6
+    guarded.clock.advance(0.6 * BURST_S)
+    assert guarded.calls(2, CRITICAL) == 2
+    for _ in range(10):
+        guarded.clock.advance(0.6 * BURST_S)
+        assert guarded.calls(2, CRITICAL) == 0
+    guarded.desk.answer_all()
+    assert guarded.calls(6, CRITICAL) == 4, "too soon"
+    guarded.desk.answer_all()
+    guarded.clock.advance(1.1 * BURST_S)
+    assert guarded.calls(25, CRITICAL) == 20, "never past the greatest limit"
 
 
 def test_however_low_the_limit_each_priority_may_have_one() -> None:

@@ -296,11 +296,13 @@ class Host:
         if now < self._attend_at:
             return
         self._attend_at = math.inf  # what workers have said may bring the next refusal
-        for hosted in tuple(self.registry.sources.values()):
-            if isinstance(hosted, PooledSource):
-                hosted.pool.attend()
-        after = self._now()
-        self._attend_at = after + max(ATTEND_S, ATTEND_SHARE * (after - now))
+        try:
+            for hosted in tuple(self.registry.sources.values()):
+                if isinstance(hosted, PooledSource):
+                    hosted.pool.attend()
+        finally:
+            after = self._now()
+            self._attend_at = after + max(ATTEND_S, ATTEND_SHARE * (after - now))
 
     def _hosted(self, source: Source) -> Hosted:
         if source.mode == "inline":

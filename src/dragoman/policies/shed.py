@@ -29,6 +29,9 @@ SAMPLES_MIN = 10
 """Fewer calls say too little (the least of a window in concurrency-limits)."""
 RETRY_S = 1.0
 """When a caller that was refused may try again: the limit has moved ten times by then."""
+BURST_S = 0.1
+"""Critical calls may be past the limit for so long, and again when they have kept to it for as long: a host that stood
+still for a moment finds many at once, and that queue is gone as soon (the interval of CoDel, RFC 8289)."""
 WORDS = tuple(priority.name.lower() for priority in Priority)
 
 
@@ -53,9 +56,9 @@ class Shed:
     """The layer of one function. Refuses with `Overloaded`, of a call that never began, and `retry_after_s` 1.
 
     A call is refused where as many calls that matter as much or more are in flight as may be: those that matter less
-    wait behind it, so they are no reason to turn it away. The latency is the time from here to the reply, or to the
-    beginning of a stream, with every line in between; a stream counts as in flight until it ends or is closed. Calls
-    that fail say nothing about it, except those that ran out of time.
+    wait behind it, so they are no reason to turn it away. A short burst of critical calls is let in. The latency is the
+    time from here to the reply, or to the beginning of a stream, with every line in between; a stream counts as in
+    flight until it ends or is closed. Calls that fail say nothing about it, except those that ran out of time.
     """
 
     def __init__(self, options: ShedOptions, surroundings: Surroundings) -> None:
@@ -69,6 +72,7 @@ class Shed:
         self._bounds = [0] * len(WORDS)
         self._details: dict[int, str] = {}
         self._until = 0.0
+        self._burst_at = self._over_at = -BURST_S
         self._begin_window()
 
     @property
@@ -93,7 +97,7 @@ class Shed:
             before = in_flight[0]
             if priority:
                 before += in_flight[1] if priority == Priority.NORMAL else in_flight[1] + in_flight[2]
-            if before >= bounds[priority]:
+            if before >= bounds[priority] and (priority or not self._is_burst(before)):
                 return self._refuse(call, priority)
             in_flight[priority] += 1
             try:
@@ -144,6 +148,14 @@ class Shed:
         if bounds != self._bounds:
             self._bounds[:] = bounds
             self._details.clear()
+
+    def _is_burst(self, before: int) -> bool:
+        """Whether critical calls are past the limit for a moment only, and let in by the greatest one."""
+        now = self._now()
+        if now - self._over_at > BURST_S:
+            self._burst_at = now
+        self._over_at = now
+        return now - self._burst_at < BURST_S and before < self.options.most
 
     def _refuse(self, call: Call, priority: int) -> Pending:
         self._refused = True

@@ -1,0 +1,1 @@
+"""A project that is called far more often than it can run."""

@@ -96,8 +96,9 @@ def test_a_step_that_the_table_has_not_raises(state: State, step: Step) -> None:
 # When it opens
 
 
-def test_it_opens_at_its_rate_and_not_before_so_many_calls() -> None:
-    guarded = Guarded(calls_min=20, failure_rate=0.5)
+@pytest.mark.parametrize("slow_s", [0.0, 1.0])
+def test_it_opens_at_its_rate_and_not_before_so_many_calls(slow_s: float) -> None:
+    guarded = Guarded(calls_min=20, failure_rate=0.5, slow_s=slow_s)
     for _ in range(9):
         guarded.end()
     for _ in range(10):
@@ -349,6 +350,17 @@ def test_what_ends_late_counts_for_nothing_but_its_place() -> None:
     assert not guarded.begin().done
 
 
+@pytest.mark.parametrize("slow_s", [0.0, 1000.0])
+def test_what_was_begun_before_it_opened_does_not_count_when_it_is_closed_again(slow_s: float) -> None:
+    guarded = Guarded(slow_s=slow_s)
+    good, bad = guarded.begin(), guarded.begin()
+    guarded.breaker.force("closed")
+    guarded.breaker.force(None)
+    guarded.give(good)
+    guarded.give(bad, broken())
+    assert guarded.breaker.state() == {"state": "closed", "calls": 0, "failed": 0, "slow": 0}
+
+
 async def test_services_that_are_coroutines_are_guarded_too() -> None:
     async def serve(call: Call) -> Reply:
         raise broken()
@@ -469,12 +481,15 @@ class Model:
                     self.enter("closed")
         elif self.state == "closed":
             self.ended.append((now, well is False, slow))
-            recent = [each for each in self.ended if int(each[0]) > int(now) - BUCKETS]
+            recent = self.recent(now)
             if len(recent) >= OPTIONS.calls_min and (
                 sum(failed for _, failed, _ in recent) >= OPTIONS.failure_rate * len(recent)
                 or sum(slow for _, _, slow in recent) >= OPTIONS.slow_rate * len(recent)
             ):
                 self.trip(now)
+
+    def recent(self, now: float) -> list[tuple[float, bool, bool]]:
+        return [each for each in self.ended if int(each[0]) > int(now) - BUCKETS]
 
     def trip(self, now: float) -> None:
         self.enter("open")
@@ -535,6 +550,7 @@ class BreakerMachine(RuleBasedStateMachine):
     @invariant()
     def same(self) -> None:
         assert self.guarded.state == self.model.state
+        assert self.guarded.breaker.state()["calls"] == len(self.model.recent(self.guarded.world.now()))
         assert self.guarded.breaker.state().get("probing", len(self.model.probes)) == len(self.model.probes)
 
 

@@ -152,6 +152,9 @@ def test_what_would_come_too_late_fails_now_with_the_fault_as_it_is() -> None:
     assert pending.fault.retry_after_s == 3.0
     assert retry.counts["no_time"] == 1
     assert world.clock.timers == 0
+    at_once = make(World(lambda: 0.0))
+    assert not run(at_once(Script(told(3.0))), call_of(deadline=world.now() + 3.0)).held
+    assert run(at_once(Script(told(3.0))), call_of(deadline=world.now() + 3.01)).held
     assert type(run(retry(Script(told(PAUSE_S_MAX))), call_of()).fault) is Overloaded
     assert type(run(retry(Script(told(float("inf")))), call_of()).fault) is Overloaded
 

@@ -22,6 +22,8 @@ from dragoman.policies import (
     BreakerOptions,
     Bulkhead,
     BulkheadOptions,
+    Cache,
+    CacheOptions,
     Coalesce,
     CoalesceOptions,
     Fallback,
@@ -56,6 +58,7 @@ OURS: dict[str, Callable[[Surroundings], Layer]] = {
     "bulkhead, callers' shares too": lambda here: Bulkhead(BulkheadOptions(concurrency=64, caller_share=0.5), here),
     "shed": lambda here: Shed(ShedOptions(), here),
     "coalesce": lambda here: Coalesce(CoalesceOptions(), here),
+    "cache, nothing kept": lambda here: Cache(CacheOptions(ttl_s=0.0), here),
 }
 """By name, what makes the layer."""
 
@@ -92,6 +95,20 @@ def pybreaker(function: Function) -> Function:
     return module.CircuitBreaker(fail_max=5, reset_timeout=30)(begin)
 
 
+def cashews(function: Function) -> Function:
+    """Its decorator, in memory: every call after the first is answered there."""
+    module: Any = import_module("cashews")
+    cache: Any = module.Cache()
+    cache.setup("mem://", size=10_000)
+    return cache(ttl="1h")(function)
+
+
+def aiocache(function: Function) -> Function:
+    """Its decorator, in memory: every call after the first is answered there."""
+    module: Any = import_module("aiocache")
+    return module.cached(ttl=3600)(function)
+
+
 def guarded(function: Function) -> Function:
     """Ours around an async function, as `dragoman.policies.guard` puts it there."""
     given: Any = function
@@ -101,8 +118,11 @@ def guarded(function: Function) -> Function:
 PEERS: dict[str, dict[str, Callable[[Function], Function]]] = {
     "retry": {"stamina": stamina, "tenacity": tenacity},
     "breaker": {"purgatory": purgatory, "pybreaker": pybreaker},
+    "cache, answer kept": {"cashews": cashews, "aiocache": aiocache},
 }
 """By the name of ours, by their own: what wraps an async function."""
+KEPT = "cache, answer kept"
+"""All that an answer out of memory costs: no function is called, so nothing but the making of a call is taken off."""
 GUARDED = "guard(function, Retry())"
 """Ours as a program has it that hosts nothing: with a task, which the others do without."""
 
@@ -133,6 +153,34 @@ def own_us(make: Callable[[Surroundings], Layer], calls: int) -> float:
         return cost_us(lambda: drive(inner, inner, calls), lambda: drive(service, inner, calls))
 
     return asyncio.run(measure())
+
+
+def kept_us(calls: int) -> float:
+    """What an answer costs that the cache has, in µs."""
+
+    async def measure() -> float:
+        inner = Nothing()
+        service: Any = Cache(CacheOptions(ttl_s=3600.0), Surroundings.here())(inner)
+        service(Call(TARGET, b"{}", deadline=DEADLINE_S))
+        inner.latest.resolve(REPLY)
+
+        def hit(call: Call) -> None:
+            pending = service(call)
+            pending.then(heard)
+            if pending.reply.body is not REPLY.body:
+                raise RuntimeError("the cache gave another answer")
+
+        return cost_us(lambda: repeat(lambda _: None, calls), lambda: repeat(hit, calls))
+
+    return asyncio.run(measure())
+
+
+def repeat(work: Callable[[Call], None], calls: int) -> float:
+    """Seconds for each of so many calls that somebody does something with."""
+    start = time.perf_counter()
+    for number in range(calls):
+        work(Call(TARGET, b"{}", id=number, deadline=start + DEADLINE_S))
+    return (time.perf_counter() - start) / calls
 
 
 def drive(service: Service, inner: Nothing, calls: int) -> float:
@@ -175,7 +223,7 @@ async def awaited(function: Function, calls: int) -> float:
     for _ in range(calls):
         reply = await function()
     took = time.perf_counter() - start
-    if reply is not REPLY:
+    if reply.body != REPLY.body:  # some caches copy
         raise RuntimeError("the wrapper did not pass the reply on")
     return took / calls
 

@@ -27,6 +27,7 @@ def run(plan: Plan) -> Iterator[Comparison]:
         name: partial(_contestant, partial(layered.own_us, make, plan.calls * SHARE))
         for name, make in layered.OURS.items()
     }
+    contestants[layered.KEPT] = partial(_contestant, partial(layered.kept_us, plan.calls * SHARE))
     contestants[layered.GUARDED] = partial(_contestant, partial(layered.peer_us, layered.guarded, plan.calls))
     for layer, peers in layered.PEERS.items():
         for peer, wrap in peers.items():

@@ -86,7 +86,8 @@ class Memory:
 
     def put(self, key: bytes, kept: Kept) -> bool:
         """Keep an answer, in the place of an older one; False, and neither is kept, where it is too large alone."""
-        self.drop((key,))
+        if key in self.entries:
+            self.drop((key,))
         size = kept.size
         if size > self._bytes_max or not self._entries_max:
             return False

@@ -26,6 +26,7 @@ from dragoman.core.service import Pending, Service
 from dragoman.core.target import Target
 from dragoman.policies.cache import REFRESH_PAUSE_S, REFRESHES_MAX, Cache, CacheOptions
 from dragoman.policies.coalesce import Coalesce, CoalesceOptions
+from dragoman.policies.key import WHOLE_BYTES_MAX
 from dragoman.policies.surroundings import Surroundings
 from tests.policies.world import Items, Pool, World, aim, run
 
@@ -131,7 +132,7 @@ def test_a_fresh_call_is_computed_anew_and_its_answer_is_kept() -> None:
     assert [place.body(), place.body(fresh=True), place.body()] == [b"1", b"2", b"2"]
 
 
-@pytest.mark.parametrize("way", ["stream", "input", "not idempotent"])
+@pytest.mark.parametrize("way", ["stream", "input", "not idempotent", "large"])
 def test_what_is_not_to_be_kept_passes(way: str) -> None:
     place = Place()
     for _ in range(2):
@@ -139,6 +140,8 @@ def test_what_is_not_to_be_kept_passes(way: str) -> None:
         call.target = aim(idempotent=way != "not idempotent", streaming=way == "stream")
         if way == "input":
             call.input = InputStream(lambda count: None)
+        if way == "large":
+            call.body = bytes(WHOLE_BYTES_MAX + 1)
         assert run(place.service, call).result().cached is None
     assert len(place.counter.calls) == 2
     assert place.cache.counts["passed"] == 2

@@ -14,6 +14,7 @@ from dragoman.core.inflow import InputStream
 from dragoman.core.service import Pending
 from dragoman.core.target import Target
 from dragoman.policies.coalesce import Coalesce, CoalesceOptions
+from dragoman.policies.key import WHOLE_BYTES_MAX
 from dragoman.policies.surroundings import Surroundings
 from tests.policies.world import Pool, World, aim, run
 
@@ -57,7 +58,7 @@ def test_a_key_of_its_own_says_what_is_the_same() -> None:
     assert len(pool.calls) == 2
 
 
-@pytest.mark.parametrize("way", ["stream", "input", "key"])
+@pytest.mark.parametrize("way", ["stream", "input", "key", "large"])
 def test_streams_and_calls_with_a_key_of_their_own_run_for_themselves(way: str) -> None:
     pool = Pool()
     service = Coalesce(CoalesceOptions(), World().surroundings)(pool)
@@ -65,6 +66,8 @@ def test_streams_and_calls_with_a_key_of_their_own_run_for_themselves(way: str) 
         call = make(target=aim(idempotent=way != "key", streaming=way == "stream"))
         if way == "input":
             call.input = InputStream(lambda count: None)
+        if way == "large":
+            call.body = bytes(WHOLE_BYTES_MAX + 1)
         if way == "key":
             call.idempotency_key = str(number)
         assert service(call) is pool.pendings[-1]

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from dragoman.contract import codec
 from dragoman.core.call import Call, Codec
 from dragoman.core.draft import joined
-from dragoman.policies.key import CANONICAL_BYTES_MAX, DIGEST_BYTES, SEEN_MAX, VERBATIM_BYTES_MAX, Keys
+from dragoman.policies.key import CANONICAL_BYTES_MAX, DIGEST_BYTES, SEEN_MAX, VERBATIM_BYTES_MAX, WHOLE_BYTES_MAX, Keys
 from tests.policies.world import aim
 
 TARGET = aim(idempotent=True)
@@ -96,6 +96,17 @@ def test_a_body_in_memory_that_others_may_write_is_copied_before_it_is_looked_at
     memory[5:6] = b"2"
     assert call.body == b'{"a":1}'
     assert Keys().of(call) == first
+
+
+def test_the_largest_bodies_have_no_key() -> None:
+    keys = Keys()
+    assert key(keys, bytes(WHOLE_BYTES_MAX), Codec.BYTES)
+    for body in (
+        bytes(WHOLE_BYTES_MAX + 1),
+        memoryview(bytes(WHOLE_BYTES_MAX + 1)),
+        joined([bytes(WHOLE_BYTES_MAX), b"1"]),
+    ):
+        assert key(keys, body, Codec.BYTES) == b""
 
 
 def test_only_named_properties_count() -> None:

@@ -63,9 +63,10 @@ class CacheOptions:
 
 
 class Cache:
-    """The layer of one function. Calls that give a stream, or take one, and those of other functions, pass through.
+    """The layer of one function.
 
-    A call that is `fresh` is computed anew, and its answer kept. Replies say how old they are (`Reply.cached`).
+    Calls that give a stream, or take one, those with the largest bodies, and those of functions that are not idempotent
+    pass through. A call that is `fresh` is computed anew, and its answer kept. Replies say how old they are (`Reply.cached`).
     """
 
     def __init__(
@@ -125,12 +126,11 @@ class Cache:
         def cached(call: Call) -> Awaitable[Reply]:
             target = call.target
             if not target.idempotent or target.streaming or call.input is not None:
-                counts["passed"] += 1
-                return service(call)
+                return self._pass(call, service)
             key = key_of(call)
             kept = entries.get(key)
             if kept is None or call.fresh:
-                return self._miss(call, key, compute)
+                return self._miss(call, key, compute) if key else self._pass(call, service)
             moment = now()
             if moment >= kept.fresh_until:
                 return self._not_fresh(call, key, kept, compute)
@@ -168,6 +168,10 @@ class Cache:
             self._shared.close()
 
     # What is not there, or not fresh
+
+    def _pass(self, call: Call, service: Service) -> Awaitable[Reply]:
+        self._counts["passed"] += 1
+        return service(call)
 
     def _miss(self, call: Call, key: bytes, compute: Service) -> Awaitable[Reply]:
         self._counts["miss"] += 1

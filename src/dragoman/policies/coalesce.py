@@ -1,7 +1,7 @@
 """Identical calls in flight run once, and all who asked get the answer.
 
-What is identical is said by `policies.key`, what becomes of who waits by `policies.flight`. Streams, and calls whose
-input is streamed in, run for themselves.
+What is identical is said by `policies.key`, what becomes of who waits by `policies.flight`. Streams, calls whose
+input is streamed in, and those with the largest bodies, run for themselves.
 """
 
 from __future__ import annotations
@@ -64,6 +64,7 @@ class Coalesce:
             target = call.target
             if target.streaming or call.input is not None or (call.idempotency_key and not target.idempotent):
                 return service(call)
-            return join(call, key_of(call), service)
+            key = key_of(call)
+            return join(call, key, service) if key else service(call)
 
         return coalesced

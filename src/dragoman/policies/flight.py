@@ -124,6 +124,8 @@ class Flight:
             waiter.timer = self.flights.call_later(max(call.deadline - now, 0.0), waiter.expire)
         if call is self.call:
             return
+        # Whoever asks this call whether the function may have begun cannot see the one that runs.
+        call.dispatched_at = call.dispatched_at or now
         if call.ties is not None and call.ties is not self.call.ties:
             # Who looks for calls that wait for one another in a ring has to see that this one waits for the run.
             call.ties.waits_for.add(self.call)

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 CANONICAL_BYTES_MAX = 64 * 1024
 """Larger bodies count by their bytes: reading one would take longer than most functions."""
+WHOLE_BYTES_MAX = 8 * 1024 * 1024
+"""And larger ones still have no key: for longer than some 8 ms the host would do nothing but read one."""
 VERBATIM_BYTES_MAX = 512
 """Bodies up to here are remembered as they are, which is cheaper than by their digest."""
 SEEN_MAX = 4096
@@ -49,6 +51,7 @@ class Keys:
     def of(self, call: Call) -> bytes:
         """The key of a call: `DIGEST_BYTES` for what it asks, and one for the codec of its answer.
 
+        Empty where the body is too large to have one.
         A body that lies in memory which others may write is copied first: what is asked must not change after that.
         """
         target = call.target
@@ -59,6 +62,8 @@ class Keys:
         if type(body) is bytes and len(body) <= VERBATIM_BYTES_MAX:
             key = seen.get(body)
             return self._remember(seen, body, body, call) if key is None else key
+        if len(body) > WHOLE_BYTES_MAX:
+            return b""
         if type(body) is memoryview:
             call.body = body = bytes(body)
         if len(body) > CANONICAL_BYTES_MAX:

@@ -6,7 +6,7 @@ from dragoman.core.call import Call, Priority
 from dragoman.core.fault import DeadlineExceeded, Internal, Overloaded, Started
 from dragoman.core.service import Pending, settle
 from dragoman.policies.held import HeldStream
-from dragoman.policies.shed import BURST_S, SAMPLES_MIN, WINDOW_S, Shed, ShedOptions
+from dragoman.policies.shed import BURST_S, SAMPLES_MIN, STRIDE_MAX, WINDOW_S, Shed, ShedOptions
 from dragoman.policies.surroundings import Surroundings
 from dragoman.testing.clock import ManualClock
 from tests.policies.counter import Counter, Seen, offer
@@ -83,6 +83,36 @@ def test_a_refusal_says_who_refused_and_what_to_do(priority: Priority, says: str
     assert type(fault) is Overloaded, "ingresses answer this very class quickly"
     assert says in fault.detail
     assert (fault.started, fault.retry_after_s, fault.function) == (Started.NO, 1.0, "s.f")
+
+
+class CountingClock(ManualClock):
+    """A clock that counts how often it is read by others."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.reads = 0
+
+    def monotonic(self) -> float:
+        self.reads += 1
+        return super().monotonic()
+
+
+def test_of_many_calls_some_are_timed_and_when_they_become_few_all_are() -> None:
+    clock, desk = CountingClock(), Desk()
+    service = Shed(ShedOptions(first=20), surroundings(clock))(desk)
+
+    def reads(calls: int, every_s: float) -> int:
+        before = clock.reads
+        for _ in range(calls):
+            service(call_of())
+            clock.advance(every_s)
+            desk.answer_all()
+        return clock.reads - before
+
+    assert reads(20_000, 0.0001) < 20_000
+    assert reads(1_600, 0.0001) <= 2 * 1_600 / STRIDE_MAX + 2
+    reads(STRIDE_MAX, 1.0)
+    assert reads(10, 1.0) == 20
 
 
 def test_a_short_burst_of_critical_calls_is_let_in_and_a_lasting_one_is_not() -> None:

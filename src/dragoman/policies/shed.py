@@ -27,6 +27,8 @@ WINDOW_S = 0.1
 """How often the limit moves: it comes down from its first value to that of a few workers in 3 s."""
 SAMPLES_MIN = 10
 """Fewer calls say too little (the least of a window in concurrency-limits)."""
+STRIDE_MAX = 16
+"""Of a function that is called often one call in so many is timed; that it is not any more is noticed soon."""
 RETRY_S = 1.0
 """When a caller that was refused may try again: the limit has moved ten times by then."""
 BURST_S = 0.1
@@ -71,6 +73,9 @@ class Shed:
         self._shares = (1.0, options.normal, options.batch)
         self._bounds = [0] * len(WORDS)
         self._details: dict[int, str] = {}
+        # One of so many calls is timed, and the rest pay for no clock.
+        self._stride, self._skip = 1, 0
+        self._untimed = tuple(partial(self._gone, priority) for priority in range(len(WORDS)))
         self._until = 0.0
         self._burst_at = self._over_at = -BURST_S
         self._begin_window()
@@ -90,7 +95,7 @@ class Shed:
 
     def __call__(self, service: Service, /) -> Service:
         """Guard a service."""
-        in_flight, bounds, now, ended = self._in_flight, self._bounds, self._now, self._ended
+        in_flight, bounds, now, ended, untimed = self._in_flight, self._bounds, self._now, self._ended, self._untimed
 
         def guarded(call: Call) -> Awaitable[Reply]:
             priority = call.priority
@@ -100,14 +105,18 @@ class Shed:
             if before >= bounds[priority] and (priority or not self._is_burst(before)):
                 return self._refuse(call, priority)
             in_flight[priority] += 1
+            self._skip -= 1
+            leave = untimed[priority]
+            if self._skip <= 0:
+                self._skip = self._stride
+                leave = partial(ended, call, priority, now())
             try:
-                began_at = now()
                 answer = service(call)
             except BaseException:
                 in_flight[priority] -= 1
                 raise
             pending = answer if isinstance(answer, Pending) else settle(answer)
-            pending.then(partial(ended, call, priority, began_at))
+            pending.then(leave)
             return pending
 
         return guarded
@@ -122,8 +131,15 @@ class Shed:
             self._work_s += now - max(call.dispatched_at, began_at)
             self._samples += 1
             self._peak = max(self._peak, in_flight[0] + in_flight[1] + in_flight[2])
-            if now >= self._until and self._samples >= SAMPLES_MIN:
-                self._adapt(now)
+            if now >= self._until:
+                if now - self._until > WINDOW_S:
+                    self._stride, self._skip = 1, 0  # calls have become few
+                if self._samples >= SAMPLES_MIN:
+                    self._adapt(now)
+        self._gone(priority, pending)
+
+    def _gone(self, priority: int, pending: Pending) -> None:
+        reply = pending.reply
         if reply is not None and reply.items is not None:
             reply.items = HeldStream(reply.items, partial(self._leave, priority))
         else:
@@ -134,6 +150,10 @@ class Shed:
 
     def _adapt(self, now: float) -> None:
         samples = self._samples
+        if samples >= 4 * SAMPLES_MIN:
+            self._stride = min(2 * self._stride, STRIDE_MAX)
+        elif samples < 2 * SAMPLES_MIN:
+            self._stride = max(self._stride // 2, 1)
         self._gradient.update(self._latency_s / samples, self._work_s / samples, self._peak, refused=self._refused)
         self._until = now + WINDOW_S
         self._begin_window()

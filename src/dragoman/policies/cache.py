@@ -66,7 +66,8 @@ class Cache:
     """The layer of one function.
 
     Calls that give a stream, or take one, those with the largest bodies, and those of functions that are not idempotent
-    pass through. A call that is `fresh` is computed anew, and its answer kept. Replies say how old they are (`Reply.cached`).
+    pass through. A call that is `fresh` is computed anew, and its answer kept. Replies say how old they are
+    (`Reply.cached`).
     """
 
     def __init__(

@@ -97,7 +97,7 @@ class Document:
         """The table at a path; empty where there is none, or where something else stands there, which is refused."""
         value: Any = self.tables
         for key in path:
-            value = value.get(key, {})
+            value = value[key] if isinstance(key, int) else value.get(key, {})
         if isinstance(value, dict):
             return cast("dict[str, Any]", value)
         self.refuse(path, wrong("a table", value).message)

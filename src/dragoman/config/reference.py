@@ -6,7 +6,7 @@ import sys
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
-from dragoman.config import settings
+from dragoman.config import drill, settings
 from dragoman.config.environment import VARIABLES
 from dragoman.config.languages import MODES
 from dragoman.config.layers import TABLES
@@ -29,6 +29,10 @@ PARTS = {
     "native": settings.NATIVE,
     "shared": settings.SHARED,
     **TABLES,
+    "drill": drill.DRILL,
+    "drill-step": drill.STEP,
+    "drill-calls": drill.LOAD,
+    "drill-event": drill.EVENT,
 }
 
 

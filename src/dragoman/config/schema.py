@@ -22,7 +22,7 @@ DRAFT = "https://json-schema.org/draft/2020-12/schema"
 
 def project_schema() -> dict[str, Any]:
     """JSON Schema 2020-12 of `dragoman.toml`."""
-    source = _table(settings.SOURCE)
+    source = table_schema(settings.SOURCE)
     service = {"anyOf": [{"required": [mark]} for mark in MARKS]}
     source["oneOf"] = [{"required": ["path"]}, {"required": ["command"], "not": service}, service]
     names = {"pattern": f"^(?:{settings.NAME})$"}
@@ -32,11 +32,11 @@ def project_schema() -> dict[str, Any]:
         "description": "A Dragoman project: its sources, and how their functions are run.",
         "type": "object",
         "properties": {
-            "project": _table(settings.PROJECT),
-            "defaults": _table(settings.DEFAULTS),
-            "http": _table(settings.HTTP),
-            "native": _table(settings.NATIVE),
-            "shared": _table(settings.SHARED),
+            "project": table_schema(settings.PROJECT),
+            "defaults": table_schema(settings.DEFAULTS),
+            "http": table_schema(settings.HTTP),
+            "native": table_schema(settings.NATIVE),
+            "shared": table_schema(settings.SHARED),
             "sources": {
                 "description": "Where functions come from, by the name that begins theirs.",
                 "type": "object",
@@ -47,7 +47,7 @@ def project_schema() -> dict[str, Any]:
             "functions": {
                 "description": "Settings of single functions, by their full names.",
                 "type": "object",
-                "additionalProperties": _table(settings.TABLES["functions"]),
+                "additionalProperties": table_schema(settings.TABLES["functions"]),
             },
         },
         "required": ["sources"],
@@ -60,7 +60,8 @@ def render() -> str:
     return json.dumps(project_schema(), indent=2, ensure_ascii=False) + "\n"
 
 
-def _table(known: Iterable[Setting]) -> dict[str, Any]:
+def table_schema(known: Iterable[Setting]) -> dict[str, Any]:
+    """JSON Schema of one table of settings."""
     settled = tuple(known)
     properties: dict[str, Any] = {}
     for setting in settled:

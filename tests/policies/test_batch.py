@@ -372,6 +372,16 @@ def test_the_length_is_asked_of_a_call_that_nobody_joined_too() -> None:
     assert isinstance(answer.fault, Internal)
 
 
+@pytest.mark.parametrize("items", [[], [1, 2, 3, 4, 5]])
+def test_the_length_is_asked_of_calls_that_are_not_gathered_too(items: list[int]) -> None:
+    world = World()
+    good, bad = world.ask(*items), world.ask(*items)
+    world.answer()
+    world.sent[1][1].resolve(Reply(encoded([*items, 6])))
+    assert result(good) == [10 * item for item in items]
+    assert isinstance(bad.fault, Internal)
+
+
 def test_a_reply_in_another_codec_than_was_asked_for_is_shared_out_as_it_is() -> None:
     world = World()
     answers = [world.ask(1, codec=Codec.MSGPACK), world.ask(2, codec=Codec.MSGPACK)]

@@ -29,19 +29,16 @@ PARTS = {
     "native": settings.NATIVE,
     "shared": settings.SHARED,
     **TABLES,
-    "drill": drill.DRILL,
-    "drill-step": drill.STEP,
-    "drill-calls": drill.LOAD,
-    "drill-event": drill.EVENT,
 }
+DRILLS = {"drill": drill.DRILL, "drill-step": drill.STEP, "drill-calls": drill.LOAD, "drill-event": drill.EVENT}
 
 
 def render(part: str) -> str:
-    """One table in Markdown. Raises `KeyError` for a part that is none of `PARTS` or `environment`."""
+    """One table in Markdown. Raises `KeyError` for a part that is none of `PARTS`, `DRILLS` or `environment`."""
     if part == "environment":
         rows = [(f"`{each.name}`", each.kind.words(), each.about) for each in VARIABLES]
         return _markdown(("Variable", "Values", "Meaning"), rows)
-    known = PARTS[part]
+    known = DRILLS[part] if part in DRILLS else PARTS[part]
     moded = len({setting.modes for setting in known}) > 1
     head = ("Setting", "Values", "Default", *(("Modes",) if moded else ()), "Meaning")
     return _markdown(head, [_row(setting, moded=moded) for setting in known])

@@ -84,9 +84,12 @@ class Batch:
             body = call.body
             if splicer is not None and type(body) is bytes and len(body) <= CALL_BYTES_MAX and may_join(call):
                 part = splicer.take(body)
-            if part is None or splicer is None or not 0 < part.size < items_max:
+            if part is None or splicer is None:
                 counts["alone"] += 1
                 return service(call)
+            if not 0 < part.size < items_max:
+                counts["alone"] += 1
+                return self.checked(settle(service(call)), call, part.size)
             key = call.codec, call.reply_codec, call.ties is None, part.rest
             gathering = open_.get(key)
             if gathering is not None and not gathering.takes(call, part, service):
@@ -95,12 +98,34 @@ class Batch:
             if gathering is None:
                 if len(open_) >= OPEN_MAX or self.is_urgent(call):
                     counts["alone"] += 1
-                    return service(call)
+                    return self.checked(settle(service(call)), call, part.size)
                 gathering = open_[key] = Gathering(self, key, splicer, service)
             counts["gathered"] += 1
             return gathering.join(call, part)
 
         return gathered
+
+    def checked(self, pending: Pending, call: Call, items: int) -> Pending:
+        """The reply of a call that is run by itself, if it has as many items as came."""
+
+        def check(settled: Pending) -> None:
+            if settled.reply is None:
+                return
+            try:
+                result_of(settled.reply, items)
+            except Torn as torn:
+                settled.hold()
+                settled.release(self.torn(torn, items, call))
+
+        pending.then(check)
+        return pending
+
+    def torn(self, torn: Torn, items: int, call: Call) -> Fault:
+        """What callers hear of a function that does not keep to what gathering asks of it."""
+        self.counts["torn"] += 1
+        name = call.target.name
+        detail = f"{name} gave {torn} for {items} items; calls of it are gathered (batch), so it must give one for each"
+        return Internal(detail, started=Started.YES, function=name)
 
     def is_urgent(self, call: Call) -> bool:
         """Whether a call has no time to wait for others."""
@@ -142,19 +167,14 @@ class Waiting(Pending):
 
     def follow(self, attempt: Pending) -> None:
         """Take the outcome of a call that is run by itself."""
-        self.attempt = attempt
-        attempt.then(self._ended)
+        self.attempt = self.gathering.layer.checked(attempt, self.call, self.part.size)
+        self.attempt.then(self._ended)
 
     def _ended(self, attempt: Pending) -> None:
         if attempt.fault is not None:
             self.fail(attempt.fault)
         elif attempt.reply is not None:
-            try:
-                result_of(attempt.reply, self.part.size)
-            except Torn as torn:
-                self.fail(self.gathering.torn(torn, self.part.size, self.call))
-            else:
-                self.resolve(attempt.reply)
+            self.resolve(attempt.reply)
 
 
 class Gathering:
@@ -337,7 +357,7 @@ class Gathering:
             result = result_of(reply, self.items)
         except Torn as torn:
             for waiting in all_waiting:
-                waiting.fail(self.torn(torn, self.items, waiting.call))
+                waiting.fail(self.layer.torn(torn, self.items, waiting.call))
             return
         for waiting in all_waiting:
             start, stop = waiting.at, waiting.at + waiting.part.size
@@ -347,13 +367,6 @@ class Gathering:
             else:
                 queue_s = merged.dispatched_at - waiting.call.arrived_at
                 waiting.resolve(Reply(result.cut(start, stop), reply.codec, None, queue_s, reply.run_s))
-
-    def torn(self, torn: Torn, items: int, call: Call) -> Fault:
-        """What callers hear of a function that does not keep to what gathering asks of it."""
-        self.layer.counts["torn"] += 1
-        name = call.target.name
-        detail = f"{name} gave {torn} for {items} items; calls of it are gathered (batch), so it must give one for each"
-        return Internal(detail, started=Started.YES, function=name)
 
 
 def result_of(reply: Reply, items: int) -> Result:

@@ -9,6 +9,7 @@ import pytest
 from dragoman.config.load import load
 from dragoman.core.fault import Fault
 from dragoman.host.assemble import launch_confinement, parts
+from dragoman.host.difference import Difference
 from dragoman.host.journal import SilentJournal
 from dragoman.host.run import run, serve
 from dragoman.host.serving import Ingresses, Serving
@@ -37,7 +38,9 @@ class Listener:
 
     def reloaded(self, serving: Serving, source: str, fault: Fault | None) -> None: ...
 
-    def outdated(self, file: Path, wrong: str) -> None: ...
+    def applied(self, file: Path, told: Difference) -> None: ...
+
+    def refused(self, file: Path | None, wrong: str) -> None: ...
 
     def unwatched(self, error: OSError) -> None: ...
 

@@ -7,8 +7,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from dragoman.core.clock import SystemClock
 from dragoman.core.fault import Fault, StartFailed
-from dragoman.host.watch import changed, interesting, touched, watch, watched
+from dragoman.host.applying import Applying
+from dragoman.host.watch import interesting, touched, watch, watched
 from tests.host.projects import ask, hosting
 
 if TYPE_CHECKING:
@@ -97,40 +99,35 @@ async def test_a_change_on_disk_is_put_in_service_and_a_broken_one_is_not(write:
             await asyncio.wait((watching,))
 
 
-async def test_a_changed_project_file_is_told_with_what_is_wrong_with_it(write: Write) -> None:
+async def test_a_changed_project_file_is_applied_and_what_it_names_then_is_watched(write: Write) -> None:
     first = PROJECT.replace('    [sources.count]\n    command = ["sh", "count.sh", "{file}"]\n', "")
     folder = write(shop__py="def f() -> int: return 1", stock__py="def f() -> int: return 1", dragoman__toml=first)
-    file = folder / "dragoman.toml"
-    told: asyncio.Queue[tuple[Path, str]] = asyncio.Queue()
-
-    async def tells(text: str) -> str:
-        async with asyncio.timeout(20):
-            while True:
-                await asyncio.to_thread(file.write_text, dedent(text))
-                with suppress(TimeoutError):
-                    path, wrong = await asyncio.wait_for(told.get(), 1)
-                    assert path == file
-                    return wrong
+    (folder / "late").mkdir()
+    (folder / "late" / "late.py").write_text("def f() -> int: return 1")
+    renewed, applied = asyncio.Event(), asyncio.Event()
+    told: asyncio.Queue[tuple[str, Fault | None]] = asyncio.Queue()
 
     async with hosting(folder) as host:
-        watching = asyncio.ensure_future(
-            watch(host, lambda _name, _fault: None, lambda file, wrong: told.put_nowait((file, wrong)))
-        )
+        await host.start()
+        applying = Applying(host, SystemClock())
+
+        async def apply() -> None:
+            if (await applying()).started:
+                renewed.set()
+                applied.set()
+
+        watching = asyncio.ensure_future(watch(host, lambda *each: told.put_nowait(each), apply, renewed))
         try:
-            assert not await tells(first + 'timeout = "2s"\n')
-            assert "did you mean 'timeout'" in await tells(first + 'timeuot = "2s"\n')
+            async with asyncio.timeout(20):
+                while not applied.is_set():
+                    (folder / "dragoman.toml").write_text(dedent(first) + '[sources.late]\npath = "late/late.py"\n')
+                    with suppress(TimeoutError):
+                        await asyncio.wait_for(applied.wait(), 1)
+                fault = await change(folder / "late" / "late.py", "def f( -> int", told, broken=True)
+                assert "late" in (fault.detail if fault else "")
         finally:
             watching.cancel()
             await asyncio.wait((watching,))
-
-
-async def test_a_project_file_that_says_the_same_has_not_changed(host: Host, tmp_path: Path) -> None:
-    file = tmp_path / "dragoman.toml"
-    assert changed(host.project, file) is None
-    file.write_text("# seen\n" + file.read_text())
-    assert changed(host.project, file) is None
-    file.write_text(file.read_text().replace("stock", "stocks"))
-    assert "stocks.py" in (changed(host.project, file) or "")
 
 
 async def change(path: Path, text: str, told: asyncio.Queue[tuple[str, Fault | None]], *, broken: bool) -> Fault | None:

@@ -26,6 +26,7 @@ from dragoman.telemetry.log import Log, LogOptions
 if TYPE_CHECKING:
     from dragoman.config.environment import Overrides
     from dragoman.core.fault import Fault
+    from dragoman.host.difference import Difference
     from dragoman.host.registry import Entry
     from dragoman.host.serving import Serving
     from dragoman.ingress.http.options import HttpOptions
@@ -148,13 +149,19 @@ class Announcer:
         for line in listing({name: entry for name, entry in entries.items() if entry.source.name == source}):
             say(line)
 
-    def outdated(self, file: Path, wrong: str) -> None:
-        """Say what a restart would do."""
-        if wrong:
-            complain(f"{file} has changed, and is not right; what was read at the start stays in force:")
-            complain(wrong)
-        else:
-            complain(f"{file} has changed; restart to put it in force")
+    def applied(self, file: Path, told: Difference) -> None:
+        """Say what is different now."""
+        say(f"{file} is in force as it is now:")
+        for line in told.lines[:SHOWN_MAX]:
+            say(f"  {printable(line)}")
+        if len(told.lines) > SHOWN_MAX:
+            say(f"  … and {len(told.lines) - SHOWN_MAX} more")
+
+    def refused(self, file: Path | None, wrong: str) -> None:
+        """Say what is wrong with it."""
+        complain(f"{file or 'the project'} is not applied; what was in force stays so:")
+        for line in wrong.splitlines():
+            complain(line)
 
     def unwatched(self, error: OSError) -> None:
         """Say that there will be no reloads."""
@@ -175,9 +182,13 @@ class JsonAnnouncer:
         names = sorted(name for name, entry in entries.items() if entry.source.name == source)
         self._say({"reloaded": source, "functions": names, "fault": fault.detail if fault is not None else None})
 
-    def outdated(self, file: Path, wrong: str) -> None:
-        """One line with the project file, which has changed, and what is wrong with it."""
-        self._say({"outdated": str(file), "fault": wrong or None})
+    def applied(self, file: Path, told: Difference) -> None:
+        """One line with the project file, and what has changed."""
+        self._say({"applied": str(file), "changes": told.lines, "restart": told.restart, "fault": None})
+
+    def refused(self, file: Path | None, wrong: str) -> None:
+        """One line with the project file, and why it is not in force."""
+        self._say({"applied": None if file is None else str(file), "changes": [], "restart": [], "fault": wrong})
 
     def unwatched(self, error: OSError) -> None:
         """One line."""

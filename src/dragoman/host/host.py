@@ -30,7 +30,7 @@ from dragoman.policies.surroundings import Surroundings, call_later
 from dragoman.wire.meta import DEPTH_MAX
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Iterator, Mapping
+    from collections.abc import Awaitable, Iterable, Iterator, Mapping
 
     from dragoman.building.builder import Builder
     from dragoman.config.project import Project, Source
@@ -70,7 +70,7 @@ def check_started(host: Host, faults: Mapping[str, Fault]) -> None:
 
 def is_served(begun: asyncio.Task[Fault | None]) -> bool:
     """Whether a source's start has ended well."""
-    return begun.done() and begun.result() is None
+    return begun.done() and not begun.cancelled() and begun.result() is None
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,15 +133,17 @@ class Host:
             _, late = await asyncio.wait(tasks, timeout=patience_s)
             while late and not any(is_served(task) for task in tasks):
                 _, late = await asyncio.wait(late, return_when=asyncio.FIRST_COMPLETED)
-        outcomes = {name: task.result() for name, task in self._beginning.items() if task.done()}
+        outcomes = {
+            name: task.result() for name, task in self._beginning.items() if task.done() and not task.cancelled()
+        }
         return {name: fault for name, fault in outcomes.items() if fault is not None}
 
     async def built(self) -> None:
         """Wait until no source that starts for the first time is still being built."""
         while late := {
-            self._beginning[name]
+            begun
             for name, hosted in self.registry.sources.items()
-            if hosted.building and not self._beginning[name].done()
+            if hosted.building and (begun := self._beginning.get(name)) is not None and not begun.done()
         }:
             await asyncio.wait(late, timeout=BUILDS_POLL_S)
 
@@ -170,6 +172,37 @@ class Host:
             if self.draining:
                 return Draining(f"{name} is not reloaded: the host is stopping")
             return await self._swap(old)
+
+    def exchange(self, project: Project, fresh: Iterable[Hosted], retired: Iterable[str]) -> None:
+        """Have a project in force in place of the one before, in one step: no call finds a part of it changed.
+
+        The `fresh` sources have started, and those before them drain, as the `retired` ones do. Raises `StartFailed`,
+        with nothing changed, where a contract cannot be enforced.
+        """
+        started = list(fresh)
+        before = dict(self.registry.sources)
+        self.registry.renew(project, started)
+        for name in (*retired, *(hosted.source.name for hosted in started)):
+            beginning = self._beginning.pop(name, None)
+            if beginning is not None:
+                beginning.cancel()
+            if (old := before.get(name)) is not None:
+                self._retire(old, followed=name in project.sources)
+        self._fresh.difference_update(started)
+        for name in project.sources:
+            for wrong in self.registry.strangers(name) if self.registry.serves_all_of(name) else ():
+                self._journal.note("warning", wrong, name, 0)
+
+    def prepare(self, source: Source) -> Hosted:
+        """A source that is to be started, and then put in service or discarded."""
+        hosted = self._hosted(source)
+        self._fresh.add(hosted)
+        return hosted
+
+    async def discard(self, hosted: Hosted) -> None:
+        """End a source that does not go in service after all."""
+        await hosted.stop(0)
+        self._fresh.discard(hosted)
 
     def route(self, call: GuestCall) -> Pending:
         """Run a call that a function makes of another; one of a source that still starts waits for it."""
@@ -343,6 +376,8 @@ class Host:
         """Have a source that cannot start put in service once it can."""
 
         def ready(contracts: tuple[Contract, ...]) -> None:
+            if self.registry.sources.get(hosted.source.name) is not hosted:
+                return  # another has taken its place
             try:
                 self._serve_as(hosted, contracts)
             except Fault as fault:
@@ -372,8 +407,12 @@ class Host:
                 self._retire(old)
         return None
 
-    def _retire(self, old: Hosted) -> None:
-        """End what is no longer in service when it has answered everyone who looked it up before."""
-        old.retire(self.succeed)
+    def _retire(self, old: Hosted, *, followed: bool = True) -> None:
+        """End what is no longer in service when it has answered everyone who looked it up before.
+
+        Where nothing has `followed` it, it answers by itself all that still comes, until it ends.
+        """
+        if followed:
+            old.retire(self.succeed)
         task = self._retired[old] = asyncio.ensure_future(old.stop())
         task.add_done_callback(lambda _: self._retired.pop(old, None))

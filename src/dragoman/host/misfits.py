@@ -33,18 +33,25 @@ Placed = tuple["FunctionSettings", "Target", "Source", "Contract"]
 
 def misfit(layer: str, options: Options, placed: Placed) -> str:
     """Why a function cannot have a layer; empty where it can."""
-    _, target, source, contract = placed
+    settings, target, source, contract = placed
     if layer in WHOLE and target.streaming:
         return "its answer is a stream"
     if layer in REPEATING and not target.idempotent:
         return "it is not idempotent: say so in its table or its code, if it is"
     if layer == "batch":
-        return fits(contract)
+        return fits(contract) or _unsaid(settings, contract)
     if layer == "chaos" and isinstance(options, ChaosOptions) and source.bounds_calls:
         wanted = [name for name in OF_WORKERS if getattr(options, name)]
         if wanted:
             return f"it has no worker, and so no {', '.join(wanted)}"
     return ""
+
+
+def _unsaid(settings: FunctionSettings, contract: Contract) -> str:
+    """A list in and a list out may be one calculation: only the function, or whoever writes of it alone, can tell."""
+    if contract.batch is not None or nearest("batch", settings.writings).level is Level.FUNCTION:
+        return ""
+    return "it does not say that its calls may be gathered: @function(batch=Batch()), or batch in its own table"
 
 
 def misplaced(functions: Iterable[Placed]) -> Iterator[str]:

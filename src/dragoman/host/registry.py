@@ -70,6 +70,11 @@ class Registry:
         """Whether its functions are in service."""
         return hosted in self._served
 
+    def serves_all_of(self, source: str) -> bool:
+        """Whether the functions of a source are in service, by its name."""
+        hosted = self._hosted.get(source)
+        return hosted is not None and self.serves(hosted)
+
     def announce(self, hosted: Hosted) -> None:
         """Know a source before it has started, so that callers hear why it does not answer."""
         self._hosted[hosted.source.name] = hosted

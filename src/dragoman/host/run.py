@@ -7,6 +7,8 @@ different processors.
 from __future__ import annotations
 
 import asyncio
+import os
+import signal
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
@@ -22,6 +24,7 @@ if TYPE_CHECKING:
 
     from dragoman.core.fault import Fault
     from dragoman.host.assemble import Parts
+    from dragoman.host.difference import Difference
     from dragoman.host.serving import Ingresses, Serving
     from dragoman.telemetry.log import Log
 
@@ -39,8 +42,12 @@ class Audience(Protocol):
         """A source has changed on disk: it was put in service, or the old one stays because of a fault."""
         ...
 
-    def outdated(self, file: Path, wrong: str) -> None:
-        """The project file has changed, which only a restart puts in force, and what is wrong with it, if anything."""
+    def applied(self, file: Path, told: Difference) -> None:
+        """The project file was read again and is in force, as far as that takes no restart."""
+        ...
+
+    def refused(self, file: Path | None, wrong: str) -> None:
+        """The project file was to be put in force and could not be: why. What was in force still is."""
         ...
 
     def unwatched(self, error: OSError) -> None:
@@ -78,11 +85,14 @@ async def serve(
     host = assemble_host(parts)
     starting = asyncio.ensure_future(host.start(PATIENCE_S if with_stdin else None))
     serving: Serving | None = None
+    hang_up: HangUp | None = None
     try:
         await asyncio.to_thread(_import, ingresses)
         from dragoman.host.serving import START_S, Serving, until_told  # noqa: PLC0415 - see the module's docstring
 
         serving = Serving(parts, ingresses, log, VERSION)
+        serving.audience = audience
+        hang_up = HangUp(serving)
         stopping = asyncio.ensure_future(until_told(lambda: abandon(parts, serving), with_stdin=with_stdin))
         opening = asyncio.ensure_future(serving.start((host, starting), None if with_stdin else START_S))
         await asyncio.wait((stopping, opening), return_when=asyncio.FIRST_COMPLETED)
@@ -93,6 +103,8 @@ async def serve(
             await serving.stop()
         opening.cancel()
     finally:
+        if hang_up is not None:
+            hang_up.close()
         if serving is not None:
             serving.leave()
         if with_stdin:
@@ -124,11 +136,45 @@ async def _until(stopping: asyncio.Future[int], serving: Serving, audience: Audi
         return
     from dragoman.host.watch import watch  # noqa: PLC0415 - its library is needed only here
 
-    watcher = asyncio.ensure_future(
-        watch(serving.host, lambda source, fault: audience.reloaded(serving, source, fault), audience.outdated)
-    )
+    def reloaded(source: str, fault: Fault | None) -> None:
+        audience.reloaded(serving, source, fault)
+
+    watcher = asyncio.ensure_future(watch(serving.host, reloaded, serving.try_to_apply, serving.renewed))
     await asyncio.wait((stopping, watcher), return_when=asyncio.FIRST_COMPLETED)
     if watcher.done() and isinstance(error := watcher.exception(), OSError):
         audience.unwatched(error)
     await stopping
     watcher.cancel()
+
+
+class HangUp:
+    """SIGHUP: the project file is read again. Where a terminal hung up, on which this ran, it is as good as SIGTERM."""
+
+    def __init__(self, serving: Serving) -> None:
+        self._serving = serving
+        self._terminal = has_terminal()
+        self._applying: set[asyncio.Future[None]] = set()
+        asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, self._received)
+
+    def _received(self) -> None:
+        if self._terminal and not has_terminal():
+            os.kill(os.getpid(), signal.SIGTERM)
+            return
+        applying = asyncio.ensure_future(self._serving.try_to_apply())
+        self._applying.add(applying)
+        applying.add_done_callback(self._applying.discard)
+
+    def close(self) -> None:
+        """A later one is as it was before."""
+        asyncio.get_running_loop().remove_signal_handler(signal.SIGHUP)
+        for applying in self._applying:
+            applying.cancel()
+
+
+def has_terminal() -> bool:
+    """Whether this process has a terminal that it could be told from."""
+    try:
+        os.close(os.open("/dev/tty", os.O_RDONLY | os.O_NOCTTY | os.O_CLOEXEC))
+    except OSError:
+        return False
+    return True

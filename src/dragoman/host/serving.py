@@ -9,8 +9,11 @@ import os
 import signal
 import threading
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
+from dragoman.config.problem import ConfigError
+from dragoman.core.fault import Fault
+from dragoman.host.applying import Applying
 from dragoman.host.assemble import host as assemble_host
 from dragoman.host.memory import keep_freed_memory
 from dragoman.ingress.http.options import HttpOptions
@@ -19,9 +22,10 @@ from dragoman.telemetry.metrics import Metrics
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
-    from dragoman.core.fault import Fault
     from dragoman.host.assemble import Parts
+    from dragoman.host.difference import Difference
     from dragoman.host.host import Host
     from dragoman.host.native import Native
     from dragoman.host.web import Web
@@ -41,6 +45,18 @@ class Ingresses:
 
     http: HttpOptions = field(default_factory=HttpOptions)
     native: NativeOptions = field(default_factory=NativeOptions)
+
+
+class Audience(Protocol):
+    """Whoever is told what becomes of the project file."""
+
+    def applied(self, file: Path, told: Difference) -> None:
+        """It is in force, as far as that takes no restart."""
+        ...
+
+    def refused(self, file: Path | None, wrong: str) -> None:
+        """It could not be put in force: why."""
+        ...
 
 
 class Serving:
@@ -63,6 +79,10 @@ class Serving:
         self.host: Host
         self.server: HttpServer | None = None
         self.native: NativeServer | None = None
+        self.applying: Applying | None = None
+        self.audience: Audience | None = None
+        self.renewed = asyncio.Event()
+        """Set when other sources are in force than before."""
 
     @property
     def url(self) -> str | None:
@@ -82,6 +102,7 @@ class Serving:
         The servers open when that has ended, and after `wait_s` seconds in any case.
         """
         self.host, starting = begun or (assemble_host(self.parts), None)
+        self.applying = Applying(self.host, self.parts.clock)
         metrics = Metrics(self._version)
         metrics.pools, metrics.layers = self.host.pools, self.host.layers
         self.server = None if self._web is None else self._web.server(self.host, metrics, self._log)
@@ -94,6 +115,29 @@ class Serving:
         keep_freed_memory()
         # What is here now stays: collections need not walk through it again.
         gc.freeze()
+
+    async def apply(self) -> Difference:
+        """Put the project file in force as it is now. Raises `ConfigError` or a `Fault` where it cannot be."""
+        file = self.parts.project.file
+        assert self.applying is not None, "apply() before start()"
+        try:
+            told = await self.applying()
+        except (ConfigError, Fault) as error:
+            if self.audience is not None:
+                self.audience.refused(file, error.detail if isinstance(error, Fault) else str(error))
+            raise
+        if told.started or told.retired or told.reloaded:
+            self.renewed.set()
+        if self.audience is not None and file is not None and not told.empty:
+            self.audience.applied(file, told)
+        return told
+
+    async def try_to_apply(self) -> None:
+        """The same for nobody who waits for an answer; the audience hears of it."""
+        if self.applying is None:
+            return  # it is only just starting, and has just read the file
+        with contextlib.suppress(ConfigError, Fault):
+            await self.apply()
 
     async def stop(self) -> None:
         """Refuse new calls, let those in flight finish within the grace, then end everything.

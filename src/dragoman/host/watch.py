@@ -8,14 +8,11 @@ from typing import TYPE_CHECKING
 
 from watchfiles import awatch  # pyright: ignore[reportUnknownVariableType] - it names types of trio, which is not here
 
-from dragoman.config.load import load
-from dragoman.config.problem import ConfigError
 from dragoman.host.launching import files_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Awaitable, Callable, Iterable
 
-    from dragoman.config.project import Project
     from dragoman.core.fault import Fault
     from dragoman.host.host import Host
     from dragoman.upstream.options import UpstreamOptions
@@ -29,31 +26,29 @@ IGNORED = frozenset(
 
 
 async def watch(
-    host: Host, tell: Callable[[str, Fault | None], None], outdated: Callable[[Path, str], None] | None = None
+    host: Host,
+    tell: Callable[[str, Fault | None], None],
+    apply: Callable[[], Awaitable[object]] | None = None,
+    renewed: asyncio.Event | None = None,
 ) -> None:
     """Reload what changes, until cancelled; `tell(source, why it is broken or None)` after each reload.
 
-    The project file itself is not reloaded: `outdated(file, what is wrong with it)` after it has changed.
+    `apply` is for the project file, when that has changed. Whenever other sources are in force (`renewed`), those are
+    watched.
     """
-    folders = sorted({str(folder) for folder in watched(host)})
-    if not folders:
-        return
-    async for changes in awatch(*folders, debounce=DEBOUNCE_MS, step=SETTLE_MS, watch_filter=interesting):
-        for name in touched(host, {path for _, path in changes}):
-            tell(name, await host.reload(name))
-        file = host.project.file
-        if outdated is not None and file is not None and str(file) in {path for _, path in changes}:
-            wrong = await asyncio.to_thread(changed, host.project, file)
-            if wrong is not None:
-                outdated(file, wrong)
-
-
-def changed(project: Project, file: Path) -> str | None:
-    """What is wrong with a project file that was saved: "" where nothing is, `None` where it says what it said."""
-    try:
-        return None if load([file]) == project else ""
-    except ConfigError as error:
-        return str(error)
+    renewed = renewed or asyncio.Event()
+    while folders := sorted({str(folder) for folder in watched(host)}):
+        renewed.clear()
+        async for changes in awatch(
+            *folders, debounce=DEBOUNCE_MS, step=SETTLE_MS, watch_filter=interesting, stop_event=renewed
+        ):
+            file = host.project.file
+            if apply is not None and file is not None and str(file) in {path for _, path in changes}:
+                await apply()
+            for name in touched(host, {path for _, path in changes}):
+                tell(name, await host.reload(name))
+        if not renewed.is_set():
+            return
 
 
 def watched(host: Host) -> Iterable[Path]:

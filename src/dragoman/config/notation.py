@@ -1,0 +1,48 @@
+"""How the value of a setting is written: what was read from the file, as the file would have it."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, cast
+
+from dragoman.config.kinds import Duration, Size
+from dragoman.config.measures import Json, Rate
+from dragoman.core.units import format_duration, format_rate, format_size
+
+if TYPE_CHECKING:
+    from dragoman.config.setting import Setting
+
+VALUE_CHARS_MAX = 200
+"""Of a value that is any JSON; the rest can be read in the file."""
+
+
+def noted(setting: Setting, value: object) -> object:
+    """A value in the units of the file, as plain JSON: `"30s"`, `"64MB"`, `0.5`, a list. None for a setting without."""
+    match setting.kind:
+        case Duration():
+            found = format_duration(cast("float", value)) if value or setting.kind.off else None
+        case Size():
+            found = format_size(cast("int", value))
+        case Rate():
+            found = format_rate(cast("float", value)) if value else None
+        case Json():
+            whole = cast("bytes", value).decode()
+            found = json.loads(whole) if 0 < len(whole) <= VALUE_CHARS_MAX else whole[:VALUE_CHARS_MAX] or None
+        case _:
+            found = _plain(value)
+    return found
+
+
+def _plain(value: object) -> object:
+    if isinstance(value, frozenset):
+        return sorted(str(each) for each in cast("frozenset[object]", value))
+    if isinstance(value, tuple):
+        return list(cast("tuple[object, ...]", value))
+    return value if isinstance(value, (int, float)) else str(value) or None
+
+
+def text(value: object) -> str:
+    """A noted value on a line."""
+    if value is None:
+        return "none"
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)

@@ -8,7 +8,7 @@ import pytest
 from dragoman.cli.outcome import Stop
 from dragoman.cli.serving import SHOWN_MAX, ServeOptions, http_options, listing, refusal
 from dragoman.config.environment import Overrides
-from dragoman.config.project import Source
+from dragoman.config.project import FunctionSettings, Source
 from dragoman.contract.function import Contract
 from dragoman.core.target import Target
 from dragoman.host.registry import Entry
@@ -47,7 +47,8 @@ def test_a_long_list_of_functions_is_cut() -> None:
 
     def entry(name: str) -> Entry:
         unused: Any = None
-        return Entry(Contract("f"), Target(name, "s", "f", 0, 1.0), source, service=unused, hosted=unused)
+        target = Target(name, "s", "f", 0, 1.0)
+        return Entry(Contract("f"), target, source, unused, unused, inner=unused, settings=FunctionSettings())
 
     lines = listing({f"s.f{number:03}": entry(f"s.f{number:03}") for number in range(SHOWN_MAX + 7)})
     assert lines[0] == "  s.f000() -> any  [python, warm]"

@@ -1,3 +1,4 @@
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -5,6 +6,8 @@ import pytest
 from dragoman.config.layers import Options
 from dragoman.config.load import parse_project
 from dragoman.config.project import Project, Source
+from dragoman.config.written import declared as said
+from dragoman.contract.batch import Batch
 from dragoman.contract.function import Contract
 from dragoman.host.misfits import misfit, misplaced
 from dragoman.host.registry import target_of
@@ -25,7 +28,7 @@ STATS = '[sources.stats]\npath = "stats.py"\n'
         ("cache", CacheOptions(), Contract("f"), "warm", "it is not idempotent"),
         ("hedge", HedgeOptions(), Contract("f", idempotent=True, streaming=True), "warm", "its answer is a stream"),
         ("idempotency", IdempotencyOptions(), Contract("f"), "warm", ""),
-        ("idempotency", IdempotencyOptions(), Contract("f", streaming=True), "warm", "its answer is a stream"),
+        ("idempotency", IdempotencyOptions(), Contract("f", streaming=True), "warm", ""),
         ("batch", BatchOptions(), Contract("f", streaming=True), "warm", "its answer is a stream"),
         ("batch", BatchOptions(), Contract("f"), "warm", "exactly one property"),
         ("retry", RetryOptions(), Contract("f", streaming=True), "warm", ""),
@@ -43,6 +46,35 @@ def test_a_layer_fits_a_function_or_there_is_a_reason(
     found = misfit(layer, options, (settings, target, source, contract))
     assert found.startswith(why)
     assert bool(found) is bool(why)
+
+
+LISTS = Contract(
+    "f",
+    input={"type": "object", "properties": {"xs": {"type": "array", "items": {"type": "integer"}}}, "required": ["xs"]},
+    output={"type": "array", "items": {"type": "integer"}},
+)
+
+
+@pytest.mark.parametrize(
+    ("text", "declared", "fits"),
+    [
+        ("[defaults]\nbatch = 8\n" + STATS, False, False),
+        (STATS + "batch = 8", False, False),
+        (STATS + '[functions."stats.f"]\nbatch = 8', False, True),
+        ("[defaults]\nbatch = 8\n" + STATS, True, True),
+        (STATS, True, True),
+    ],
+)
+def test_a_list_is_gathered_only_where_the_function_or_its_own_table_says_so(
+    tmp_path: Path, text: str, *, declared: bool, fits: bool
+) -> None:
+    (tmp_path / "stats.py").touch()
+    project = parse_project(tmp_path / "dragoman.toml", text.encode())
+    contract = replace(LISTS, batch=Batch() if declared else None)
+    settings = project.settings("stats", "stats.f", said(contract, "stats.py"))
+    target = target_of("stats.f", project.sources["stats"], contract, 0, settings)
+    placed = (settings, target, project.sources["stats"], contract)
+    assert (misfit("batch", settings.layers["batch"], placed) == "") is fits
 
 
 def told(folder: Path, text: str) -> list[str]:

@@ -116,7 +116,9 @@ async def test_a_changed_project_file_is_applied_and_what_it_names_then_is_watch
                 renewed.set()
                 applied.set()
 
-        watching = asyncio.ensure_future(watch(host, lambda *each: told.put_nowait(each), apply, renewed))
+        watching = asyncio.ensure_future(
+            watch(host, lambda name, fault: told.put_nowait((name, fault)), apply, renewed)
+        )
         try:
             async with asyncio.timeout(20):
                 while not applied.is_set():

@@ -20,7 +20,11 @@ from dragoman.cli.options import json_option
     help="Serve native clients too: unix:///run/shop.sock, or tcp+tls://host:port; may be repeated.",
 )
 @click.option("--token-file", metavar="FILE", help="For tcp+tls: the token that clients must show.")
-@click.option("--watch", is_flag=True, help="Reload a source when its files change, without losing a call.")
+@click.option(
+    "--watch",
+    is_flag=True,
+    help="Reload a source when its files change, and apply the project file when it does, without losing a call.",
+)
 @click.option("--debug", is_flag=True, help="Send tracebacks of user code to callers. Not for production.")
 @click.option("--tls-cert", metavar="FILE", help="Serve https, and tcp+tls: the certificate chain, PEM.")
 @click.option("--tls-key", metavar="FILE", help="Serve https, and tcp+tls: the private key, PEM.")
@@ -32,7 +36,7 @@ def command(paths: tuple[str, ...], **options: object) -> int:
 
     PROJECT is a folder with a dragoman.toml; without any argument it is the current folder. SOURCEs are Python files
     and executables, which need no project file. The log goes to standard error. SIGTERM or Ctrl-C stops gracefully, a
-    second one at once.
+    second one at once; SIGHUP has the project file read again, and put in force.
     """
     from dragoman.host.assemble import launch_confinement  # noqa: PLC0415 - the host's imports, not for --help
 

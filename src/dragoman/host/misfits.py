@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 REPEATING = frozenset({"cache", "coalesce", "hedge"})
 """Layers that give one answer to several calls, or run one call several times."""
-WHOLE = frozenset({*REPEATING, "idempotency", "batch"})
+WHOLE = frozenset({*REPEATING, "batch"})
 """Layers that hold a whole answer, or part one among several calls."""
 OF_WORKERS = ("kill", "stop", "drop", "corrupt", "memory", "cpu")
 """What chaos does to a worker."""

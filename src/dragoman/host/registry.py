@@ -36,7 +36,7 @@ class Entry:
     """One function: what it promises, where it is, and the top of its stack.
 
     `inner` is the part of the stack that knows nothing from one call to the next: for a call that has been through the
-    whole of another one. `layers` are those that do, by name, from the outside in.
+    whole of another one. `layers` are those that do, by name, from the outside in, and `stack` the names of all.
     """
 
     contract: Contract
@@ -47,6 +47,7 @@ class Entry:
     inner: Service
     settings: FunctionSettings
     layers: Mapping[str, Policy] = field(default_factory=dict[str, "Policy"])
+    stack: tuple[str, ...] = ()
 
 
 class Registry:
@@ -195,7 +196,7 @@ class Registry:
         before = self.entries.get(name)
         made = stack(hosted.service, site, self._world, None if before is None else before.layers)
         inner = plain_stack(hosted.service, site, self._world.surroundings) if made.layers else made.service
-        return Entry(contract, target, source, made.service, hosted, inner, settings, made.layers)
+        return Entry(contract, target, source, made.service, hosted, inner, settings, made.layers, made.names)
 
 
 def leave(old: Entry, new: Entry | None) -> None:

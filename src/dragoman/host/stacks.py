@@ -18,6 +18,7 @@ from dragoman.policies.coalesce import Coalesce
 from dragoman.policies.deadline import deadline
 from dragoman.policies.fallback import Fallback
 from dragoman.policies.hedge import Hedge
+from dragoman.policies.idempotency import Idempotency
 from dragoman.policies.rate import Rate
 from dragoman.policies.retry import Retry
 from dragoman.policies.shed import Shed
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
     from dragoman.policies.batch import BatchOptions
     from dragoman.policies.cache import CacheOptions
     from dragoman.policies.fallback import FallbackOptions
+    from dragoman.policies.idempotency import IdempotencyOptions
     from dragoman.policies.rate import RateOptions
     from dragoman.policies.surroundings import Policy, Surroundings
 
@@ -68,10 +70,11 @@ class Making(NamedTuple):
 
 
 class Stacked(NamedTuple):
-    """A stack: its top, and its layers with a state, from the outside in."""
+    """A stack: its top, its layers with a state, and the names of all layers, from the outside in."""
 
     service: Service
     layers: dict[str, Policy]
+    names: tuple[str, ...]
 
 
 class Line(NamedTuple):
@@ -131,6 +134,11 @@ def _rate(options: RateOptions, making: Making) -> Policy:
     return Rate(options, world.surroundings, world.totals(shared=shared), store, making.site.target.name)
 
 
+def _idempotency(options: IdempotencyOptions, making: Making) -> Policy:
+    world = making.world
+    return Idempotency(options, world.surroundings, world.store if options.shared else None, making.site.target.name)
+
+
 def _cache(options: CacheOptions, making: Making) -> Policy:
     world = making.world
     return Cache(options, world.surroundings, world.store if options.shared else None, making.site.target)
@@ -167,6 +175,7 @@ STACK = (
     Line("validate", _validate, "nothing wrong gets farther: it is not counted, kept or waited for"),
     Line("fallback", _policy("fallback", _fallback), "answers for whatever goes wrong below"),
     Line("rate", _policy("rate", _rate), "a call too many is turned away before it costs anything"),
+    Line("idempotency", _policy("idempotency", _idempotency), "a call that is repeated gets the answer that it had"),
     Line("cache", _policy("cache", _cache), "an answer that is there needs none of what follows"),
     Line("coalesce", _policy("coalesce", _simple(Coalesce)), "identical calls that need an answer ask for it once"),
     Line("shed", _policy("shed", _simple(Shed)), "what is left is work: the least important goes first"),
@@ -176,7 +185,7 @@ STACK = (
     Line(
         "breaker", _policy("breaker", _simple(Breaker)), "sees each attempt, and nothing that a layer answered itself"
     ),
-    Line("chaos", _policy("chaos", _simple(Chaos)), "what goes wrong on purpose is met by all that guards a call"),
+    Line("chaos", _policy("chaos", _simple(Chaos)), "what goes wrong on purpose is met by all that guards"),
     Line("bulkhead", _bulkhead, "places are for calls that run, not for those that wait for another try"),
     Line("batch", _policy("batch", _batch), "what has its place may be gathered; a pool then sees one call"),
 )
@@ -193,14 +202,16 @@ def stack(service: Service, site: Site, world: World, known: Known | None = None
     """
     making = Making(site, world, known or {})
     layers: dict[str, Policy] = {}
+    names: list[str] = []
     for line in reversed(STACK):
         layer = line.make(making)
         if layer is None:
             continue
         service = layer(service)
+        names.append(line.name)
         if line.name not in PLAIN:
             layers[line.name] = cast("Policy", layer)
-    return Stacked(service, dict(reversed(layers.items())))
+    return Stacked(service, dict(reversed(layers.items())), tuple(reversed(names)))
 
 
 def plain_stack(service: Service, site: Site, surroundings: Surroundings) -> Service:

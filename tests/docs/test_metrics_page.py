@@ -16,6 +16,18 @@ import pytest
 from prometheus_client import Metric
 from prometheus_client.parser import text_string_to_metric_families
 
+from dragoman.config.layers import OPTIONS
+from dragoman.config.project import FunctionSettings, Source
+from dragoman.contract.batch import Batch
+from dragoman.contract.function import Contract
+from dragoman.core.service import Pending
+from dragoman.host.registry import target_of
+from dragoman.host.stacks import Site, stack
+from dragoman.host.world import World
+from dragoman.policies.bulkhead import BulkheadOptions
+from dragoman.policies.fallback import FallbackOptions
+from dragoman.policies.rate import RateOptions
+from dragoman.policies.surroundings import Surroundings
 from dragoman.telemetry.metrics import BOUNDS_S
 from tests.docs.tables import ROOT, bare, read_table
 
@@ -34,8 +46,10 @@ def half(number: int) -> float:
 def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     file: Path = tmp_path_factory.mktemp("metrics") / "halves.py"
     file.write_text(SOURCE, encoding="utf-8")
+    project = file.parent / "dragoman.toml"
+    project.write_text('[sources.halves]\npath = "halves.py"\nbreaker = true\n', encoding="utf-8")
     native = f"unix://{file.parent}/n.sock"
-    command = [sys.executable, "-m", "dragoman", "serve", "--port", "0", "--native", native, "--json", str(file)]
+    command = [sys.executable, "-m", "dragoman", "serve", "--port", "0", "--native", native, "--json", str(project)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as server:
         assert server.stdout is not None
         try:
@@ -121,3 +135,25 @@ def test_every_reason_for_a_refusal_of_a_native_client_is_explained() -> None:
     ingress = ROOT / "src" / "dragoman" / "ingress" / "native"
     pattern = re.compile(r'(?:refused|turn_away)\(.*?"(\w+)"\)\n')
     assert said == {reason for file in ingress.glob("*.py") for reason in pattern.findall(file.read_text("utf-8"))}
+
+
+def test_every_event_of_a_layer_is_on_the_page() -> None:
+    said = {
+        bare(layer): {*re.findall(r"`(\w+)`", events), *re.findall(r"`(\w+)`", values)}
+        for layer, events, values in read_table(PAGE, "Layer", "Events", "Values")
+    }
+    assert said.keys() == OPTIONS.keys()
+    contract = Contract("f", input=LISTS, output={"type": "array"}, batch=Batch())
+    source = Source("s", "guest", Path("/"))
+    target = target_of("s.f", source, contract, 0, FunctionSettings(timeout_s=1.0))
+    options = {name: kind() for name, kind in OPTIONS.items() if name != "fallback"} | {
+        "fallback": FallbackOptions(value=b"1"),
+        "bulkhead": BulkheadOptions(1),
+        "rate": RateOptions(1.0),
+    }
+    made = stack(lambda _: Pending(), Site(source, contract, target, options), World(Surroundings.here()))
+    for name, layer in made.layers.items():
+        assert set(layer.counts) <= said[name]
+
+
+LISTS = {"type": "object", "properties": {"xs": {"type": "array"}}, "required": ["xs"]}

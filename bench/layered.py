@@ -14,16 +14,21 @@ from collections.abc import Awaitable, Callable
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, TypeAlias
 
+from dragoman.contract.function import Contract
 from dragoman.core.call import Call, Reply
 from dragoman.core.service import Pending
 from dragoman.core.target import Target
 from dragoman.policies import (
+    Batch,
+    BatchOptions,
     Breaker,
     BreakerOptions,
     Bulkhead,
     BulkheadOptions,
     Cache,
     CacheOptions,
+    Chaos,
+    ChaosOptions,
     Coalesce,
     CoalesceOptions,
     Fallback,
@@ -59,6 +64,7 @@ OURS: dict[str, Callable[[Surroundings], Layer]] = {
     "shed": lambda here: Shed(ShedOptions(), here),
     "coalesce": lambda here: Coalesce(CoalesceOptions(), here),
     "cache, nothing kept": lambda here: Cache(CacheOptions(ttl_s=0.0), here),
+    "chaos, which strikes nobody": lambda here: Chaos(ChaosOptions(kill=1e-12), here),
 }
 """By name, what makes the layer."""
 
@@ -123,6 +129,8 @@ PEERS: dict[str, dict[str, Callable[[Function], Function]]] = {
 """By the name of ours, by their own: what wraps an async function."""
 KEPT = "cache, answer kept"
 """All that an answer out of memory costs: no function is called, so nothing but the making of a call is taken off."""
+GATHERED = "batch, 64 calls in one"
+"""What it costs each of them to be taken apart, put together, and given its part of the answer."""
 GUARDED = "guard(function, Retry())"
 """Ours as a program has it that hosts nothing: with a task, which the others do without."""
 
@@ -171,6 +179,31 @@ def kept_us(calls: int) -> float:
                 raise RuntimeError("the cache gave another answer")
 
         return cost_us(lambda: repeat(lambda _: None, calls), lambda: repeat(hit, calls))
+
+    return asyncio.run(measure())
+
+
+def gathered_us(calls: int) -> float:
+    """What gathering costs each of 64 calls that go as one, in µs."""
+    together, body = 64, b'{"items":[1.5]}'
+    items: dict[str, Any] = {"type": "array", "items": {"type": "number"}}
+    contract = Contract("nothing", input={"type": "object", "properties": {"items": items}}, output=items)
+    answer = Reply(b"[" + b",".join([b"1.5"] * together) + b"]")
+
+    async def measure() -> float:
+        inner = Nothing()
+        service: Any = Batch(BatchOptions(together, DEADLINE_S), Surroundings.here(), contract)(inner)
+
+        def round_of(work: Callable[[Call], Pending]) -> float:
+            start = time.perf_counter()
+            for _ in range(max(calls // together, 1)):
+                made = [work(Call(TARGET, body, deadline=start + DEADLINE_S * 10)) for _ in range(together)]
+                inner.latest.resolve(answer)
+                if made[0].reply is None and work is not inner:
+                    raise RuntimeError("the calls were not gathered")
+            return (time.perf_counter() - start) / (max(calls // together, 1) * together)
+
+        return cost_us(lambda: round_of(inner), lambda: round_of(service))
 
     return asyncio.run(measure())
 

@@ -28,6 +28,7 @@ def run(plan: Plan) -> Iterator[Comparison]:
         for name, make in layered.OURS.items()
     }
     contestants[layered.KEPT] = partial(_contestant, partial(layered.kept_us, plan.calls * SHARE))
+    contestants[layered.GATHERED] = partial(_contestant, partial(layered.gathered_us, plan.calls * SHARE))
     contestants[layered.GUARDED] = partial(_contestant, partial(layered.peer_us, layered.guarded, plan.calls))
     for layer, peers in layered.PEERS.items():
         for peer, wrap in peers.items():

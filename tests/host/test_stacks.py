@@ -17,6 +17,7 @@ from dragoman.core.service import Service
 from dragoman.core.target import Target
 from dragoman.host.stacks import STACK, Site, Stacked, stack
 from dragoman.host.world import World
+from dragoman.policies.batch import BatchOptions
 from dragoman.policies.breaker import BreakerOptions
 from dragoman.policies.bulkhead import Bulkhead, BulkheadOptions
 from dragoman.policies.retry import RetryOptions
@@ -129,6 +130,19 @@ def test_a_layer_goes_on_with_what_it_knows_where_its_options_are_the_same() -> 
     second = known(source, {"breaker": BreakerOptions(), "retry": RetryOptions(attempts=9)}, first)
     assert second.layers["breaker"] is first.layers["breaker"]
     assert second.layers["retry"] is not first.layers["retry"]
+
+
+def test_a_batch_is_made_anew_where_another_property_is_the_list_now() -> None:
+    def made(items: str, known: Stacked | None = None) -> Stacked:
+        schema: dict[str, object] = {"type": "array"}
+        contract = Contract("count", input={"type": "object", "properties": {items: schema}}, output=schema)
+        source = Source("shop", "guest", Path("/"))
+        site = Site(source, contract, a_call().target, {"batch": BatchOptions()})
+        return stack(Innermost(), site, World(Surroundings.here()), known.layers if known else None)
+
+    first = made("xs")
+    assert made("xs", first).layers["batch"] is first.layers["batch"]
+    assert made("ys", first).layers["batch"] is not first.layers["batch"]
 
 
 def test_a_source_inside_the_host_has_its_own_bounds_beside_those_of_the_settings() -> None:

@@ -167,6 +167,8 @@ def _policy(name: str, make: Callable[[Any, Making], Policy]) -> Callable[[Makin
 
 def _known(making: Making, name: str, options: Options) -> Policy | None:
     known = making.known.get(name)
+    if isinstance(known, Batch) and not known.suits(making.site.contract):
+        return None
     return known if known is not None and getattr(known, "options", None) == options else None
 
 

@@ -65,8 +65,12 @@ class Batch:
         self.counts = {"gathered": 0, "alone": 0, "sent": 0, "split": 0, "left": 0, "late": 0, "torn": 0}
         self.open: dict[Key, Gathering] = {}
         self.flying = 0
-        items = list_of(contract)
-        self.splicers: Mapping[Codec, Splicer] = {codec: make(items) for codec, make in SPLICERS.items()}
+        self.items = list_of(contract)
+        self.splicers: Mapping[Codec, Splicer] = {codec: make(self.items) for codec, make in SPLICERS.items()}
+
+    def suits(self, contract: Contract) -> bool:
+        """Whether it can go on with a function that has this contract now."""
+        return not fits(contract) and list_of(contract) == self.items
 
     def state(self) -> Mapping[str, object]:
         """Calls that wait for others, batches that gather, and those that are on their way."""

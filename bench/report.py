@@ -41,6 +41,10 @@ NAMES = {
     "rss_mb": "resident MB",
     "pss_mb": "proportional MB",
     "uss_mb": "its own MB",
+    "zygote_mb": "zygote MB",
+    "processes": "processes",
+    "host_fds": "host descriptors",
+    "zygote_fds": "zygote descriptors",
 }
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
-import threading
 import time
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
@@ -145,6 +144,11 @@ def zygote_of(pool: Pool) -> int:
     zygote = nursery_of(pool).zygote
     assert zygote is not None
     return zygote.pid
+
+
+def begun(pool: Pool) -> int:
+    """How many calls have entered their functions: one that has not when its worker dies is given to another."""
+    return sum(len(worker.begun()) for worker in pool.staff)
 
 
 def test_nothing_that_a_call_leaves_behind_is_seen_by_the_next(forked: BlockingProject) -> None:
@@ -334,7 +338,7 @@ async def test_a_zygote_that_is_killed_costs_the_calls_of_its_children_only(fork
     pool = pool_of(host_of(forking), "work")
     first = zygote_of(pool)
     running = [asyncio.ensure_future(forking.work.nap(s=30.0)) for _ in range(4)]
-    await soon(lambda: pool.at_work == 4)
+    await soon(lambda: begun(pool) == 4)
     below = descendants(first)
     assert len(below) >= 4
     waiting = asyncio.ensure_future(forking.work.double(n=4))
@@ -373,19 +377,16 @@ async def test_a_zygote_that_is_stopped_is_replaced(forking: AsyncProject, monke
     assert not alive(first)
 
 
-def test_a_child_that_is_killed_in_mid_call_is_that_callers_loss_alone(forked: BlockingProject) -> None:
-    pool = pool_of(host_of(forked), "work")
-
-    def kill() -> None:
-        until(lambda: pool.at_work)
-        (running,) = [worker.pid for worker in pool.staff if worker.in_flight]
-        os.kill(running, signal.SIGKILL)
-
-    threading.Thread(target=kill).start()
+async def test_a_child_that_is_killed_in_mid_call_is_that_callers_loss_alone(forking: AsyncProject) -> None:
+    pool = pool_of(host_of(forking), "work")
+    call = asyncio.ensure_future(forking.work.nap(s=30.0))
+    await soon(lambda: begun(pool))
+    (running,) = [worker.pid for worker in pool.staff if worker.in_flight]
+    os.kill(running, signal.SIGKILL)
     with pytest.raises(Unavailable, match="signal 9") as fault:
-        forked.work.nap(s=30.0)
+        await call
     assert fault.value.started is Started.YES
-    assert forked.work.double(n=2) == 4
+    assert await forking.work.double(n=2) == 4
 
 
 async def test_many_calls_leave_no_process_no_descriptor_and_no_memory(forking: AsyncProject) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import marshal
 import signal
 import socket
 import subprocess
@@ -96,7 +95,7 @@ class Zygote(Guest):
         ours, wire = socket.socketpair()
         line, control = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         with wire, control, (self.folder / "child.txt").open("ab") as printed:
-            data = orders.START + marshal.dumps(("DRAGOMAN_WIRE_FD",))
+            data = orders.START + b"DRAGOMAN_WIRE_FD"
             fds = [control.fileno(), printed.fileno(), printed.fileno(), wire.fileno()]
             socket.send_fds(self.orders, [data], fds)
         child = Forked(ours, line, self.names)

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import asyncio
 import errno
-import marshal
 import os
 from typing import TYPE_CHECKING
 
@@ -67,7 +66,7 @@ class ForkConfinement:
             self.children[number] = child
             self._ordered_at[number] = self._loop.time()
             names = (WIRE_VARIABLE, *launch.fds)
-            await self._order(marshal.dumps(names), [*theirs, wire_fd, *launch.fds.values()])
+            await self._order(" ".join(names).encode(), [*theirs, wire_fd, *launch.fds.values()])
             ordered = True
             self.forks += 1
             while theirs:

@@ -77,7 +77,8 @@ def test_open_and_connect_give_what_the_page_says() -> None:
     assert f"reply_bytes_max={connect.parameters['reply_bytes_max'].default}" in TEXT
     for face in (Remote, NativeRemote, BlockingProject):
         for name in ("call", "stream"):
-            assert list(inspect.signature(getattr(face, name)).parameters) == ["self", "function", "input", "timeout"]
+            given = list(inspect.signature(getattr(face, name)).parameters)
+            assert given == ["self", "function", "input", "timeout", "priority", "idempotency_key"]
         assert hasattr(face, "functions")
 
 

@@ -149,3 +149,10 @@ if __name__ == "__main__":
 def test_a_system_without_uvloop_has_the_loop_of_the_standard_library(path: Path) -> None:
     done = subprocess.run([sys.executable, "-c", WITHOUT, path], capture_output=True, text=True, check=True, timeout=30)
     assert done.stdout.split() == ["4", "asyncio.unix_events"]
+
+
+def test_a_caller_may_say_how_much_a_call_matters_and_which_are_the_same(project: BlockingProject) -> None:
+    assert project.call("shop.double", {"n": 3}, priority="critical", idempotency_key="k") == 6
+    assert list(project.stream("shop.count", {"n": 2}, priority="batch")) == [0, 1]
+    with pytest.raises(ValueError, match="expected critical, normal or batch"):
+        project.call("shop.double", {"n": 3}, priority="high")

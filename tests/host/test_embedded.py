@@ -95,3 +95,12 @@ def test_one_broken_source_leaves_the_others(write: Write) -> None:
 def test_what_is_no_project_is_refused_when_it_is_opened(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=r"nothing\.py"):
         dragoman.open(tmp_path / "nothing.py")
+
+
+async def test_an_async_caller_may_say_how_much_a_call_matters_and_which_are_the_same(path: Path) -> None:
+    async with dragoman.open(path) as project:
+        assert await project.call("shop.double", {"n": 3}, priority="batch", idempotency_key="k") == 6
+        with pytest.raises(ValueError, match="expected critical, normal or batch"):
+            await project.call("shop.double", {"n": 3}, priority="high")
+        with pytest.raises(ValueError, match="printable ASCII"):
+            await anext(project.stream("shop.count", {"n": 3}, idempotency_key="\n"))

@@ -67,7 +67,7 @@ class Death(NamedTuple):
 def raised(project: BlockingProject, function: str, value: dict[str, Any] | None = None, **options: float) -> Fault:
     """The fault of a call."""
     with pytest.raises(Fault) as caught:
-        project.call(function, value, **options)
+        project.call(function, value, timeout=timeout)
     return caught.value
 
 

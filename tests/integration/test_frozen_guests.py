@@ -96,10 +96,10 @@ def starts(project: BlockingProject) -> dict[str, int]:
     return {pool.source: pool.starts for pool in host_of(project).pools()}
 
 
-def raised(project: BlockingProject, function: str, value: dict[str, Any], **options: float) -> Fault:
+def raised(project: BlockingProject, function: str, value: dict[str, Any], *, timeout: float | None = None) -> Fault:
     """The fault of a call."""
     with pytest.raises(Fault) as caught:
-        project.call(function, value, **options)
+        project.call(function, value, timeout=timeout)
     return caught.value
 
 

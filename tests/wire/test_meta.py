@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dragoman.core.call import Trace
+from dragoman.core.call import Priority, Trace
 from dragoman.wire import meta
 from dragoman.wire.fault import ProtocolFault
 
@@ -61,3 +61,29 @@ def test_text_that_the_other_side_would_refuse_is_not_sent() -> None:
         meta.encode(call_id="a\nb")
     with pytest.raises(ValueError, match="unprintable"):
         meta.encode(function="a.b\t")
+
+
+@given(st.sampled_from([None, *Priority]), st.one_of(st.just(""), PRINTABLE))
+def test_marks_survive_the_way_behind_the_other_entries(priority: Priority | None, key: str) -> None:
+    entries = meta.decode(meta.encode(function="s.f") + meta.encode_marks(priority, key))
+    assert (entries.function, entries.priority, entries.idempotency_key) == ("s.f", priority, key)
+
+
+@pytest.mark.parametrize(
+    "data", [b"\x08\x00\x00", b"\x08\x01\x00\x03", b"\x08\x02\x00\x00\x00", b"\x09\x00\x00", b"\x09\x01\x00\n"]
+)
+def test_marks_that_break_their_rule_are_a_protocol_fault(data: bytes) -> None:
+    with pytest.raises(ProtocolFault):
+        meta.decode(data)
+
+
+def test_a_key_that_cannot_travel_is_refused_where_it_is_sent() -> None:
+    for key in ("x" * 256, "é", "a\n"):
+        with pytest.raises(ValueError, match=r"bytes|ascii|unprintable"):
+            meta.encode_marks(None, key)
+
+
+def test_a_meta_with_a_key_is_not_kept() -> None:
+    data = meta.encode(function="kept.not") + meta.encode_marks(None, "k")
+    meta.decode(data)
+    assert not meta.names_function(data)

@@ -159,3 +159,11 @@ def test_how_much_a_call_matters_holds_for_the_calls_that_it_makes(
     calling.priority, call.priority = outer, own
     GuestCall("s.g", b"{}", Codec.JSON, Codec.JSON, 0.0, None, 1, calling).tie(call)
     assert call.priority == priority
+
+
+def test_a_guest_may_say_itself_how_much_its_call_matters_and_which_are_the_same() -> None:
+    calling, call = make_call("f"), make_call("g")
+    calling.priority = Priority.CRITICAL
+    said = GuestCall("s.g", b"{}", Codec.JSON, Codec.JSON, 0.0, None, 1, calling, None, "", None, Priority.BATCH, "k")
+    said.tie(call)
+    assert (call.priority, call.idempotency_key) == (Priority.BATCH, "k")

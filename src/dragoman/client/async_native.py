@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import asynccontextmanager
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from dragoman.client.async_link import AsyncLink
 from dragoman.client.exchange import CONNECT_S_MAX
 from dragoman.client.face import Name
 from dragoman.client.listing import read_functions
+from dragoman.client.marks import marks_of
 from dragoman.client.native import RESENDS_MAX, Tries, closed, patience_of
 from dragoman.client.wired import LISTING, ask, ask_json, checked, may_go_again, value_of
 from dragoman.core.clock import SystemClock
@@ -57,13 +59,25 @@ class AsyncNative:
         """Awaited: the functions by full name, with what they promise. Raises the `Fault` of the asking."""
         return self._functions()
 
-    async def call(self, function: str, /, input: Any = None, *, timeout: float | None = None) -> Any:  # noqa: A002, ASYNC109 - the public words; the host keeps the deadline too
+    async def call(
+        self,
+        function: str,
+        /,
+        input: Any = None,  # noqa: A002 - the public word
+        *,
+        timeout: float | None = None,  # noqa: ASYNC109 - the host keeps the deadline too
+        priority: str | None = None,
+        idempotency_key: str | None = None,
+    ) -> Any:
         """Call a function by its full name; its result. `timeout`, in seconds, may only shorten the function's own.
+
+        `priority` is `"critical"`, `"normal"` or `"batch"`, where it is not to be the function's. Calls with the same
+        `idempotency_key` are one, where the host keeps keys: who repeats one gets the first answer.
 
         A streaming function's items come as a list. Bytes as the whole input go as they are, to a function that takes
         raw bytes. Raises the call's `Fault`.
         """
-        codec, body = await self.exchange(ask(function, input), timeout)
+        codec, body = await self.exchange(ask(function, input, marks_of(priority, idempotency_key)), timeout)
         return value_of(checked(body, self._endpoint.reply_bytes_max, function), codec, function, input)
 
     def stream(
@@ -73,18 +87,22 @@ class AsyncNative:
         input: Any = None,  # noqa: A002 - the public word
         *,
         timeout: float | None = None,
+        priority: str | None = None,
+        idempotency_key: str | None = None,
     ) -> AsyncGenerator[Any]:
         """Call a streaming function and iterate over its items as they come. Raises the call's `Fault`.
 
         Closing the generator before its end cancels the call.
         """
-        return self.iterate(ask, function, input, timeout)
+        return self.iterate(
+            partial(ask, function, input, marks_of(priority, idempotency_key)), function, input, timeout
+        )
 
     async def iterate(
-        self, asking: Callable[[str, Any], Asked], function: str, value: Any, timeout_s: float | None
+        self, asking: Callable[[], Asked], function: str, value: Any, timeout_s: float | None
     ) -> AsyncGenerator[Any]:
         """As `stream`, where `asking` makes the call of a function and its input."""
-        asked, patience = asking(function, value), patience_of(function, timeout_s, self._clock)
+        asked, patience = asking(), patience_of(function, timeout_s, self._clock)
         link = await self._reach(patience)
         call_id, slot = await link.begin(asked, patience.remaining_s(self._clock.monotonic()), stream=True)
         try:

@@ -16,10 +16,12 @@ from dragoman.client.exchange import (
     call_request,
     checked_timeout,
     function_request,
+    marked,
 )
 from dragoman.client.face import Name
 from dragoman.client.lines import async_lines
 from dragoman.client.listing import Listed, read_function, read_functions
+from dragoman.client.marks import marks_of
 from dragoman.client.trouble import ERRORS, fault_of
 from dragoman.core.clock import SystemClock
 from dragoman.core.fault import Draining, Fault, NotFound, Started, Unimplemented
@@ -58,15 +60,29 @@ class AsyncRemote:
         """Awaited: the functions by full name, with what they promise. Raises the `Fault` of the asking."""
         return self._functions()
 
-    async def call(self, function: str, /, input: Any = None, *, timeout: float | None = None) -> Any:  # noqa: A002, ASYNC109 - the public words; the host keeps the deadline too
+    async def call(
+        self,
+        function: str,
+        /,
+        input: Any = None,  # noqa: A002 - the public word
+        *,
+        timeout: float | None = None,  # noqa: ASYNC109 - the host keeps the deadline too
+        priority: str | None = None,
+        idempotency_key: str | None = None,
+    ) -> Any:
         """Call a function by its full name; its result. `timeout`, in seconds, may only shorten the function's own.
+
+        `priority` is `"critical"`, `"normal"` or `"batch"`, where it is not to be the function's. Calls with the same
+        `idempotency_key` are one, where the host keeps keys: who repeats one gets the first answer.
 
         A streaming function's items come as a list. Bytes as the whole input go as they are, to a function that takes
         raw bytes. Raises the call's `Fault`.
         """
+        marks = marks_of(priority, idempotency_key)
         patience = Patience(function, checked_timeout(timeout), self._clock.monotonic())
         listed = await self._learn(function, patience)
         request = call_request(function, input, listed, self._remaining_s(patience), streamed=False)
+        request = marked(request, marks)
         incoming = Incoming(function, listed, self._endpoint.reply_bytes_max, input)
         if request.upgrades:
             return [value async for value in self._both(request, incoming, patience)]
@@ -84,16 +100,20 @@ class AsyncRemote:
         input: Any = None,  # noqa: A002 - the public word
         *,
         timeout: float | None = None,  # noqa: ASYNC109 - the host keeps the deadline too
+        priority: str | None = None,
+        idempotency_key: str | None = None,
     ) -> AsyncGenerator[Any]:
         """Call a streaming function and iterate over its items as they come. Raises the call's `Fault`.
 
         Closing the generator before its end cancels the call.
         """
+        marks = marks_of(priority, idempotency_key)
         patience = Patience(function, checked_timeout(timeout), self._clock.monotonic())
         listed = await self._learn(function, patience)
         if listed is not None and not listed.contract.streaming:
             raise Unimplemented(f"{function} does not stream; call it", function=function)
         request = call_request(function, input, listed, self._remaining_s(patience), streamed=True)
+        request = marked(request, marks)
         incoming = Incoming(function, listed, self._endpoint.reply_bytes_max)
         if request.upgrades:
             async with aclosing(self._both(request, incoming, patience)) as values:

@@ -18,6 +18,7 @@ from dragoman.client.events import Event, EventReader, TooLarge
 from dragoman.client.failure import PROBLEM_BYTES_MAX, media_type, read_failure, read_fault
 from dragoman.client.lines import TYPE as LINES_TYPE
 from dragoman.client.lines import query_of
+from dragoman.client.marks import NONE
 from dragoman.client.outflow import take_stream
 from dragoman.client.value import draft, encode_input, packed, tables
 from dragoman.contract import codec
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterable, Iterator, Mapping
 
     from dragoman.client.listing import Listed
+    from dragoman.client.marks import Marks
     from dragoman.contract.function import Contract
 
 CONNECT_S_MAX = 10.0
@@ -132,6 +134,11 @@ def _body(value: Any, contract: Contract | None) -> tuple[bytes, Codec]:
         if is_table_value(alone) and (not name or name in contract.input.get("properties", {})):
             return bytes(whole(draft(alone))), Codec.ARROW
     return encode_input(packed(value, tables_of(contract.input)))
+
+
+def marked(request: Request, marks: Marks) -> Request:
+    """The same request, with what its caller says of the call."""
+    return request if marks is NONE else replace(request, headers={**request.headers, **marks.headers()})
 
 
 def function_request(function: str) -> Request:

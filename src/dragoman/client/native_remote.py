@@ -10,6 +10,7 @@ import asyncio
 import contextlib
 import socket
 import threading
+from functools import partial
 from typing import TYPE_CHECKING, Any, Self
 
 from dragoman.client.async_native import AsyncNative
@@ -17,6 +18,7 @@ from dragoman.client.exchange import CONNECT_S_MAX
 from dragoman.client.face import Name
 from dragoman.client.link import Link
 from dragoman.client.listing import read_function, read_functions
+from dragoman.client.marks import marks_of
 from dragoman.client.native import RESENDS_MAX, Tries, closed, patience_of
 from dragoman.client.wired import FUNCTION, LISTING, ask_blocking, ask_json, checked, may_go_again, value_of
 from dragoman.contract import codec as codecs
@@ -30,6 +32,7 @@ if TYPE_CHECKING:
     from types import TracebackType
 
     from dragoman.client.exchange import Patience
+    from dragoman.client.marks import Marks
     from dragoman.client.native import NativeEndpoint
     from dragoman.client.wired import Asked
     from dragoman.contract.function import Contract
@@ -95,21 +98,43 @@ class NativeRemote:
         asked = ask_json(FUNCTION, codecs.encode({"name": function}, Codec.JSON))
         return read_function(self._way.exchange(asked, timeout)[1]).contract
 
-    def call(self, function: str, /, input: Any = None, *, timeout: float | None = None) -> Any:  # noqa: A002 - the public word
+    def call(
+        self,
+        function: str,
+        /,
+        input: Any = None,  # noqa: A002 - the public word
+        *,
+        timeout: float | None = None,
+        priority: str | None = None,
+        idempotency_key: str | None = None,
+    ) -> Any:
         """Call a function by its full name; its result. `timeout`, in seconds, may only shorten the function's own.
+
+        `priority` is `"critical"`, `"normal"` or `"batch"`, where it is not to be the function's. Calls with the same
+        `idempotency_key` are one, where the host keeps keys: who repeats one gets the first answer.
 
         A streaming function's items come as a list. Bytes as the whole input go as they are, to a function that takes
         raw bytes. Raises the call's `Fault`.
         """
-        codec, body = self._way.exchange(ask_blocking(function, input), timeout)
+        asked = ask_blocking(function, input, marks_of(priority, idempotency_key))
+        codec, body = self._way.exchange(asked, timeout)
         return value_of(checked(body, self._endpoint.reply_bytes_max, function), codec, function, input)
 
-    def stream(self, function: str, /, input: Any = None, *, timeout: float | None = None) -> Generator[Any]:  # noqa: A002 - the public word
+    def stream(
+        self,
+        function: str,
+        /,
+        input: Any = None,  # noqa: A002 - the public word
+        *,
+        timeout: float | None = None,
+        priority: str | None = None,
+        idempotency_key: str | None = None,
+    ) -> Generator[Any]:
         """Call a streaming function and iterate over its items as they come. Raises the call's `Fault`.
 
         Closing the generator before its end, or dropping it, cancels the call.
         """
-        return self._way.stream(function, input, timeout)
+        return self._way.stream(function, input, timeout, marks_of(priority, idempotency_key))
 
 
 class Straight:
@@ -138,9 +163,9 @@ class Straight:
                 if link.usable or tries > RESENDS_MAX or not may_go_again(fault, asked):
                     raise
 
-    def stream(self, function: str, value: Any, timeout_s: float | None) -> Generator[Any]:
+    def stream(self, function: str, value: Any, timeout_s: float | None, marks: Marks) -> Generator[Any]:
         """Iterate over a stream."""
-        asked, patience = ask_blocking(function, value), patience_of(function, timeout_s, self._clock)
+        asked, patience = ask_blocking(function, value, marks), patience_of(function, timeout_s, self._clock)
         link = self._reach(patience)
         call_id, slot = link.begin_stream(asked, patience)
         try:
@@ -211,9 +236,9 @@ class ThroughLoop:
         """One call, its reply's codec and body."""
         return self._run(self._open(asked.function).exchange(asked, timeout_s))
 
-    def stream(self, function: str, value: Any, timeout_s: float | None) -> Generator[Any]:
+    def stream(self, function: str, value: Any, timeout_s: float | None, marks: Marks) -> Generator[Any]:
         """Iterate over a stream."""
-        items = self._open(function).iterate(ask_blocking, function, value, timeout_s)
+        items = self._open(function).iterate(partial(ask_blocking, function, value, marks), function, value, timeout_s)
         self._streams.add(items)
         try:
             while True:

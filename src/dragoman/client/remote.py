@@ -17,10 +17,12 @@ from dragoman.client.exchange import (
     call_request,
     checked_timeout,
     function_request,
+    marked,
 )
 from dragoman.client.face import Name
 from dragoman.client.lines import lines
 from dragoman.client.listing import Listed, read_function, read_functions
+from dragoman.client.marks import marks_of
 from dragoman.client.trouble import ERRORS, fault_of
 from dragoman.core.clock import SystemClock
 from dragoman.core.fault import Draining, Fault, NotFound, Unimplemented
@@ -31,6 +33,7 @@ if TYPE_CHECKING:
     from types import TracebackType
 
     from dragoman.client.endpoint import Endpoint
+    from dragoman.client.marks import Marks
     from dragoman.contract.function import Contract
 
 
@@ -103,17 +106,31 @@ class Remote:
         patience = Patience(function, checked_timeout(timeout), self._clock.monotonic())
         return self._ask(function, patience).contract
 
-    def call(self, function: str, /, input: Any = None, *, timeout: float | None = None) -> Any:  # noqa: A002 - the public word
+    def call(
+        self,
+        function: str,
+        /,
+        input: Any = None,  # noqa: A002 - the public word
+        *,
+        timeout: float | None = None,
+        priority: str | None = None,
+        idempotency_key: str | None = None,
+    ) -> Any:
         """Call a function by its full name; its result. `timeout`, in seconds, may only shorten the function's own.
+
+        `priority` is `"critical"`, `"normal"` or `"batch"`, where it is not to be the function's. Calls with the same
+        `idempotency_key` are one, where the host keeps keys: who repeats one gets the first answer.
 
         A streaming function's items come as a list. Bytes as the whole input go as they are, to a function that takes
         raw bytes. Raises the call's `Fault`.
         """
+        marks = marks_of(priority, idempotency_key)
         patience = Patience(function, checked_timeout(timeout), self._clock.monotonic())
         listed = self._learn(function, patience)
         request = call_request(function, input, listed, self._remaining_s(patience), streamed=False)
+        request = marked(request, marks)
         if request.upgrades:
-            return list(self._both(function, input, timeout))
+            return list(self._both(function, input, timeout, marks))
         incoming = Incoming(function, listed, self._endpoint.reply_bytes_max, input)
         try:
             self._whole(request, incoming, patience)
@@ -122,18 +139,29 @@ class Remote:
             self._endpoint.forget(function)
             raise
 
-    def stream(self, function: str, /, input: Any = None, *, timeout: float | None = None) -> Generator[Any]:  # noqa: A002 - the public word
+    def stream(
+        self,
+        function: str,
+        /,
+        input: Any = None,  # noqa: A002 - the public word
+        *,
+        timeout: float | None = None,
+        priority: str | None = None,
+        idempotency_key: str | None = None,
+    ) -> Generator[Any]:
         """Call a streaming function and iterate over its items as they come. Raises the call's `Fault`.
 
         Closing the generator before its end, or dropping it, cancels the call.
         """
+        marks = marks_of(priority, idempotency_key)
         patience = Patience(function, checked_timeout(timeout), self._clock.monotonic())
         listed = self._learn(function, patience)
         if listed is not None and not listed.contract.streaming:
             raise Unimplemented(f"{function} does not stream; call it", function=function)
         request = call_request(function, input, listed, self._remaining_s(patience), streamed=True)
+        request = marked(request, marks)
         if request.upgrades:
-            with closing(self._both(function, input, timeout)) as values:
+            with closing(self._both(function, input, timeout, marks)) as values:
                 yield from values
             return
         incoming = Incoming(function, listed, self._endpoint.reply_bytes_max)
@@ -142,14 +170,14 @@ class Remote:
                 yield from incoming.feed(chunk)
         incoming.finish()
 
-    def _both(self, function: str, given: Any, timeout: float | None) -> Generator[Any]:
+    def _both(self, function: str, given: Any, timeout: float | None, marks: Marks) -> Generator[Any]:
         """A stream both ways, by the other face: one thread cannot wait for both directions."""
         from dragoman.client.duplex import blocking  # noqa: PLC0415 - 12 ms of wsproto, which few calls have a use for
 
         async def values() -> AsyncGenerator[Any]:
             remote = AsyncRemote(self._endpoint)
             try:
-                async with aclosing(remote.stream(function, given, timeout=timeout)) as items:
+                async with aclosing(remote.stream(function, given, timeout=timeout, **marks.words())) as items:
                     async for item in items:
                         yield item
             finally:

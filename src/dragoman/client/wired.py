@@ -11,6 +11,7 @@ from collections.abc import AsyncIterable, Iterator
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
+from dragoman.client.marks import NONE
 from dragoman.client.outflow import Given, take_stream
 from dragoman.client.value import draft, encode_input, packed, tables
 from dragoman.contract import codec as codecs
@@ -37,6 +38,7 @@ from dragoman.wire.report import load_fault
 from dragoman.wire.state import IllegalTransition, Phase
 
 if TYPE_CHECKING:
+    from dragoman.client.marks import Marks
     from dragoman.wire.connection import Connection
 
 NAMES_MAX = 1024
@@ -65,7 +67,13 @@ class Asked(NamedTuple):
     given: Given | None = None
 
 
-def ask(function: str, value: Any) -> Asked:
+def ask(function: str, value: Any, marks: Marks = NONE) -> Asked:
+    """What to send for a call. Raises `InvalidArgument` for an input, or a name, that cannot be sent."""
+    asked = _ask(function, value)
+    return asked if marks is NONE else asked._replace(entries=asked.entries + marks.entries())
+
+
+def _ask(function: str, value: Any) -> Asked:
     """What to send for a call; a table is wanted back as one, where it can be read, and all else as it may come.
 
     Raises `InvalidArgument` for a name or an input that cannot be sent.
@@ -92,9 +100,9 @@ def ask(function: str, value: Any) -> Asked:
         return Asked(function, entries_of(function), kind | (wanted or kind << 4), body)
 
 
-def ask_blocking(function: str, value: Any) -> Asked:
+def ask_blocking(function: str, value: Any, marks: Marks = NONE) -> Asked:
     """As `ask`, from code that blocks. Raises `InvalidArgument` also for an iterator that is to be awaited."""
-    asked = ask(function, value)
+    asked = ask(function, value, marks)
     if asked.given is not None and asked.given.awaited:
         detail = f"{function} is called from code that blocks: give an ordinary iterator, not an asynchronous one"
         raise InvalidArgument(detail, started=Started.NO, function=function)

@@ -37,6 +37,18 @@ class Priority(IntEnum):
     BATCH = 2
 
 
+PRIORITIES = {each.name.lower(): each for each in Priority}
+"""By the words that callers and settings use."""
+
+
+def priority_of(word: str) -> Priority:
+    """The priority of a word. Raises `ValueError` for another."""
+    try:
+        return PRIORITIES[word]
+    except KeyError:
+        raise ValueError(f"{word[:40]!r} is no priority: expected critical, normal or batch") from None
+
+
 class Trace:
     """A W3C trace context: where this call stands in somebody's trace."""
 

@@ -12,6 +12,7 @@ import threading
 from typing import TYPE_CHECKING, Any, cast
 
 from dragoman.client.face import Name
+from dragoman.client.marks import NONE, Marks, marks_of
 from dragoman.client.outflow import Outflow, take_stream
 from dragoman.client.value import decode_reply, encode_for, gathered
 from dragoman.core.fault import Draining, Unimplemented
@@ -109,20 +110,41 @@ class BlockingProject:
         """The functions by full name, with what they promise."""
         return {name: entry.contract for name, entry in self._registry.entries.items()}
 
-    def call(self, function: str, /, input: Any = None, *, timeout: float | None = None) -> Any:  # noqa: A002 - the public word
+    def call(
+        self,
+        function: str,
+        /,
+        input: Any = None,  # noqa: A002 - the public word
+        *,
+        timeout: float | None = None,
+        priority: str | None = None,
+        idempotency_key: str | None = None,
+    ) -> Any:
         """Call a function by its full name; its result. `timeout`, in seconds, may only shorten the function's own.
+
+        `priority` is `"critical"`, `"normal"` or `"batch"`, where it is not to be the function's. Calls with the same
+        `idempotency_key` are one, where the host keeps keys: who repeats one gets the first answer.
 
         A streaming function's items come as a list. An iterator for the parameter that the function takes as a stream
         is sent item by item, from a thread of its own. Raises the call's `Fault`.
         """
-        call, service, outflow = self._ready(function, input, timeout)
+        call, service, outflow = self._ready(function, input, timeout, marks_of(priority, idempotency_key))
         with outflow or _NOTHING:
             reply = service(call).result()
             return decode_reply(reply, given=input) if reply.items is None else self._wait(gathered(reply, input))
 
-    def stream(self, function: str, /, input: Any = None, *, timeout: float | None = None) -> Generator[Any]:  # noqa: A002 - the public word
+    def stream(
+        self,
+        function: str,
+        /,
+        input: Any = None,  # noqa: A002 - the public word
+        *,
+        timeout: float | None = None,
+        priority: str | None = None,
+        idempotency_key: str | None = None,
+    ) -> Generator[Any]:
         """Call a streaming function and iterate over its items as they come. Raises the call's `Fault`."""
-        call, service, outflow = self._ready(function, input, timeout)
+        call, service, outflow = self._ready(function, input, timeout, marks_of(priority, idempotency_key))
         with outflow or _NOTHING:
             reply = service(call).result()
             stream = reply.items
@@ -135,7 +157,9 @@ class BlockingProject:
             finally:
                 self._wait(stream.aclose())
 
-    def _ready(self, function: str, value: Any, timeout_s: float | None) -> tuple[Call, Settled, Outflow | None]:
+    def _ready(
+        self, function: str, value: Any, timeout_s: float | None, marks: Marks
+    ) -> tuple[Call, Settled, Outflow | None]:
         found = self._services.get(function)
         if found is None or self._version != self._registry.version:
             found = self._find(function)
@@ -146,6 +170,8 @@ class BlockingProject:
             outflow = None if items is None else Outflow(items)
         call = self._prepare(target, *encode_for(target, value), timeout_s)
         call.input = outflow
+        if marks is not NONE:
+            marks.put(call)
         return call, service, outflow
 
     def _find(self, function: str) -> tuple[Settled, Target]:

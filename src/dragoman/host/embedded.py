@@ -9,6 +9,7 @@ from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any
 
 from dragoman.client.face import Name
+from dragoman.client.marks import NONE, Marks, marks_of
 from dragoman.client.outflow import Outflow, take_stream
 from dragoman.client.value import decode_reply, encode_for, gathered
 from dragoman.config.load import load
@@ -104,13 +105,25 @@ class AsyncProject:
         """The functions by full name, with what they promise."""
         return {name: entry.contract for name, entry in self._host.registry.entries.items()}
 
-    async def call(self, function: str, /, input: Any = None, *, timeout: float | None = None) -> Any:  # noqa: A002, ASYNC109 - the public words; the deadline is the host's to keep
+    async def call(
+        self,
+        function: str,
+        /,
+        input: Any = None,  # noqa: A002 - the public word
+        *,
+        timeout: float | None = None,  # noqa: ASYNC109 - the host keeps the deadline too
+        priority: str | None = None,
+        idempotency_key: str | None = None,
+    ) -> Any:
         """Call a function by its full name; its result. `timeout`, in seconds, may only shorten the function's own.
+
+        `priority` is `"critical"`, `"normal"` or `"batch"`, where it is not to be the function's. Calls with the same
+        `idempotency_key` are one, where the host keeps keys: who repeats one gets the first answer.
 
         A streaming function's items come as a list. An iterator, ordinary or asynchronous, for the parameter that the
         function takes as a stream is sent item by item. Raises the call's `Fault`.
         """
-        call, service, outflow = self._prepare(function, input, timeout)
+        call, service, outflow = self._prepare(function, input, timeout, marks_of(priority, idempotency_key))
         if outflow is None:
             reply = await service(call)
             return decode_reply(reply, given=input) if reply.items is None else await gathered(reply, input)
@@ -125,9 +138,11 @@ class AsyncProject:
         input: Any = None,  # noqa: A002 - the public word
         *,
         timeout: float | None = None,  # noqa: ASYNC109 - the deadline is the host's to keep
+        priority: str | None = None,
+        idempotency_key: str | None = None,
     ) -> AsyncGenerator[Any]:
         """Call a streaming function and iterate over its items as they come. Raises the call's `Fault`."""
-        call, service, outflow = self._prepare(function, input, timeout)
+        call, service, outflow = self._prepare(function, input, timeout, marks_of(priority, idempotency_key))
         with outflow or nullcontext():
             reply = await service(call)
             if reply.items is None:
@@ -138,11 +153,15 @@ class AsyncProject:
             finally:
                 await reply.items.aclose()
 
-    def _prepare(self, function: str, value: Any, timeout_s: float | None) -> tuple[Call, Service, Outflow | None]:
+    def _prepare(
+        self, function: str, value: Any, timeout_s: float | None, marks: Marks
+    ) -> tuple[Call, Service, Outflow | None]:
         entry = self._host.registry.find(function)
         target = entry.target
         value, items = take_stream(value, target.input_stream)
         call = self._host.call(target, *encode_for(target, value), timeout_s)
         outflow = None if items is None else Outflow(items)
         call.input = outflow
+        if marks is not NONE:
+            marks.put(call)
         return call, entry.service, outflow

@@ -95,6 +95,8 @@ class Meta(IntEnum):
     FUNCTION = 4
     DEPTH = 5
     MERGED = 7
+    PRIORITY = 8
+    IDEMPOTENCY_KEY = 9
 
 
 class Frame(NamedTuple):

@@ -9,7 +9,7 @@ from __future__ import annotations
 import struct
 from typing import NamedTuple
 
-from dragoman.core.call import Trace
+from dragoman.core.call import Priority, Trace
 from dragoman.wire.fault import ProtocolFault, Reason
 from dragoman.wire.frame import Meta
 
@@ -24,10 +24,14 @@ MERGED_BYTES = 4
 DEPTH_MAX = 16
 """Calls from guests may nest this deep: enough for any design, and it stops a loop while it is small."""
 
+IDEMPOTENCY_KEY_BYTES_MAX = 255
+"""A UUID has 36; nobody who keeps keys takes longer ones than this."""
+
 PLAIN_MAX = 1024
 """Metas kept decoded: most name a function and nothing else, and come again and again."""
 PLAIN_BYTES_MAX = 300
 
+_PRIORITY_MAX = int(max(Priority))
 _NO_TRACE = bytes(16)
 _NO_SPAN = bytes(8)
 
@@ -40,6 +44,8 @@ class Entries(NamedTuple):
     function: str = ""
     depth: int = 0
     merged: int = 0
+    priority: Priority | None = None
+    idempotency_key: str = ""
 
 
 def encode(trace: Trace | None = None, call_id: str = "", function: str = "", depth: int = 0, merged: int = 0) -> bytes:
@@ -59,6 +65,17 @@ def encode(trace: Trace | None = None, call_id: str = "", function: str = "", de
         _add(parts, Meta.DEPTH, bytes((depth,)), 1)
     if merged:
         _add(parts, Meta.MERGED, merged.to_bytes(MERGED_BYTES, "little"), MERGED_BYTES)
+    return b"".join(parts)
+
+
+def encode_marks(priority: Priority | None = None, idempotency_key: str = "") -> bytes:
+    """Entries of a CALL that most calls have not, to stand behind the others. Raises `ValueError` as `encode` does."""
+    parts: list[bytes] = []
+    if priority is not None:
+        _add(parts, Meta.PRIORITY, bytes((priority,)), 1)
+    if idempotency_key:
+        key = _printable(Meta.IDEMPOTENCY_KEY, idempotency_key).encode("ascii")
+        _add(parts, Meta.IDEMPOTENCY_KEY, key, IDEMPOTENCY_KEY_BYTES_MAX)
     return b"".join(parts)
 
 
@@ -107,7 +124,7 @@ def decode(data: bytes) -> Entries:
     if known is not None:
         return known
     entries = _decode(data)
-    if entries.trace is None and not entries.call_id and len(data) <= PLAIN_BYTES_MAX:
+    if not (entries.trace or entries.call_id or entries.idempotency_key) and len(data) <= PLAIN_BYTES_MAX:
         if len(_plain) >= PLAIN_MAX:
             # What is in use is back at once; keeping an order of use would cost every call for it.
             _plain.clear()
@@ -135,7 +152,17 @@ def _decode(data: bytes) -> Entries:
         _text(found, Meta.FUNCTION, FUNCTION_BYTES_MAX, "utf-8"),
         depth[0],
         int.from_bytes(merged, "little"),
+        _priority(found.get(Meta.PRIORITY)),
+        _text(found, Meta.IDEMPOTENCY_KEY, IDEMPOTENCY_KEY_BYTES_MAX),
     )
+
+
+def _priority(value: bytes | None) -> Priority | None:
+    if value is None:
+        return None
+    if len(value) != 1 or value[0] > _PRIORITY_MAX:
+        raise ProtocolFault(Reason.META, f"PRIORITY of {value[:8].hex()}; it is one byte, 0 to {_PRIORITY_MAX}")
+    return Priority(value[0])
 
 
 def _trace(value: bytes | None) -> Trace | None:

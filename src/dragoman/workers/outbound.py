@@ -53,6 +53,8 @@ class GuestCall:
     call: Call | None = None
     call_id: str = ""
     input: Input | None = None
+    priority: Priority | None = None
+    idempotency_key: str = ""
 
     def tie(self, call: Call) -> None:
         """Keep that the caller waits for this call, which gets what belongs to the chain."""
@@ -61,12 +63,15 @@ class GuestCall:
         caller = self.caller
         call.ties = Ties(caller)
         call.caller = ""
+        call.idempotency_key = self.idempotency_key
+        if self.priority is not None:
+            call.priority = self.priority
         if caller is None:
             return
         caller.ties = caller.ties or Ties()
         caller.ties.waits_for.add(call)
         call.caller = caller.caller or caller.target.name
-        if caller.priority != Priority.NORMAL:
+        if self.priority is None and caller.priority != Priority.NORMAL:
             # How much a call matters holds for all that is done for it (Site Reliability Engineering, ch. 21).
             call.priority = caller.priority
 
@@ -135,6 +140,8 @@ class Outbound:
             self._caller(entries.depth, entries.call_id),
             call_id=entries.call_id,
             input=self._input_of(frame),
+            priority=entries.priority,
+            idempotency_key=entries.idempotency_key,
         )
         pending = self._route(request)
         self._pending[frame.call] = pending

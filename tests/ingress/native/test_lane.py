@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
+from functools import partial
 from pathlib import Path
 
-from dragoman.core.call import Codec, Trace
+from dragoman.client.connecting import connect
+from dragoman.core.call import Codec, Priority, Trace
 from dragoman.core.fault import Code, Started
 from dragoman.wire.meta import DEPTH_MAX
 
@@ -19,6 +22,18 @@ async def test_what_the_frame_says_is_what_the_function_gets(stand: Booth, calle
     assert abs(call.deadline - call.arrived_at - 0.9) < 1e-6
     assert call.trace is not None
     assert (call.trace.trace_id, call.trace.span_id, call.trace.state) == (b"\x01" * 16, b"\x07" * 8, "a=b")
+
+
+async def test_clients_say_how_much_a_call_matters_and_which_are_the_same(stand: Booth) -> None:
+    remote = connect(f"unix://{stand.path}")
+    blocking = partial(remote.call, "fn.echo", b"1", priority="critical", idempotency_key="k-1")
+    assert await asyncio.to_thread(blocking) == b"1"
+    await asyncio.to_thread(remote.close)
+    async with connect(f"unix://{stand.path}") as awaited:
+        assert await awaited.call("fn.echo", b"2", priority="batch", idempotency_key="k-2") == b"2"
+        assert await awaited.call("fn.echo", b"3") == b"3"
+    said = [(call.priority, call.idempotency_key) for call in stand.calls]
+    assert said == [(Priority.CRITICAL, "k-1"), (Priority.BATCH, "k-2"), (Priority.NORMAL, "")]
 
 
 async def test_a_caller_shortens_the_functions_own_time_and_never_extends_it(stand: Booth, caller: Caller) -> None:

@@ -13,9 +13,11 @@ from urllib.parse import unquote_to_bytes
 from dragoman.core.fault import Fault, InvalidArgument, PermissionDenied, Unimplemented
 from dragoman.core.units import duration
 from dragoman.ingress.http.doors import CALL_PREFIX
+from dragoman.ingress.http.marks import IDEMPOTENCY_KEY, MARKS, read_key, read_priority
 from dragoman.ingress.http.negotiation import Plan, plan
 
 if TYPE_CHECKING:
+    from dragoman.core.call import Priority
     from dragoman.ingress.http.doors import Door, Doors
 
 TARGET_BYTES_MAX = 8 * 1024
@@ -43,7 +45,8 @@ class Head:
 
     `body_bytes` is -1 where the length is not known beforehand, `timeout_s` the function's own or what the caller asks
     for if that is less. `caller` is who calls where a header says so, else empty. `fresh` asks for an answer that was
-    not kept, `if_none_match` says which answers the client has.
+    not kept, `if_none_match` says which answers the client has. `marked` says that there is a `priority`, or an
+    `idempotency_key`.
     """
 
     __slots__ = (
@@ -54,12 +57,15 @@ class Head:
         "content_type",
         "door",
         "fresh",
+        "idempotency_key",
         "if_none_match",
         "keep_alive",
+        "marked",
         "method",
         "path",
         "personal",
         "plan",
+        "priority",
         "query",
         "refusal",
         "timeout_s",
@@ -81,6 +87,9 @@ class Head:
         self.body_bytes = 0
         self.if_none_match = b""
         self.fresh = False
+        self.marked = False
+        self.priority: Priority | None = None
+        self.idempotency_key = ""
         self.wants_continue = False
         self.personal = False
         self.door: Door | None = None
@@ -102,6 +111,7 @@ class Head:
             and self.body_bytes >= 0
             and not self.feeds
             and not (self.wants_continue or self.personal or self.traceparent or self.tracestate)
+            and not self.idempotency_key
         )
 
     def read(self, headers: list[tuple[bytes, bytes]], doors: Doors, body_bytes_max: int) -> None:
@@ -143,6 +153,8 @@ class Head:
             self.wants_continue = value.lower() == b"100-continue"
         elif name in PERSONAL:
             self.personal = True
+        elif name in MARKS:
+            self._read_mark(name, value)
         elif name == b"cache-control":
             self.fresh = self.fresh or wants_anew(value)
         elif name == b"if-none-match":
@@ -154,6 +166,19 @@ class Head:
         elif name == b"content-encoding" and value.lower() not in (b"", b"identity"):
             fault = InvalidArgument("a compressed body is not read here; send it plain")
             raise Refusal(fault, 415, reason="media_type")
+
+    def _read_mark(self, name: bytes, value: bytes) -> None:
+        self.marked = True
+        try:
+            if name == IDEMPOTENCY_KEY:
+                key = read_key(value)
+                if self.idempotency_key not in ("", key):
+                    raise ValueError("there are two Idempotency-Key headers that differ")  # noqa: TRY301 - as the others
+                self.idempotency_key = key
+            else:
+                self.priority = read_priority(value)
+        except ValueError as error:
+            raise Refusal(InvalidArgument(str(error)), reason="headers") from None
 
     def _find_door(self, doors: Doors) -> None:
         if self.path == b"*":

@@ -70,6 +70,10 @@ class Request:
         if self.lines is not None:
             call.input = self.lines.items
         call.fresh = head.fresh
+        if head.marked:
+            call.idempotency_key = head.idempotency_key
+            if head.priority is not None:
+                call.priority = head.priority
         return call
 
     def _fields(self, door: Door) -> bytes:

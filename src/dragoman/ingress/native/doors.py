@@ -88,7 +88,7 @@ class Doors:
         if door is None:
             raise self._missing(entries.function)
         found = door, entries
-        if entries.trace is None and not entries.call_id and len(meta) <= KNOWN_BYTES_MAX:
+        if not (entries.trace or entries.call_id or entries.idempotency_key) and len(meta) <= KNOWN_BYTES_MAX:
             if len(self._known) >= KNOWN_MAX:
                 # What is in use is back at once; keeping an order of use would cost every call for it.
                 self._known.clear()

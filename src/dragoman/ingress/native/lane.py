@@ -83,6 +83,9 @@ class NativeLane:
         )
         call.depth = entries.depth
         call.public_id = entries.call_id
+        call.idempotency_key = entries.idempotency_key
+        if entries.priority is not None:
+            call.priority = entries.priority
         if entries.trace is not None:
             call.trace = self._tracer.child(entries.trace)
         elif self._tracer.sampling:

@@ -64,7 +64,9 @@ class Death(NamedTuple):
     why: str
 
 
-def raised(project: BlockingProject, function: str, value: dict[str, Any] | None = None, **options: float) -> Fault:
+def raised(
+    project: BlockingProject, function: str, value: dict[str, Any] | None = None, *, timeout: float | None = None
+) -> Fault:
     """The fault of a call."""
     with pytest.raises(Fault) as caught:
         project.call(function, value, timeout=timeout)

@@ -33,6 +33,12 @@ def test_a_layer_that_loses_the_reply_is_not_measured() -> None:
 def test_all_are_compared_in_one_table() -> None:
     (found,) = layers.run(Plan(turns=1, seconds=0.1, calls=20, quick=True))
     peers = [layers.called(layer, peer) for layer, peers in layered.PEERS.items() for peer in peers]
-    assert [row.contestant for row in found.rows] == [*layered.OURS, layered.KEPT, layered.GUARDED, *peers]
+    assert [row.contestant for row in found.rows] == [
+        *layered.OURS,
+        layered.KEPT,
+        layered.GATHERED,
+        layered.GUARDED,
+        *peers,
+    ]
     assert not [note for note in found.notes if "not measured" in note]
     assert len(found.targets) == len(peers)

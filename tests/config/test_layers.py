@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from dragoman.config.layers import LAYERS, OPTIONS, TABLES, options_of
+from dragoman.config.layers import LAYERS, TABLES, options_class, options_of
 from dragoman.config.load import parse_project
 from dragoman.config.project import Project
 from dragoman.config.setting import Setting
@@ -37,7 +37,7 @@ STATS = '[sources.stats]\npath = "stats.py"\n'
 
 @pytest.mark.parametrize("layer", TABLES)
 def test_every_option_of_a_layer_can_be_set(layer: str) -> None:
-    kind = OPTIONS[layer]
+    kind = options_class(layer)
     assert dataclasses.is_dataclass(kind)
     known = {field.name for field in dataclasses.fields(kind)}
     assert {setting.field.rpartition(".")[2] for setting in TABLES[layer]} - {""} == known
@@ -48,7 +48,7 @@ def test_the_documented_default_of_a_layer_is_the_real_one(setting: Setting) -> 
     _, layer, field = setting.field.split(".")
     if not field or setting.key in DERIVED:
         return
-    real = getattr(OPTIONS[layer](), field)
+    real = getattr(options_class(layer)(), field)
     if setting.default == "none":
         assert not real
         return

@@ -16,7 +16,7 @@ import pytest
 from prometheus_client import Metric
 from prometheus_client.parser import text_string_to_metric_families
 
-from dragoman.config.layers import OPTIONS
+from dragoman.config.layers import TABLES, options_class
 from dragoman.config.project import FunctionSettings, Source
 from dragoman.contract.batch import Batch
 from dragoman.contract.function import Contract
@@ -142,11 +142,11 @@ def test_every_event_of_a_layer_is_on_the_page() -> None:
         bare(layer): {*re.findall(r"`(\w+)`", events), *re.findall(r"`(\w+)`", values)}
         for layer, events, values in read_table(PAGE, "Layer", "Events", "Values")
     }
-    assert said.keys() == OPTIONS.keys()
+    assert said.keys() == TABLES.keys()
     contract = Contract("f", input=LISTS, output={"type": "array"}, batch=Batch())
     source = Source("s", "guest", Path("/"))
     target = target_of("s.f", source, contract, 0, FunctionSettings(timeout_s=1.0))
-    options = {name: kind() for name, kind in OPTIONS.items() if name != "fallback"} | {
+    options = {name: options_class(name)() for name in TABLES if name != "fallback"} | {
         "fallback": FallbackOptions(value=b"1"),
         "bulkhead": BulkheadOptions(1),
         "rate": RateOptions(1.0),

@@ -1,9 +1,11 @@
+from __future__ import annotations
+
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
-from dragoman.config.layers import Options
 from dragoman.config.load import parse_project
 from dragoman.config.project import Project, Source
 from dragoman.config.written import declared as said
@@ -17,6 +19,10 @@ from dragoman.policies.chaos import ChaosOptions
 from dragoman.policies.hedge import HedgeOptions
 from dragoman.policies.idempotency import IdempotencyOptions
 from dragoman.policies.retry import RetryOptions
+
+if TYPE_CHECKING:
+    from dragoman.config.layers import Options
+
 
 STATS = '[sources.stats]\npath = "stats.py"\n'
 

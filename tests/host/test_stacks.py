@@ -1,12 +1,15 @@
+from __future__ import annotations
+
 import asyncio
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
-from dragoman.config.layers import OPTIONS, Options
+from dragoman.config.layers import TABLES
 from dragoman.config.project import Source
 from dragoman.contract.function import Contract
 from dragoman.core.call import Call, Reply
@@ -23,6 +26,10 @@ from dragoman.policies.bulkhead import Bulkhead, BulkheadOptions
 from dragoman.policies.retry import RetryOptions
 from dragoman.policies.surroundings import Surroundings
 from dragoman.workers.options import PoolOptions
+
+if TYPE_CHECKING:
+    from dragoman.config.layers import Options
+
 
 CONTRACT = Contract(
     "count",
@@ -114,7 +121,7 @@ def test_the_table_names_each_layer_once_and_says_why_it_stands_there() -> None:
     names = [line.name for line in STACK]
     assert len(set(names)) == len(names)
     assert all(line.why for line in STACK)
-    assert [name for name in names if name in OPTIONS] == [name for name in OPTIONS if name in names]
+    assert [name for name in names if name in TABLES] == list(TABLES)
 
 
 def test_only_what_is_configured_is_in_the_stack() -> None:

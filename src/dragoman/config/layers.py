@@ -9,39 +9,40 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, TypeAlias
 
+from dragoman import policies
 from dragoman.config.kinds import Duration, Flag, Kind, Names, Size, Text, Whole
 from dragoman.config.measures import Codes, Json, Number, OneCode, Rate, percentile, share
 from dragoman.config.setting import ALL, EXEC, GB, KB, Setting
-from dragoman.policies.batch import BatchOptions
-from dragoman.policies.breaker import BreakerOptions
-from dragoman.policies.bulkhead import BulkheadOptions
-from dragoman.policies.cache import CacheOptions
-from dragoman.policies.chaos import ChaosOptions
-from dragoman.policies.coalesce import CoalesceOptions
-from dragoman.policies.fallback import FallbackOptions
-from dragoman.policies.hedge import HedgeOptions
-from dragoman.policies.idempotency import IdempotencyOptions
-from dragoman.policies.rate import RateOptions
-from dragoman.policies.retry import RetryOptions
-from dragoman.policies.shed import ShedOptions
 
 if TYPE_CHECKING:
     from dragoman.config.written import Writings
+    from dragoman.policies.batch import BatchOptions
+    from dragoman.policies.breaker import BreakerOptions
+    from dragoman.policies.bulkhead import BulkheadOptions
+    from dragoman.policies.cache import CacheOptions
+    from dragoman.policies.chaos import ChaosOptions
+    from dragoman.policies.coalesce import CoalesceOptions
+    from dragoman.policies.fallback import FallbackOptions
+    from dragoman.policies.hedge import HedgeOptions
+    from dragoman.policies.idempotency import IdempotencyOptions
+    from dragoman.policies.rate import RateOptions
+    from dragoman.policies.retry import RetryOptions
+    from dragoman.policies.shed import ShedOptions
 
-Options: TypeAlias = (
-    BatchOptions
-    | BreakerOptions
-    | BulkheadOptions
-    | CacheOptions
-    | ChaosOptions
-    | CoalesceOptions
-    | FallbackOptions
-    | HedgeOptions
-    | IdempotencyOptions
-    | RateOptions
-    | RetryOptions
-    | ShedOptions
-)
+    Options: TypeAlias = (
+        BatchOptions
+        | BreakerOptions
+        | BulkheadOptions
+        | CacheOptions
+        | ChaosOptions
+        | CoalesceOptions
+        | FallbackOptions
+        | HedgeOptions
+        | IdempotencyOptions
+        | RateOptions
+        | RetryOptions
+        | ShedOptions
+    )
 
 IN_FLIGHT_MAX = 1_000_000
 """Calls in flight of one function; more than sockets that one process may have."""
@@ -265,20 +266,11 @@ TABLES: Mapping[str, tuple[Setting, ...]] = {
 
 LAYERS = tuple(setting for table in TABLES.values() for setting in table)
 
-OPTIONS: Mapping[str, Callable[..., Options]] = {
-    "fallback": FallbackOptions,
-    "rate": RateOptions,
-    "idempotency": IdempotencyOptions,
-    "cache": CacheOptions,
-    "coalesce": CoalesceOptions,
-    "shed": ShedOptions,
-    "retry": RetryOptions,
-    "hedge": HedgeOptions,
-    "breaker": BreakerOptions,
-    "chaos": ChaosOptions,
-    "bulkhead": BulkheadOptions,
-    "batch": BatchOptions,
-}
+
+def options_class(layer: str) -> Callable[..., Options]:
+    """What makes the options of a layer. Its module is imported with it: a host does without those that are not set."""
+    return getattr(policies, f"{layer.capitalize()}Options")
+
 
 REQUIRED: Mapping[str, tuple[str, ...]] = {
     "rate": ("rate.limit", "rate.caller_limit", "rate.total_limit"),
@@ -323,7 +315,7 @@ def _options(layer: str, writings: Writings) -> Options:
     if layer == "fallback" and {"function", "value"} <= values.keys():
         farther = min(("function", "value"), key=lambda key: writings[f"fallback.{key}"].level)
         del values[farther]
-    return OPTIONS[layer](**(DERIVED.get(layer, _nothing)(values) | values))
+    return options_class(layer)(**(DERIVED.get(layer, _nothing)(values) | values))
 
 
 def _nothing(_: Mapping[str, Any]) -> dict[str, Any]:
@@ -332,12 +324,13 @@ def _nothing(_: Mapping[str, Any]) -> dict[str, Any]:
 
 def _of_retry(values: Mapping[str, Any]) -> dict[str, Any]:
     """Bounds that nobody set follow those that somebody did, rather than contradict them."""
-    least, most = RetryOptions().base_s, RetryOptions().max_s
+    known = policies.RetryOptions()
+    least, most = known.base_s, known.max_s
     return {"base_s": min(least, values.get("max_s", least)), "max_s": max(most, values.get("base_s", most))}
 
 
 def _of_shed(values: Mapping[str, Any]) -> dict[str, Any]:
-    known = ShedOptions()
+    known = policies.ShedOptions()
     set_first = values.get("first", known.first)
     least = min(known.least, values.get("most", known.least), set_first)
     most = max(known.most, values.get("least", known.most), set_first)

@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING
 from dragoman.config.layers import TABLES
 from dragoman.config.written import Level
 from dragoman.contract.batch import fits
-from dragoman.policies.chaos import ChaosOptions
 
 if TYPE_CHECKING:
     from dragoman.config.layers import Options
@@ -40,7 +39,7 @@ def misfit(layer: str, options: Options, placed: Placed) -> str:
         return "it is not idempotent: say so in its table or its code, if it is"
     if layer == "batch":
         return fits(contract) or _unsaid(settings, contract)
-    if layer == "chaos" and isinstance(options, ChaosOptions) and source.bounds_calls:
+    if layer == "chaos" and source.bounds_calls:
         wanted = [name for name in OF_WORKERS if getattr(options, name)]
         if wanted:
             return f"it has no worker, and so no {', '.join(wanted)}"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from dragoman.config.problem import did_you_mean
 from dragoman.config.written import declared
@@ -14,8 +14,6 @@ from dragoman.core.fault import Fault, NotFound, StartFailed
 from dragoman.core.target import Target
 from dragoman.host.misfits import misfit, misplaced
 from dragoman.host.stacks import Site, plain_stack, stack
-from dragoman.policies.cache import Cache
-from dragoman.policies.fallback import FallbackOptions
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -25,6 +23,7 @@ if TYPE_CHECKING:
     from dragoman.core.service import Service
     from dragoman.host.hosted import Hosted
     from dragoman.host.world import World
+    from dragoman.policies.cache import Cache
     from dragoman.policies.surroundings import Policy
 
 STARTING_RETRY_S = 1.0
@@ -150,7 +149,7 @@ class Registry:
         lost: list[str] = []
         for name, entry in self.entries.items():
             options = entry.settings.layers.get("fallback")
-            other = options.function if isinstance(options, FallbackOptions) else ""
+            other: str = getattr(options, "function", "")
             concerned = source in {entry.source.name, other.partition(".")[0]}
             hosted = self._hosted.get(other.partition(".")[0])
             if concerned and other not in self.entries and hosted is not None and self.serves(hosted):
@@ -201,13 +200,14 @@ class Registry:
 
 def leave(old: Entry, new: Entry | None) -> None:
     """Let go of the layers that are no longer used, and of answers that may be of code which is no longer there."""
-    for name, layer in old.layers.items():
-        if new is None or new.layers.get(name) is not layer:
-            if isinstance(layer, Cache):
-                layer.close()
-        elif isinstance(layer, Cache) and new.hosted is not old.hosted and not new.contract.version:
-            # Of a contract with a version the answers are told apart by it.
-            layer.invalidate()
+    if "cache" not in old.layers:
+        return
+    cache = cast("Cache", old.layers["cache"])
+    if new is None or new.layers.get("cache") is not cache:
+        cache.close()
+    elif new.hosted is not old.hosted and not new.contract.version:
+        # Of a contract with a version the answers are told apart by it.
+        cache.invalidate()
 
 
 def target_of(name: str, source: Source, contract: Contract, index: int, settings: FunctionSettings) -> Target:

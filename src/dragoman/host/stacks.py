@@ -6,22 +6,11 @@ from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
+from dragoman import policies
 from dragoman.config.setting import INLINE
 from dragoman.core.fault import Started
 from dragoman.host.world import World
-from dragoman.policies.batch import Batch
-from dragoman.policies.breaker import Breaker
-from dragoman.policies.bulkhead import Bulkhead, BulkheadOptions
-from dragoman.policies.cache import Cache
-from dragoman.policies.chaos import Chaos
-from dragoman.policies.coalesce import Coalesce
 from dragoman.policies.deadline import deadline
-from dragoman.policies.fallback import Fallback
-from dragoman.policies.hedge import Hedge
-from dragoman.policies.idempotency import Idempotency
-from dragoman.policies.rate import Rate
-from dragoman.policies.retry import Retry
-from dragoman.policies.shed import Shed
 from dragoman.policies.size import body_size
 from dragoman.policies.validate import validate
 from dragoman.workers.options import PoolOptions
@@ -33,6 +22,7 @@ if TYPE_CHECKING:
     from dragoman.core.service import Layer, Service
     from dragoman.core.target import Target
     from dragoman.policies.batch import BatchOptions
+    from dragoman.policies.bulkhead import BulkheadOptions
     from dragoman.policies.cache import CacheOptions
     from dragoman.policies.fallback import FallbackOptions
     from dragoman.policies.idempotency import IdempotencyOptions
@@ -110,47 +100,49 @@ def _deadline(making: Making) -> Layer | None:
 
 def _bulkhead(making: Making) -> Layer | None:
     """That of the settings; where there is no pool to bound calls, the source's own bounds hold beside them."""
-    source, options = making.site.source, making.site.layers.get("bulkhead")
-    assert options is None or isinstance(options, BulkheadOptions)
+    source = making.site.source
+    options = cast("BulkheadOptions | None", making.site.layers.get("bulkhead"))
     if source.bounds_calls:
         places, queue = source.pool.concurrency, source.pool.queue
         if options is None:
-            options = BulkheadOptions(places, queue)
+            options = policies.BulkheadOptions(places, queue)
         else:
             queue = options.queue if "bulkhead.queue" in making.site.written else queue
             options = replace(options, concurrency=min(options.concurrency or places, places), queue=queue)
     if options is None:
         return None
-    return _known(making, "bulkhead", options) or Bulkhead(options, making.world.surroundings)
+    return _known(making, "bulkhead", options) or policies.Bulkhead(options, making.world.surroundings)
 
 
 def _fallback(options: FallbackOptions, making: Making) -> Policy:
-    return Fallback(options, making.world.surroundings, making.world.route)
+    return policies.Fallback(options, making.world.surroundings, making.world.route)
 
 
 def _rate(options: RateOptions, making: Making) -> Policy:
     world, shared = making.world, options.shared
     store = world.store if shared else None
-    return Rate(options, world.surroundings, world.totals(shared=shared), store, making.site.target.name)
+    return policies.Rate(options, world.surroundings, world.totals(shared=shared), store, making.site.target.name)
 
 
 def _idempotency(options: IdempotencyOptions, making: Making) -> Policy:
     world = making.world
-    return Idempotency(options, world.surroundings, world.store if options.shared else None, making.site.target.name)
+    return policies.Idempotency(
+        options, world.surroundings, world.store if options.shared else None, making.site.target.name
+    )
 
 
 def _cache(options: CacheOptions, making: Making) -> Policy:
     world = making.world
-    return Cache(options, world.surroundings, world.store if options.shared else None, making.site.target)
+    return policies.Cache(options, world.surroundings, world.store if options.shared else None, making.site.target)
 
 
 def _batch(options: BatchOptions, making: Making) -> Policy:
-    return Batch(options, making.world.surroundings, making.site.contract)
+    return policies.Batch(options, making.world.surroundings, making.site.contract)
 
 
-def _simple(kind: Callable[[Any, Surroundings], Policy]) -> Callable[[Any, Making], Policy]:
-    """A layer that needs nothing but its options and its surroundings."""
-    return lambda options, making: kind(options, making.world.surroundings)
+def _simple(kind: str) -> Callable[[Any, Making], Policy]:
+    """A layer that needs nothing but its options and its surroundings. Imported where it is wanted."""
+    return lambda options, making: getattr(policies, kind)(options, making.world.surroundings)
 
 
 def _policy(name: str, make: Callable[[Any, Making], Policy]) -> Callable[[Making], Layer | None]:
@@ -179,15 +171,15 @@ STACK = (
     Line("rate", _policy("rate", _rate), "a call too many is turned away before it costs anything"),
     Line("idempotency", _policy("idempotency", _idempotency), "a call that is repeated gets the answer that it had"),
     Line("cache", _policy("cache", _cache), "an answer that is there needs none of what follows"),
-    Line("coalesce", _policy("coalesce", _simple(Coalesce)), "identical calls that need an answer ask for it once"),
-    Line("shed", _policy("shed", _simple(Shed)), "what is left is work: the least important goes first"),
+    Line("coalesce", _policy("coalesce", _simple("Coalesce")), "identical calls that need an answer ask for it once"),
+    Line("shed", _policy("shed", _simple("Shed")), "what is left is work: the least important goes first"),
     Line("deadline", _deadline, "the time spent in every wait below counts; a pool keeps deadlines by itself"),
-    Line("retry", _policy("retry", _simple(Retry)), "each attempt meets what is below anew"),
-    Line("hedge", _policy("hedge", _simple(Hedge)), "a second attempt is one more call for what is below"),
+    Line("retry", _policy("retry", _simple("Retry")), "each attempt meets what is below anew"),
+    Line("hedge", _policy("hedge", _simple("Hedge")), "a second attempt is one more call for what is below"),
     Line(
-        "breaker", _policy("breaker", _simple(Breaker)), "sees each attempt, and nothing that a layer answered itself"
+        "breaker", _policy("breaker", _simple("Breaker")), "sees each attempt, and nothing that a layer answered itself"
     ),
-    Line("chaos", _policy("chaos", _simple(Chaos)), "what goes wrong on purpose is met by all that guards"),
+    Line("chaos", _policy("chaos", _simple("Chaos")), "what goes wrong on purpose is met by all that guards"),
     Line("bulkhead", _bulkhead, "places are for calls that run, not for those that wait for another try"),
     Line("batch", _policy("batch", _batch), "what has its place may be gathered; a pool then sees one call"),
 )

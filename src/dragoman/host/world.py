@@ -5,13 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from dragoman.core.fault import StartFailed
-from dragoman.policies.fallback import nowhere
-from dragoman.policies.rate import Totals
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from dragoman.core.service import Service
+    from dragoman.policies.rate import Totals
     from dragoman.policies.surroundings import Surroundings
     from dragoman.stores.options import StoreOptions
     from dragoman.stores.valkey import Valkey
@@ -23,7 +22,7 @@ class World:
     def __init__(
         self,
         surroundings: Surroundings,
-        route: Callable[[str], Service | None] = nowhere,
+        route: Callable[[str], Service | None] = lambda _: None,
         shared: StoreOptions | None = None,
     ) -> None:
         self.surroundings = surroundings
@@ -35,6 +34,8 @@ class World:
     def totals(self, *, shared: bool) -> Totals:
         """What callers have used of all functions together, of this host or of all."""
         if shared not in self._totals:
+            from dragoman.policies.rate import Totals  # noqa: PLC0415 - for hosts that limit rates
+
             self._totals[shared] = Totals(self.surroundings, store=self.store if shared else None)
         return self._totals[shared]
 

@@ -35,6 +35,10 @@ from dragoman.policies import (
     FallbackOptions,
     Hedge,
     HedgeOptions,
+    Idempotency,
+    IdempotencyOptions,
+    Rate,
+    RateOptions,
     Retry,
     RetryOptions,
     Shed,
@@ -52,6 +56,8 @@ ROUNDS = 5
 REPLY = Reply(b"{}")
 TARGET = Target("bench.nothing", "bench", "nothing", 0, 5.0, idempotent=True)
 DEADLINE_S = 5.0
+PLENTY = 10_000_000
+"""Calls a second that a limit lets through: more than any of them makes. Some keep a note of each."""
 
 OURS: dict[str, Callable[[Surroundings], Layer]] = {
     "retry": lambda here: Retry(RetryOptions(), here),
@@ -59,6 +65,9 @@ OURS: dict[str, Callable[[Surroundings], Layer]] = {
     "breaker": lambda here: Breaker(BreakerOptions(), here),
     "breaker, slow calls too": lambda here: Breaker(BreakerOptions(slow_s=1.0), here),
     "fallback": lambda here: Fallback(FallbackOptions(value=b"null"), here),
+    "rate": lambda here: Rate(RateOptions(limit=PLENTY), here),
+    "rate, of each caller too": lambda here: Rate(RateOptions(limit=PLENTY, caller_limit=PLENTY), here),
+    "idempotency, no key": lambda here: Idempotency(IdempotencyOptions(), here),
     "bulkhead": lambda here: Bulkhead(BulkheadOptions(concurrency=64), here),
     "bulkhead, callers' shares too": lambda here: Bulkhead(BulkheadOptions(concurrency=64, caller_share=0.5), here),
     "shed": lambda here: Shed(ShedOptions(), here),
@@ -101,6 +110,34 @@ def pybreaker(function: Function) -> Function:
     return module.CircuitBreaker(fail_max=5, reset_timeout=30)(begin)
 
 
+def limits(function: Function) -> Function:
+    """Its moving window, in memory: exact, as a bucket is."""
+    limits: Any = import_module("limits")
+    storage, strategies = import_module("limits.aio.storage"), import_module("limits.aio.strategies")
+    hit: Any = strategies.MovingWindowRateLimiter(storage.MemoryStorage()).hit
+    limit: Any = limits.RateLimitItemPerSecond(PLENTY)
+
+    async def limited() -> Any:
+        if not await hit(limit, "bench"):
+            raise RuntimeError("limits let too few through")
+        return await function()
+
+    return limited
+
+
+def pyrate_limiter(function: Function) -> Function:
+    """Its bucket in memory, without a wait."""
+    module: Any = import_module("pyrate_limiter")
+    acquire: Any = module.Limiter(module.Rate(PLENTY, module.Duration.SECOND)).try_acquire_async
+
+    async def limited() -> Any:
+        if not await acquire("bench", blocking=False):
+            raise RuntimeError("pyrate-limiter let too few through")
+        return await function()
+
+    return limited
+
+
 def cashews(function: Function) -> Function:
     """Its decorator, in memory: every call after the first is answered there."""
     module: Any = import_module("cashews")
@@ -124,6 +161,7 @@ def guarded(function: Function) -> Function:
 PEERS: dict[str, dict[str, Callable[[Function], Function]]] = {
     "retry": {"stamina": stamina, "tenacity": tenacity},
     "breaker": {"purgatory": purgatory, "pybreaker": pybreaker},
+    "rate": {"limits": limits, "pyrate-limiter": pyrate_limiter},
     "cache, answer kept": {"cashews": cashews, "aiocache": aiocache},
 }
 """By the name of ours, by their own: what wraps an async function."""

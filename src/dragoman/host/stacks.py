@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from dragoman.contract.function import Contract
     from dragoman.core.service import Layer, Service
     from dragoman.core.target import Target
-    from dragoman.policies.batch import BatchOptions
+    from dragoman.policies.batch import Batch, BatchOptions
     from dragoman.policies.bulkhead import BulkheadOptions
     from dragoman.policies.cache import CacheOptions
     from dragoman.policies.fallback import FallbackOptions
@@ -159,7 +159,7 @@ def _policy(name: str, make: Callable[[Any, Making], Policy]) -> Callable[[Makin
 
 def _known(making: Making, name: str, options: Options) -> Policy | None:
     known = making.known.get(name)
-    if isinstance(known, Batch) and not known.suits(making.site.contract):
+    if name == "batch" and known is not None and not cast("Batch", known).suits(making.site.contract):
         return None
     return known if known is not None and getattr(known, "options", None) == options else None
 

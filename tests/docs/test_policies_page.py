@@ -1,4 +1,4 @@
-"""The page of layers has each of them in the order of the stack, with every event that it counts and what it refuses."""
+"""The page of layers has each of them in the order of the stack, with every event that it counts."""
 
 import re
 

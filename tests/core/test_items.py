@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from dragoman.core.call import Codec, Reply
-from dragoman.core.fault import OutOfRange
-from dragoman.core.items import GATHERED_BYTES_MAX, batches, gather
+from dragoman.core.fault import Cancelled, Fault, Internal, NotFound, OutOfRange
+from dragoman.core.items import GATHERED_BYTES_MAX, batches, close_stream, gather
 from dragoman.workers.stream import ReplyStream
 
 
@@ -44,6 +44,38 @@ async def test_what_is_there_comes_as_one_batch() -> None:
 
 async def test_a_stream_without_batches_comes_item_by_item() -> None:
     assert [batch async for batch in batches(OneByOne(b"1", b"2"))] == [[b"1"], [b"2"]]
+
+
+class Unclean(OneByOne):
+    """A stream that cannot be closed properly."""
+
+    def __init__(self, error: Exception) -> None:
+        super().__init__()
+        self._error = error
+
+    async def aclose(self) -> None:
+        raise self._error
+
+
+@pytest.mark.parametrize(
+    ("error", "before", "told"),
+    [
+        (NotFound("late"), None, NotFound),
+        (RuntimeError("broken"), None, Internal),
+        (NotFound("late"), Cancelled("early"), Cancelled),
+        (RuntimeError("broken"), Cancelled("early"), Cancelled),
+    ],
+)
+async def test_a_clean_up_that_fails_is_told_where_nothing_else_did(
+    error: Exception, before: Fault | None, told: type[Fault]
+) -> None:
+    assert isinstance(await close_stream(Unclean(error), before), told)
+
+
+async def test_a_stream_that_closes_properly_ends_as_it_did() -> None:
+    fault = Cancelled("early")
+    assert await close_stream(OneByOne()) is None
+    assert await close_stream(OneByOne(), fault) is fault
 
 
 async def test_a_gathered_stream_is_closed() -> None:

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator
 
 from dragoman.core.call import Codec, Reply
-from dragoman.core.fault import Cancelled, Fault, ResourceExhausted
+from dragoman.core.fault import Cancelled, Fault, ResourceExhausted, Unknown
 from dragoman.core.relay import Relay
 
 
@@ -97,6 +97,17 @@ async def test_a_relay_that_is_cancelled_before_its_first_step_closes_the_stream
     assert isinstance(await asyncio.wait_for(done, 5), Cancelled)
     assert source.closed
     assert not reader.sent
+
+
+async def test_a_stream_whose_clean_up_fails_ends_all_the_same() -> None:
+    class Unclean(Source):
+        async def aclose(self) -> None:
+            raise Unknown("ValueError: clean-up")
+
+    reader = Reading()
+    fault = await ended(*relay_of(reader, Unclean(b"1")))
+    assert isinstance(fault, Unknown)
+    assert reader.sent == [b"h", b"1"]
 
 
 async def test_an_item_that_cannot_travel_ends_the_stream_with_a_fault() -> None:

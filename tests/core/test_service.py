@@ -1,5 +1,7 @@
 import asyncio
 import contextlib
+import gc
+from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
@@ -89,6 +91,37 @@ async def test_a_waiter_that_is_cancelled_cancels_the_call() -> None:
     with contextlib.suppress(asyncio.CancelledError):
         await task
     assert asked == [1]
+
+
+class Closing:
+    """A stream that notes when it is closed, and fails at that."""
+
+    def __init__(self) -> None:
+        self.closed = asyncio.Event()
+
+    def __aiter__(self) -> AsyncIterator[bytes]:
+        raise AssertionError("nobody is there to read it")
+
+    async def aclose(self) -> None:
+        self.closed.set()
+        raise NotFound("the function's own clean-up failed")
+
+
+@pytest.mark.parametrize("first", ["answer", "cancel"])
+async def test_a_stream_that_comes_as_its_waiter_leaves_is_closed(first: str) -> None:
+    complaints, pending, items = list[dict[str, Any]](), Pending(), Closing()
+    asyncio.get_running_loop().set_exception_handler(lambda _, context: complaints.append(context))
+    task = asyncio.ensure_future(pending_result(pending))
+    await asyncio.sleep(0)
+    steps = [lambda: pending.resolve(Reply(b"", items=items)), task.cancel]
+    for step in steps if first == "answer" else reversed(steps):
+        step()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    await asyncio.wait_for(items.closed.wait(), 5)
+    del task
+    gc.collect()
+    assert not complaints
 
 
 async def test_a_pending_is_settled_as_itself() -> None:

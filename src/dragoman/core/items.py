@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from dragoman.core.call import Codec, Reply
-from dragoman.core.fault import OutOfRange, Started
+from dragoman.core.fault import Fault, OutOfRange, Started
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -25,6 +25,20 @@ async def batches(stream: Stream) -> AsyncIterator[list[bytes]]:
         return
     while items := await batch():
         yield items
+
+
+async def close_stream(stream: Stream, fault: Fault | None = None) -> Fault | None:
+    """Close a stream that broke off by `fault`, or by none; what is to be told of it. Never raises.
+
+    A function's own clean-up may fail as it is closed: that is told where nothing went wrong before.
+    """
+    try:
+        await stream.aclose()
+    except Fault as late:
+        return fault or late
+    except Exception as error:  # noqa: BLE001 - whatever goes wrong inside, who read the stream must end too
+        return fault or Fault.internal(f"the host failed to close the stream: {error!r}")
+    return fault
 
 
 async def gather(reply: Reply, codec: Codec) -> Reply:

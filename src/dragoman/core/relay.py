@@ -6,7 +6,7 @@ import asyncio
 from typing import TYPE_CHECKING, Protocol
 
 from dragoman.core.fault import Cancelled, Fault, ResourceExhausted, Started
-from dragoman.core.items import batches
+from dragoman.core.items import batches, close_stream
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -91,8 +91,7 @@ class Relay:
             fault = Cancelled("the caller wants no more of the stream", started=Started.YES)
         except Exception as error:  # noqa: BLE001 - whatever goes wrong inside, the call must be answered
             fault = Fault.internal(f"the host failed to pass the stream on: {error!r}")
-        finally:
-            await stream.aclose()
+        fault = await close_stream(stream, fault)
         self._done(fault, self._reply.codec)
 
     async def _send(self, batch: list[bytes]) -> None:

@@ -12,6 +12,7 @@ from collections.abc import Awaitable, Callable, Generator
 from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
 from dragoman.core.fault import Cancelled, Fault
+from dragoman.core.items import close_stream
 
 if TYPE_CHECKING:
     from dragoman.core.call import Call, Reply
@@ -98,6 +99,11 @@ class Pending:
             self.cancelled = True
             self.on_cancel()
 
+    def abandon(self) -> None:
+        """Cancel it, and let go of the reply where it is on its way to the caller already, or comes all the same."""
+        self.cancel()
+        self.then(lambda settled: settled.reply is not None and discard(settled.reply))
+
     def hold(self) -> None:
         """Keep the outcome from the callbacks after the running one, until `release`.
 
@@ -141,9 +147,21 @@ class Pending:
             try:
                 yield from waiter
             except asyncio.CancelledError:
-                self.cancel()
+                self.abandon()
                 raise
         return self.result()
+
+
+_CLOSING: set[asyncio.Future[Fault | None]] = set()
+"""Streams on their way out: a loop holds its tasks by weak references alone."""
+
+
+def discard(reply: Reply) -> None:
+    """Let go of a reply that nobody reads: its stream gives its worker, and its place, back."""
+    if reply.items is not None:
+        closing = asyncio.ensure_future(close_stream(reply.items))
+        _CLOSING.add(closing)
+        closing.add_done_callback(_CLOSING.discard)
 
 
 def complain(error: Exception) -> None:

@@ -85,6 +85,6 @@ class ThroughLoop:
         try:
             wait_for_loop(done, self._loop)
         except BaseException:
-            tell_loop(self._loop, lambda: [each.cancel() for each in answers])
+            tell_loop(self._loop, lambda: [each.abandon() for each in answers])
             raise
         return answers[0]

@@ -6,23 +6,18 @@ call really ends: a place in a bulkhead is free when the function has left it, n
 
 from __future__ import annotations
 
-import asyncio
 from typing import TYPE_CHECKING
 
 from dragoman.core.deadline import NEVER
 from dragoman.core.fault import DeadlineExceeded, Started
-from dragoman.core.service import Pending, settle
+from dragoman.core.service import Pending, discard, settle
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable
 
-    from dragoman.core.call import Call, Reply, Stream
+    from dragoman.core.call import Call, Reply
     from dragoman.core.clock import CallLater, Clock, Timer
     from dragoman.core.service import Layer, Service
-
-
-CLOSING: set[asyncio.Future[None]] = set()
-"""Streams on their way out: a loop holds its tasks by weak references alone."""
 
 
 def deadline(clock: Clock, call_later: CallLater, begun: Started = Started.YES) -> Layer:
@@ -77,16 +72,9 @@ class Bounded(Pending):
             self.timer.cancel()
         reply, fault = inner.reply, inner.fault
         if self.done:
-            if reply is not None and reply.items is not None:
-                # Nobody reads it any more: it gives its worker, and its place, back.
-                closing = asyncio.ensure_future(_close(reply.items))
-                CLOSING.add(closing)
-                closing.add_done_callback(CLOSING.discard)
+            if reply is not None:
+                discard(reply)
         elif fault is not None:
             self.fail(fault)
         elif reply is not None:
             self.resolve(reply)
-
-
-async def _close(items: Stream) -> None:
-    await items.aclose()

@@ -9,16 +9,15 @@ A call with a key goes on when its caller leaves, once it has begun: it is for t
 
 from __future__ import annotations
 
-import asyncio
 from dataclasses import dataclass
 from hashlib import blake2b
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from dragoman.core.call import Reply, callers_of
 from dragoman.core.deadline import NEVER
 from dragoman.core.draft import whole
 from dragoman.core.fault import Aborted, Cancelled, DeadlineExceeded, FailedPrecondition, Fault, Started
-from dragoman.core.service import Pending, settle
+from dragoman.core.service import Pending, discard, settle
 from dragoman.policies.ledger import Ledger, Told
 from dragoman.policies.pledge import Pledges
 from dragoman.policies.sharing import alike, twin
@@ -73,7 +72,6 @@ class Idempotency:
         self.pledges = Pledges(store, name, options.ttl_s) if store is not None and options.shared else None
         self.now = surroundings.clock.monotonic
         self.call_later = surroundings.call_later
-        self.closing: set[asyncio.Future[None]] = set()
         self._counts = dict.fromkeys(("begun", "repeated", "joined", "refused"), 0)
 
     @property
@@ -309,13 +307,8 @@ class Running:
                 waiter.fail(first) if isinstance(first, Fault) else waiter.resolve(first)
             else:
                 self._layer.give(waiter, told, self.body, waiter.call)
-        if isinstance(first, Reply) and first.items is not None and not taken:
-            self._close(first.items)
-
-    def _close(self, items: Any) -> None:
-        closing: asyncio.Future[None] = asyncio.ensure_future(items.aclose())
-        self._layer.closing.add(closing)
-        closing.add_done_callback(self._layer.closing.discard)
+        if isinstance(first, Reply) and not taken:
+            discard(first)
 
     def _end(self) -> None:
         self._over = True

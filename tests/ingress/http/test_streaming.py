@@ -6,7 +6,7 @@ import threading
 
 import pytest
 
-from dragoman.core.fault import Code, Fault
+from dragoman.core.fault import Code, Fault, Unknown
 
 from .site import Items, Site
 
@@ -79,6 +79,23 @@ def test_a_failure_among_events_is_an_event(site: Site) -> None:
 
 
 def test_a_client_that_goes_away_closes_the_stream(site: Site) -> None:
+    with site.connect() as wire:
+        wire.send(begin(site))
+        site.allow(1)
+        wire.head()
+        assert wire.chunk() == b"1\n"
+    assert site.items.closed.wait(10)
+    assert site.settled(lambda: site.in_flight == 0)
+    assert site.meters["fn.stream"].faults == {Code.CANCELLED: 1}
+
+
+def test_a_client_goes_away_from_a_stream_whose_clean_up_fails(site: Site) -> None:
+    class Unclean(Items):
+        async def aclose(self) -> None:
+            await super().aclose()
+            raise Unknown("ValueError: clean-up")
+
+    site.items = Unclean([b"1"])
     with site.connect() as wire:
         wire.send(begin(site))
         site.allow(1)

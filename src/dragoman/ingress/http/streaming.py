@@ -9,7 +9,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Protocol
 
 from dragoman.core.fault import Cancelled, Fault
-from dragoman.core.items import batches
+from dragoman.core.items import batches, close_stream
 from dragoman.ingress.http import answer
 from dragoman.ingress.http.layout import Layout
 from dragoman.ingress.http.limits import limit_lines
@@ -99,8 +99,7 @@ class StreamedResponse:
             fault = Cancelled("the client went away")
         except Exception as error:  # noqa: BLE001 - whatever goes wrong inside, the response must end
             fault = Fault.internal(f"the host failed to pass the stream on: {error!r}")
-        finally:
-            await stream.aclose()
+        fault = await close_stream(stream, fault)
         self._count(fault)
         if fault is not None:
             complete = self._write_fault(fault)

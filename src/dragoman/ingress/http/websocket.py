@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from dragoman.core.call import Codec
 from dragoman.core.fault import Cancelled, Code, Fault, InvalidArgument, Started, Unimplemented
 from dragoman.core.inflow import InputStream
-from dragoman.core.items import batches
+from dragoman.core.items import batches, close_stream
 from dragoman.core.service import Pending, settle
 from dragoman.ingress.holding import HELD_BYTES_LEAST, full
 from dragoman.ingress.http.caller import caller_in
@@ -258,8 +258,7 @@ class SocketCall:
             fault = Cancelled("the client went away")
         except Exception as error:  # noqa: BLE001 - whatever goes wrong inside, the connection must end
             fault = Fault.internal(f"the host failed to pass the stream on: {error!r}")
-        finally:
-            await stream.aclose()
+        fault = await close_stream(stream, fault)
         self._task = None
         if fault is None:
             self._end(None)

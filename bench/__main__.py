@@ -28,6 +28,7 @@ from bench.comparisons import (
     local_calls,
     native_calls,
     overload,
+    stack,
     startup,
     tables,
     workers,
@@ -50,6 +51,7 @@ MODULES = (
     workers,
     kept,
     overload,
+    stack,
     flatness,
     layers,
 )

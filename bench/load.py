@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import re
 import shutil
@@ -20,6 +21,9 @@ if TYPE_CHECKING:
     from bench.system import Child
     from bench.workload import Request
 
+NUMBERS = 10**8
+"""No run sends so many requests."""
+RUNS = itertools.count(1)
 UNITS_US = {"us": 1.0, "ms": 1e3, "s": 1e6, "m": 60e6}
 
 
@@ -41,8 +45,10 @@ def wrk() -> str:
     return found
 
 
-def drive(base: str, request: Request, connections: int, seconds: float) -> Load:
-    """Send one request over and over, on so many connections.
+def drive(base: str, request: Request, connections: int, seconds: float, varied: bytes = b"") -> Load:
+    """Send one request over and over, on so many connections; with a number in place of what is `varied` in its body.
+
+    The number is another one each time, in all runs of one program.
 
     Raises:
         Missing: there is no wrk.
@@ -50,7 +56,7 @@ def drive(base: str, request: Request, connections: int, seconds: float) -> Load
     """
     with tempfile.TemporaryDirectory(prefix="dragoman-bench-") as folder:
         script = Path(folder) / "post.lua"
-        script.write_text(_script(request.body))
+        script.write_text(_script(request.body, varied))
         command = [wrk(), "-t1", f"-c{connections}", f"-d{max(round(seconds), 1)}s", "--latency", "-s", str(script)]
         done = subprocess.run(
             [*command, base + request.path], capture_output=True, text=True, timeout=seconds + 30, check=True
@@ -58,9 +64,22 @@ def drive(base: str, request: Request, connections: int, seconds: float) -> Load
     return parse(done.stdout)
 
 
-def _script(body: bytes) -> str:
-    quoted = "".join(f"\\{byte:03d}" for byte in body)
-    return f'wrk.method = "POST"\nwrk.body = "{quoted}"\nwrk.headers["Content-Type"] = "application/json"\n'
+def _script(body: bytes, varied: bytes = b"") -> str:
+    plain = f'wrk.method = "POST"\nwrk.body = "{_quoted(body)}"\nwrk.headers["Content-Type"] = "application/json"\n'
+    if not varied:
+        return plain
+    before, after = map(_quoted, body.split(varied))
+    return (
+        f"{plain}local number = {next(RUNS) * NUMBERS}\n"
+        "function request()\n"
+        "  number = number + 1\n"
+        f'  return wrk.format(nil, nil, nil, "{before}" .. string.format("%d", number) .. "{after}")\n'
+        "end\n"
+    )
+
+
+def _quoted(body: bytes) -> str:
+    return "".join(f"\\{byte:03d}" for byte in body)
 
 
 def parse(output: str) -> Load:

@@ -56,7 +56,7 @@ def drive(base: str, request: Request, connections: int, seconds: float, varied:
     """
     with tempfile.TemporaryDirectory(prefix="dragoman-bench-") as folder:
         script = Path(folder) / "post.lua"
-        script.write_text(_script(request.body, varied))
+        script.write_text(script_of(request.body, varied))
         command = [wrk(), "-t1", f"-c{connections}", f"-d{max(round(seconds), 1)}s", "--latency", "-s", str(script)]
         done = subprocess.run(
             [*command, base + request.path], capture_output=True, text=True, timeout=seconds + 30, check=True
@@ -64,7 +64,8 @@ def drive(base: str, request: Request, connections: int, seconds: float, varied:
     return parse(done.stdout)
 
 
-def _script(body: bytes, varied: bytes = b"") -> str:
+def script_of(body: bytes, varied: bytes = b"") -> str:
+    """What wrk is told: to send a body, or one body after the other that differ in what is `varied`."""
     plain = f'wrk.method = "POST"\nwrk.body = "{_quoted(body)}"\nwrk.headers["Content-Type"] = "application/json"\n'
     if not varied:
         return plain

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import json
+import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
 import pytest
 
-from bench.load import Load, parse
+from bench.load import Load, drive, parse
+from bench.workload import ADD
 
 GOOD = """Running 1s test @ http://127.0.0.1:1/v1/call/functions.add
   1 threads and 64 connections
@@ -33,6 +38,33 @@ def test_latencies_become_microseconds() -> None:
 def test_a_failed_request_voids_the_run(complaint: str) -> None:
     with pytest.raises(RuntimeError, match=complaint.strip().partition(":")[0]):
         parse(GOOD + complaint)
+
+
+@pytest.mark.needs("wrk")
+def test_what_is_varied_is_another_number_each_time() -> None:
+    bodies: list[bytes] = []
+
+    class Server(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+        def do_POST(self) -> None:
+            bodies.append(self.rfile.read(int(self.headers["content-length"])))
+            self.send_response(200)
+            self.send_header("content-length", "0")
+            self.end_headers()
+
+        def log_message(self, format: str, *args: object) -> None: ...  # noqa: A002 - the name that http.server gives it
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Server) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        url = f"http://127.0.0.1:{server.server_port}"
+        try:
+            loads = [drive(url, ADD, 2, 1, b"1.5") for _ in range(2)]
+        finally:
+            server.shutdown()
+    assert all(load.calls for load in loads)
+    assert len(set(bodies)) == len(bodies) >= sum(load.calls for load in loads)
+    assert all(sorted(json.loads(body)) == ["a", "b"] for body in bodies)
 
 
 def test_something_else_is_refused() -> None:

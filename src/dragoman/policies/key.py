@@ -7,7 +7,7 @@ microseconds, so what bytes say is remembered: a call with bytes that were seen 
 from __future__ import annotations
 
 from hashlib import blake2b
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from dragoman.contract import codec as codecs
 from dragoman.contract.codecs.canonical import canonical
@@ -39,7 +39,8 @@ class Keys:
         """`names` are the properties of the input that count; all where empty."""
         self._names = names
         self._target: Target | None = None
-        self._prefix = b""
+        self._raw: list[Any] = []
+        self._value: Any = None
         self._room = SEEN_MAX
         self._seen: list[list[dict[bytes, bytes]]] = []
 
@@ -67,7 +68,7 @@ class Keys:
         if type(body) is memoryview:
             call.body = body = bytes(body)
         if len(body) > CANONICAL_BYTES_MAX:
-            return self._digest(call.codec, whole(body), raw=True) + REPLIES[call.reply_codec]
+            return _digest(self._raw[call.codec], whole(body)) + REPLIES[call.reply_codec]
         data = bytes(whole(body))
         raw = blake2b(data, digest_size=DIGEST_BYTES, person=b"raw").digest()
         key = seen.get(raw)
@@ -77,13 +78,17 @@ class Keys:
         """The keys of an input, one for each codec that its answer may be in."""
         if target is not self._target:
             self._learn(target)
-        digest = self._said(codec, body) if len(body) <= CANONICAL_BYTES_MAX else self._digest(codec, body, raw=True)
+        digest = self._said(codec, body) if len(body) <= CANONICAL_BYTES_MAX else _digest(self._raw[codec], body)
         return [digest + reply for reply in REPLIES]
 
     def _learn(self, target: Target) -> None:
         """Take another version of the function: nothing that was known of its inputs holds."""
         self._target = target
-        self._prefix = codecs.encode([target.name, target.version, *self._names], Codec.JSON)
+        prefix = codecs.encode([target.name, target.version, *self._names], Codec.JSON)
+        # The lengths of what stands before are in it, so that no two inputs run together to the same bytes.
+        starts = [b"%d %b%c" % (len(prefix), prefix, codec) for codec in Codec]
+        self._raw = [blake2b(start, digest_size=DIGEST_BYTES, person=b"bytes") for start in starts]
+        self._value = blake2b(starts[Codec.NONE], digest_size=DIGEST_BYTES, person=b"value")
         self._forget()
 
     def _forget(self) -> None:
@@ -101,11 +106,10 @@ class Keys:
 
     def _said(self, codec: Codec, data: bytes) -> bytes:
         said = canonical(data, codec, self._names)
-        return self._digest(codec, data, raw=True) if said is None else self._digest(Codec.NONE, said, raw=False)
+        return _digest(self._raw[codec], data) if said is None else _digest(self._value, said)
 
-    def _digest(self, codec: Codec, data: bytes | memoryview, *, raw: bool) -> bytes:
-        # The lengths of what stands before are in it, so that no two inputs run together to the same bytes.
-        start = b"%d %b%c" % (len(self._prefix), self._prefix, codec)
-        digest = blake2b(start, digest_size=DIGEST_BYTES, person=b"bytes" if raw else b"value")
-        digest.update(data)
-        return digest.digest()
+
+def _digest(begun: Any, data: bytes | memoryview) -> bytes:
+    digest = begun.copy()
+    digest.update(data)
+    return digest.digest()

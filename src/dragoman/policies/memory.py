@@ -10,14 +10,14 @@ from collections import OrderedDict
 from hashlib import blake2b
 from typing import TYPE_CHECKING, NamedTuple
 
-from dragoman.core.call import Cached, Reply
+from dragoman.core.call import Cached, Codec, Reply
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from dragoman.core.call import Codec
     from dragoman.core.fault import Fault
 
+PERSONS = tuple(b"%d" % codec for codec in Codec)
 ETAG_BYTES = 12
 """Nobody compares more answers of one function than so many bits tell apart."""
 
@@ -86,12 +86,12 @@ class Memory:
 
     def put(self, key: bytes, kept: Kept) -> bool:
         """Keep an answer, in the place of an older one; False, and neither is kept, where it is too large alone."""
-        if key in self.entries:
+        entries = self.entries
+        if key in entries:
             self.drop((key,))
-        size = kept.size
+        size = len(kept.body) if kept.fault is None else kept.size
         if size > self._bytes_max or not self._entries_max:
             return False
-        entries = self.entries
         while len(entries) >= self._entries_max or self.bytes + size > self._bytes_max:
             _, oldest = entries.popitem(last=False)
             self.bytes -= oldest.size
@@ -120,4 +120,6 @@ class Memory:
 
 def tag_of(body: bytes, codec: Codec) -> str:
     """The name of a body in a codec: another one for whatever differs (RFC 9110 §8.8.3)."""
-    return blake2b(body, digest_size=ETAG_BYTES, person=b"%d" % codec).hexdigest()
+    if len(body) <= ETAG_BYTES:
+        return f"{codec:d}.{body.hex()}"  # it is its own name: no digest of a body has a dot
+    return blake2b(body, digest_size=ETAG_BYTES, person=PERSONS[codec]).hexdigest()

@@ -7,6 +7,7 @@ fraction (1 and 1.0), a negative zero, bytes from text, and a decimal of more di
 from __future__ import annotations
 
 from decimal import Decimal
+from math import isinf
 from typing import Any, cast
 
 import msgspec
@@ -27,25 +28,19 @@ def canonical(body: bytes, codec: Codec, names: tuple[str, ...] = ()) -> bytes |
     """
     if not body:
         return EMPTY
-    if codec not in (Codec.JSON, Codec.MSGPACK):
+    if codec is not Codec.JSON and codec is not Codec.MSGPACK:
         return None
     try:
-        value = json.decode(body) if codec == Codec.JSON else msgpack.decode(body)
-        if codec == Codec.JSON and (b"." in body or b"e" in body or b"E" in body):
-            value = _decode_exactly(body)  # its strictness has been seen to
+        value = json.decode(body, _decode_exactly) if codec is Codec.JSON else msgpack.decode(body)
         if names and type(value) is dict:
             given = cast("dict[str, Any]", value)
             value = {name: given[name] for name in names if name in given}
-        return _write(value)
+        try:
+            return _encode(value)
+        except OverflowError:
+            return _encode(_boxed(value))
     except (Malformed, RecursionError):
         return None
-
-
-def _write(value: Any) -> bytes:
-    try:
-        return _encode(value)
-    except OverflowError:
-        return _encode(_boxed(value))
 
 
 def _boxed(value: Any) -> Any:
@@ -62,11 +57,15 @@ def _boxed(value: Any) -> Any:
 
 
 def _fraction(text: str) -> float | msgspec.msgpack.Ext:
-    """A number as a float, where that loses nothing that its writer wrote."""
+    """A number as a float, where that loses nothing that its writer wrote. Raises `ValueError` past them all."""
     value = float(text)
     shortest = repr(value)
+    if text == shortest:
+        return value
+    if isinf(value):
+        raise ValueError("a number past what a float holds")
     try:
-        if text == shortest or Decimal(text) == Decimal(shortest):
+        if Decimal(text) == Decimal(shortest):
             return value
     except ArithmeticError:
         pass  # an exponent past what even a decimal holds

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from typing import Any
 
 import msgspec
@@ -19,10 +20,10 @@ _STRING = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"', re.DOTALL)
 _NONFINITE = re.compile(rb"\xcb[\x7f\xff][\xf0-\xff]")
 
 
-def decode(body: bytes | memoryview) -> Any:
-    """Decode one JSON value. Raises `Malformed`."""
+def decode(body: bytes | memoryview, decoder: Callable[[bytes | memoryview], Any] = _decode) -> Any:
+    """Decode one JSON value, by a strict `decoder` of msgspec's where it is to be other values. Raises `Malformed`."""
     try:
-        value = _decode(body)
+        value = decoder(body)
     except RecursionError:
         message = f"not valid JSON: nested more than {DEPTH_MAX} levels deep"
         raise Malformed(message) from None

@@ -34,11 +34,8 @@ class Measure:
 
     def allowance(self, left: float, full_s: float) -> Allowance:
         """What is left, for a caller to see, of a bucket that is full again in so many seconds."""
-        return Allowance(self.quota, max(math.floor(left + 1e-3), 0), max(full_s, 0.0), self.window_s, self.setting)
-
-    def left(self, full_s: float) -> float:
-        """The tokens in a bucket that is full again in so many seconds."""
-        return self.burst - max(full_s, 0.0) / self.interval_s
+        whole = int(left + 1e-3) if left > 0.0 else 0
+        return Allowance(self.quota, whole, full_s if full_s > 0.0 else 0.0, self.window_s, self.setting)  # noqa: FURB136 - as below
 
 
 class Bucket:
@@ -61,9 +58,10 @@ class Bucket:
         full_at = self._full_at
         self._full_at = (full_at if full_at > now else now) + self._interval_s  # noqa: FURB136 - a call less, at every call
 
-    def full_s(self, now: float, caller: str) -> float:  # noqa: ARG002 - one bucket for all
-        """Seconds until it is full."""
-        return max(self._full_at - now, 0.0)
+    def left(self, now: float, caller: str) -> float:  # noqa: ARG002 - one bucket for all
+        """The tokens that are there, parts of one included; fewer than none where more were taken."""
+        missing_s = self._full_at - now
+        return self.measure.burst - missing_s / self._interval_s if missing_s > 0.0 else self.measure.burst
 
     def wait_s(self, now: float, caller: str) -> float:
         """Seconds until there is a token, 0 where there is."""
@@ -71,8 +69,7 @@ class Bucket:
 
     def allowance(self, now: float, caller: str) -> Allowance:
         """What it leaves."""
-        full_s = self.full_s(now, caller)
-        return self.measure.allowance(self.measure.left(full_s), full_s)
+        return self.measure.allowance(self.left(now, caller), self._full_at - now)
 
 
 class Buckets:
@@ -106,9 +103,10 @@ class Buckets:
             moments[caller] = (full_at if full_at > now else now) + self._interval_s  # noqa: FURB136 - a call less, at every call
             moments.move_to_end(caller)
 
-    def full_s(self, now: float, caller: str) -> float:
-        """Seconds until a caller has all tokens."""
-        return max(self.moments.get(caller, now) - now, 0.0)
+    def left(self, now: float, caller: str) -> float:
+        """The tokens that a caller has, as a `Bucket` tells them."""
+        missing_s = self.moments.get(caller, now) - now
+        return self.measure.burst - missing_s / self._interval_s if missing_s > 0.0 else self.measure.burst
 
     def wait_s(self, now: float, caller: str) -> float:
         """Seconds until a caller has a token, 0 where it has."""
@@ -116,5 +114,4 @@ class Buckets:
 
     def allowance(self, now: float, caller: str) -> Allowance:
         """What a caller has left."""
-        full_s = self.full_s(now, caller)
-        return self.measure.allowance(self.measure.left(full_s), full_s)
+        return self.measure.allowance(self.left(now, caller), self.moments.get(caller, now) - now)

@@ -185,12 +185,16 @@ class Leases:
 
     def allowance(self, now: float, caller: str) -> Allowance:
         """What is left, as far as this host knows."""
-        measure, lease = self.measure, self._lease(caller)
-        if lease is None or self.alone_at(now):
-            return self._local.allowance(now, caller)
-        left = lease.left + lease.tokens + lease.spare + (now - lease.asked_at) / measure.interval_s
-        left = min(left, measure.burst)
+        measure, left = self.measure, self.left(now, caller)
         return measure.allowance(left, (measure.burst - left) * measure.interval_s)
+
+    def left(self, now: float, caller: str) -> float:
+        """The tokens that are left, as far as this host knows."""
+        lease = self._lease(caller)
+        if lease is None or self.alone_at(now):
+            return self._local.left(now, caller)
+        left = lease.left + lease.tokens + lease.spare + (now - lease.asked_at) / self.measure.interval_s
+        return min(left, self.measure.burst)
 
     def _lease(self, caller: str) -> Lease | None:
         return self._leases.get("" if self._whole else caller)

@@ -125,7 +125,14 @@ class Rate:
     def allowance(self, call: Call) -> Allowance:
         """What the tightest of the buckets leaves to the caller of a call."""
         now, caller = self.now(), call.caller
-        return min((limit.allowance(now, caller) for limit in self.limits), key=lambda each: each.remaining)
+        tightest = self.limits[0]
+        if len(self.limits) > 1:
+            least = tightest.left(now, caller)
+            for limit in self.limits[1:]:
+                left = limit.left(now, caller)
+                if left < least:
+                    tightest, least = limit, left
+        return tightest.allowance(now, caller)
 
     def __call__(self, service: Service) -> Service:
         """Put the limits in front of a service."""

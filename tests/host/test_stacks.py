@@ -16,13 +16,15 @@ from dragoman.core.call import Call, Reply
 from dragoman.core.clock import SystemClock
 from dragoman.core.draft import whole
 from dragoman.core.fault import DeadlineExceeded, InvalidArgument, Overloaded
-from dragoman.core.service import Service
+from dragoman.core.service import Pending, Service, settle
 from dragoman.core.target import Target
 from dragoman.host.stacks import STACK, Site, Stacked, stack
 from dragoman.host.world import World
 from dragoman.policies.batch import BatchOptions
 from dragoman.policies.breaker import BreakerOptions
 from dragoman.policies.bulkhead import Bulkhead, BulkheadOptions
+from dragoman.policies.cache import Cache, CacheOptions
+from dragoman.policies.coalesce import Coalesce, CoalesceOptions
 from dragoman.policies.retry import RetryOptions
 from dragoman.policies.surroundings import Surroundings
 from dragoman.workers.options import PoolOptions
@@ -137,6 +139,38 @@ def test_a_layer_goes_on_with_what_it_knows_where_its_options_are_the_same() -> 
     second = known(source, {"breaker": BreakerOptions(), "retry": RetryOptions(attempts=9)}, first)
     assert second.layers["breaker"] is first.layers["breaker"]
     assert second.layers["retry"] is not first.layers["retry"]
+
+
+async def test_after_an_invalidation_nobody_joins_a_run_from_before_it() -> None:
+    innermost = Innermost()
+    source, target = Source("shop", "guest", Path("/")), Target("shop.count", "shop", "count", 0, 1.0, idempotent=True)
+    site = Site(source, CONTRACT, target, {"cache": CacheOptions(), "coalesce": CoalesceOptions()})
+    made = stack(innermost, site, World(Surroundings.here()))
+    cache, now = made.layers["cache"], SystemClock().monotonic()
+    assert isinstance(cache, Cache)
+    before = settle(made.service(Call(target, b"{}", deadline=now + 60, arrived_at=now)))
+    joining = settle(made.service(Call(target, b"{}", deadline=now + 60, arrived_at=now)))
+    cache.invalidate()
+    after = settle(made.service(Call(target, b"{}", deadline=now + 60, arrived_at=now)))
+    innermost.gate.set()
+    await asyncio.gather(*(_ended(each) for each in (before, joining, after)))
+    assert innermost.calls == 2
+
+
+async def _ended(pending: Pending) -> Reply:
+    return await pending
+
+
+@pytest.mark.parametrize(("key", "covered"), [((), True), (("n",), False)])
+def test_a_cache_by_the_same_key_joins_calls_already(key: tuple[str, ...], *, covered: bool) -> None:
+    source = Source("shop", "guest", Path("/"))
+    alone = known(source, {"coalesce": CoalesceOptions(key=key)})
+    cached = known(source, {"cache": CacheOptions(), "coalesce": CoalesceOptions(key=key)}, alone)
+    for made, expected in ((alone, False), (cached, covered)):
+        layer = made.layers["coalesce"]
+        assert isinstance(layer, Coalesce)
+        assert layer.covered is expected
+    assert (cached.layers["coalesce"] is alone.layers["coalesce"]) is not covered
 
 
 def test_a_batch_is_made_anew_where_another_property_is_the_list_now() -> None:

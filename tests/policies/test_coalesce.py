@@ -40,6 +40,12 @@ def test_calls_that_say_the_same_run_once() -> None:
     assert coalesce.counts == {"run": 2, "joined": 3}
 
 
+def test_where_another_layer_sees_to_it_calls_are_left_alone() -> None:
+    pool, coalesce = Pool(), Coalesce(CoalesceOptions(), World().surroundings, covered=True)
+    assert coalesce(pool) is pool
+    assert coalesce.state() == {"in_flight": 0, "waiting": 0, "covered": True}
+
+
 def test_answers_in_different_codecs_are_different_calls() -> None:
     pool = Pool()
     service = Coalesce(CoalesceOptions(), World().surroundings)(pool)

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from dragoman.policies.batch import Batch, BatchOptions
     from dragoman.policies.bulkhead import BulkheadOptions
     from dragoman.policies.cache import CacheOptions
+    from dragoman.policies.coalesce import Coalesce, CoalesceOptions
     from dragoman.policies.fallback import FallbackOptions
     from dragoman.policies.idempotency import IdempotencyOptions
     from dragoman.policies.rate import RateOptions
@@ -136,6 +137,22 @@ def _cache(options: CacheOptions, making: Making) -> Policy:
     return policies.Cache(options, world.surroundings, world.store if options.shared else None, making.site.target)
 
 
+def _coalesce(making: Making) -> Layer | None:
+    """It joins what a cache around it would join by the same key, so that one of the two is enough."""
+    layers = making.site.layers
+    options, cache = (
+        cast("CoalesceOptions | None", layers.get("coalesce")),
+        cast("CacheOptions | None", layers.get("cache")),
+    )
+    if options is None:
+        return None
+    covered = cache is not None and cache.key == options.key
+    known = cast("Coalesce | None", _known(making, "coalesce", options))
+    if known is not None and known.covered == covered:
+        return known
+    return policies.Coalesce(options, making.world.surroundings, covered=covered)
+
+
 def _batch(options: BatchOptions, making: Making) -> Policy:
     return policies.Batch(options, making.world.surroundings, making.site.contract)
 
@@ -171,7 +188,7 @@ STACK = (
     Line("rate", _policy("rate", _rate), "a call too many is turned away before it costs anything"),
     Line("idempotency", _policy("idempotency", _idempotency), "a call that is repeated gets the answer that it had"),
     Line("cache", _policy("cache", _cache), "an answer that is there needs none of what follows"),
-    Line("coalesce", _policy("coalesce", _simple("Coalesce")), "identical calls that need an answer ask for it once"),
+    Line("coalesce", _coalesce, "identical calls that need an answer ask for it once"),
     Line("shed", _policy("shed", _simple("Shed")), "what is left is work: the least important goes first"),
     Line("deadline", _deadline, "the time spent in every wait below counts; a pool keeps deadlines by itself"),
     Line("retry", _policy("retry", _simple("Retry")), "each attempt meets what is below anew"),

@@ -39,11 +39,16 @@ class Coalesce:
     where two calls that say the same may be one. Calls with an idempotency key are then told apart by it: they run for
     themselves.
 
+    `covered` says that a layer around this one runs calls once that are identical by the same key, as a cache does:
+    then it has nothing to do, and leaves calls alone. So a run that the cache lets nobody join any more, since its
+    answer was invalidated, is not joined here either.
+
     Faults: `RESOURCE_EXHAUSTED` where as many wait as may; `DEADLINE_EXCEEDED` where the caller's own time is up.
     """
 
-    def __init__(self, options: CoalesceOptions, surroundings: Surroundings) -> None:
+    def __init__(self, options: CoalesceOptions, surroundings: Surroundings, *, covered: bool = False) -> None:
         self.options = options
+        self.covered = covered
         self._keys = Keys(options.key)
         self._flights = Flights(surroundings, Rules(options.waiting_max, partial=bool(options.key)))
 
@@ -53,11 +58,14 @@ class Coalesce:
         return {"run": self._flights.runs, "joined": self._flights.joined}
 
     def state(self) -> Mapping[str, object]:
-        """How many runs are in flight, and how many callers wait for them."""
-        return {"in_flight": len(self._flights.by_key), "waiting": self._flights.waiting}
+        """How many runs are in flight, and how many callers wait for them; or that another layer sees to it."""
+        covered = {"covered": True} if self.covered else {}
+        return {"in_flight": len(self._flights.by_key), "waiting": self._flights.waiting, **covered}
 
     def __call__(self, service: Service) -> Service:
         """Wrap a service."""
+        if self.covered:
+            return service
         key_of, join = self._keys.of, self._flights.join
 
         def coalesced(call: Call) -> Awaitable[Reply]:

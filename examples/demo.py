@@ -74,6 +74,15 @@ class Speed:
     rate_s: float
 
 
+@dataclass(frozen=True)
+class Answer:
+    """What a function said: the beginning of it, whether it is kept for whoever asks next, and the limit on asking."""
+
+    text: str
+    kept: bool
+    limit: str
+
+
 class CallFailedError(OSError):
     """A call that failed, with the fault's own words."""
 
@@ -132,11 +141,12 @@ def is_whole(answer: bytes) -> bool:
     return len(body) >= int(length.group(1)) if length else body.endswith(b"0\r\n\r\n")
 
 
-async def measure(port: int, function: str, *, streaming: bool) -> Speed:
-    """Call for a while, alone and then with company."""
+async def measure(port: int, function: str, *, streaming: bool, computed: bool = True) -> Speed:
+    """Call for a while, alone and then with company; `computed` has the function run each time, cache or not."""
     body = json.dumps(CALLS[function]).encode()
     accept = "application/jsonl" if streaming else "application/json"
     head = f"POST /v1/call/{function} HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\n"
+    head += "Cache-Control: no-cache\r\n" if computed else ""
     request = f"{head}Accept: {accept}\r\nContent-Length: {len(body)}\r\n\r\n".encode() + body
     alone = await _drive(port, request, 1, ALONE_S)
     start = time.perf_counter()
@@ -224,14 +234,15 @@ def get(port: int, path: str) -> bytes:
         return answer.read()
 
 
-def call(port: int, function: str, *, streaming: bool) -> str:
+def call(port: int, function: str, *, streaming: bool) -> Answer:
     """Call once and give the answer, shortened. Raises `OSError`."""
     headers = {"Content-Type": "application/json", "Accept": "application/jsonl" if streaming else "application/json"}
     url = f"http://127.0.0.1:{port}/v1/call/{function}"
     post = urllib.request.Request(url, json.dumps(CALLS[function]).encode(), headers)
     try:
         with urllib.request.urlopen(post, timeout=ANSWER_S_MAX) as answer:
-            return short(answer.read().decode())
+            said = answer.headers
+            return Answer(short(answer.read().decode()), "ETag" in said, said.get("RateLimit-Policy", ""))
     except urllib.error.HTTPError as error:
         raise CallFailedError(json.loads(error.read())["detail"]) from None
 
@@ -246,30 +257,39 @@ def short(answer: str) -> str:
 def show(port: int, console: Console, missing: dict[str, str]) -> bool:
     """Call everything and print the table; False where anything failed that this machine has the tools for."""
     table = Table("function", "language", "mode", "answer", title="Dragoman, examples/market")
-    table.add_column("p50", justify="right")
-    table.add_column("calls/s", justify="right")
+    for column in ("p50", "calls/s", "kept: p50", "calls/s"):
+        table.add_column(column, justify="right")
     well = True
     for contract in json.loads(get(port, "/v1/functions"))["functions"]:
         name, streaming = contract["name"], contract["streaming"]
         if name not in CALLS:
-            table.add_row(name, contract["language"], contract["mode"], "(no example call)", "", "")
+            table.add_row(name, contract["language"], contract["mode"], "(no example call)")
             continue
         with console.status(f"calling {name}"):
             try:
                 answer = call(port, name, streaming=streaming)
-                speed = asyncio.run(measure(port, name, streaming=streaming))
+                figures = speeds(port, name, answer, streaming=streaming)
             except (OSError, RuntimeError, TimeoutError) as error:
                 lacking = [each for each, reason in missing.items() if reason in str(error)]
                 said = f"needs {', '.join(lacking)}" if lacking else f"failed: {error}"
-                table.add_row(name, contract["language"], contract["mode"], said, "", "")
+                table.add_row(name, contract["language"], contract["mode"], said)
                 well = well and bool(lacking)
                 continue
-        figures = (f"{speed.p50_s * 1e3:.2f} ms", f"{speed.rate_s:,.0f}")
-        table.add_row(name, contract["language"], contract["mode"], answer, *figures)
+        table.add_row(name, contract["language"], contract["mode"], answer.text, *figures)
     console.print(table)
     for name, reason in missing.items():
         console.print(f"{name} is left out: {reason}", markup=False)
     return well and all(TOOL_MISSING in reason for reason in missing.values())
+
+
+def speeds(port: int, function: str, answer: Answer, *, streaming: bool) -> list[str]:
+    """How fast a function answers, and how fast where its answer is kept. Raises `OSError`, `RuntimeError`."""
+    if answer.limit:
+        return ["limited", "by rate"]  # to measure it is what its limit is against
+    found = [asyncio.run(measure(port, function, streaming=streaming))]
+    if answer.kept:
+        found.append(asyncio.run(measure(port, function, streaming=streaming, computed=False)))
+    return [figure for speed in found for figure in (f"{speed.p50_s * 1e3:.2f} ms", f"{speed.rate_s:,.0f}")]
 
 
 def _stop(number: int, _frame: object) -> None:

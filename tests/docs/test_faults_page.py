@@ -23,7 +23,7 @@ def test_every_code_has_its_status_class_and_exit_code() -> None:
 
 def test_every_code_is_said_to_be_raised_by_somebody() -> None:
     raised = {bare(row[0]) for row in read_table(PAGE, "Code", "When", "`started`")}
-    by_functions = {"UNAUTHENTICATED", "ALREADY_EXISTS", "ABORTED"}
+    by_functions = {"UNAUTHENTICATED", "ALREADY_EXISTS"}
     assert raised | by_functions == set(Code)
     assert not raised & by_functions
 

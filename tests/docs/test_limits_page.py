@@ -21,7 +21,13 @@ from dragoman.host import assemble
 from dragoman.ingress import holding
 from dragoman.ingress.http import answering, head
 from dragoman.ingress.http.options import HttpOptions
+from dragoman.policies import batch, budget, fallback, idempotency, key, retry, shared
+from dragoman.policies import cache as answers
+from dragoman.policies.bulkhead import BulkheadOptions
+from dragoman.policies.cache import CacheOptions
+from dragoman.policies.rate import RateOptions
 from dragoman.sandbox.confinement import Limits
+from dragoman.stores.options import StoreOptions
 from dragoman.telemetry import line, log, writer
 from dragoman.upstream import child, http, intake, request, schema
 from dragoman.upstream import document as openapi_document
@@ -64,6 +70,24 @@ BOUNDS = {
     "depth of a chain of `ctx.call`": f"{meta.DEPTH_MAX}",
     "a stream gathered by `ctx.call`": format_size(items.GATHERED_BYTES_MAX),
     "its items": f"{nested.ITEMS_MAX:,}",
+    "callers that a rate tells apart": f"{RateOptions().callers_max:,}",
+    "calls that wait in a bulkhead": f"{BulkheadOptions().queue:,}",
+    "answers that a cache keeps": f"{CacheOptions().entries_max:,}",
+    "memory for the answers of a cache": format_size(CacheOptions().bytes_max),
+    "answers computed anew in the background at a time": f"{answers.REFRESHES_MAX}",
+    "a body that is told apart from others": format_size(key.WHOLE_BYTES_MAX),
+    "callers that wait for one run": f"{answers.WAITING_MAX:,}",
+    "answers kept for idempotency keys": f"{idempotency.IdempotencyOptions().entries_max:,}",
+    "memory for the answers of idempotency keys": format_size(idempotency.IdempotencyOptions().bytes_max),
+    "repeats that wait for a call with their key": f"{idempotency.WAITING_MAX}",
+    "an answer in the store that hosts share": format_size(shared.BYTES_MAX),
+    "time that a call waits for the store": format_duration(StoreOptions("").timeout_s),
+    "the pause before another attempt, of a call without a deadline": format_duration(retry.PAUSE_S_MAX),
+    "attempts that good times save up": f"{budget.TOKENS_MAX:g}",
+    "functions that stand in for one another": f"{fallback.DEPTH_MAX}",
+    "a body that is gathered": format_size(batch.CALL_BYTES_MAX),
+    "bodies gathered into one": format_size(batch.BYTES_MAX),
+    "batches that gather at a time": f"{batch.OPEN_MAX}",
     "time of each step of a build": format_duration(BUILD_TIMEOUT_S_DEFAULT),
     "builds at a time": f"{assemble.BUILD_JOBS_MAX}",
     "files that a source is made of": f"{files.FILES_MAX:,}",
@@ -122,6 +146,7 @@ BOUNDS = {
 
 DEFAULTS = {
     **{f"http.{setting.key}": setting.default for setting in settings.HTTP},
+    **{f"shared.{setting.key}": setting.default for setting in settings.SHARED},
     **{setting.key: setting.default for setting in settings.SOURCE},
     "reply_bytes_max": format_size(inspect.signature(dragoman.connect).parameters["reply_bytes_max"].default),
 }

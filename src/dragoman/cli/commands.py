@@ -8,7 +8,21 @@ from typing import Any, cast
 
 import click
 
-NAMES = ("serve", "call", "list", "check", "new", "generate", "bench", "drill", "completion")
+NAMES = (
+    "serve",
+    "call",
+    "list",
+    "check",
+    "explain",
+    "apply",
+    "breaker",
+    "cache",
+    "new",
+    "generate",
+    "bench",
+    "drill",
+    "completion",
+)
 
 
 class PipeClosed(Exception):  # noqa: N818 - a reader that has enough is no error

@@ -57,6 +57,17 @@ def place_options(command: Any) -> Any:
     return url(project(authority(command)))
 
 
+def host_options(command: Any) -> Any:
+    """`--project` and `--url`: which hosts are asked."""
+    project = click.option(
+        "--project", metavar="PATH", help="The project whose hosts are asked. Default: the current folder."
+    )
+    url = click.option(
+        "--url", metavar="URL", help="Ask this control socket, unix://…, and not those of the project's hosts."
+    )
+    return project(url(command))
+
+
 def input_arguments(command: Any) -> Any:
     """FUNCTION, INPUT and `--name value`: everything that is no option of the command itself."""
     words = click.argument("words", nargs=-1, type=click.UNPROCESSED, metavar="[INPUT] [--name value]...")

@@ -128,13 +128,19 @@ def _on(key: str, subject: Subject) -> bool:
     return key in subject.writings and is_on(key.partition(".")[0], subject.writings)
 
 
+def _of_layer(key: str) -> bool:
+    return key.partition(".")[0] in TABLES
+
+
 def _nowhere_right(subjects: list[Subject], rule: Rule) -> list[Finding]:
     """What a rule finds wrong, of settings that are right for nothing else that they hold for."""
     found = [(subject, list(rule(subject))) for subject in subjects]
     right: set[Place] = set()
     for subject, findings in found:
         wrong = {finding.place for finding in findings}
-        right |= {subject.writings[key].place for key in subject.writings if "." in key and _on(key, subject)} - wrong
+        right |= {
+            subject.writings[key].place for key in subject.writings if _of_layer(key) and _on(key, subject)
+        } - wrong
     return [finding for _, findings in found for finding in findings if finding.place not in right]
 
 

@@ -219,6 +219,15 @@ def cache_places(home: Path | None, root: Path, variables: Mapping[str, str] | N
     return places
 
 
+def control_folders(variables: Mapping[str, str] | None = None) -> list[Path]:
+    """Where hosts of this user have their control sockets, best first. None of them is in any worker's environment."""
+    found = os.environ if variables is None else variables
+    runtime = found.get("XDG_RUNTIME_DIR", "")
+    folders = [Path(runtime) / "dragoman"] if runtime.startswith("/") else []
+    # Not where TMPDIR says: an operator's shell may have another one than the host was started with.
+    return [*folders, Path("/tmp") / f"dragoman-{os.geteuid()}"]  # noqa: S108 - a folder of our own, and checked
+
+
 def _is_service_link(text: str) -> bool:
     """Kubernetes gives the pods beside a service called `dragoman` a `DRAGOMAN_PORT=tcp://10.0.0.1:8700`."""
     return text.startswith(("tcp://", "udp://"))

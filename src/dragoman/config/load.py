@@ -53,6 +53,17 @@ def load(paths: Sequence[str | Path] = ()) -> Project:
     return read_project(file)
 
 
+def identity(paths: Sequence[str | Path] = ()) -> str:
+    """What tells the project of these paths from others, read or not: its file, or else the sources themselves."""
+    given = [_absolute(path) for path in paths] or [Path.cwd()]
+    files = [
+        path if path.name.endswith(".toml") else path / FILE_NAME
+        for path in given
+        if path.name.endswith(".toml") or _is_file(path / FILE_NAME)
+    ]
+    return "\n".join(sorted(os.path.realpath(path) for path in files or given))
+
+
 def read_project(file: Path) -> Project:
     """Read a project file. Raises `ConfigError`."""
     try:

@@ -38,7 +38,9 @@ def _plain(value: object) -> object:
         return sorted(str(each) for each in cast("frozenset[object]", value))
     if isinstance(value, tuple):
         return list(cast("tuple[object, ...]", value))
-    return value if isinstance(value, (int, float)) else str(value) or None
+    if isinstance(value, float):
+        return int(value) if value.is_integer() else value
+    return value if isinstance(value, int) else str(value) or None
 
 
 def text(value: object) -> str:

@@ -47,8 +47,8 @@ FITTING: dict[str, tuple[Mode, ...]] = {"exec": ("exec",), "python": ("warm", "f
 
 PYTHON_LEAST = (3, 11)
 
-OF_FUNCTIONS = tuple(setting.key for setting in settings.TABLES["functions"])
-"""Settings of a source that are those of each of its functions."""
+KEPT = tuple(setting.key for setting in (*settings.TABLES["functions"], *settings.POOL))
+"""Settings of a source that hold for each call, and so are shown with the places where they stand."""
 
 BARE: dict[str, str] = {"stdin": "body", "stdout": "text"}
 BARE_INPUT: dict[str, Any] = {
@@ -122,7 +122,7 @@ class SourceReader:
         fields = _filled("", values) | self._extras(values) | self._environment(values)
         fields["pool"] = self._pool(origin, values)
         fields["limits"] = Limits(**_filled("limits.", values))
-        fields["writings"] = written(self._document, {key: values[key] for key in OF_FUNCTIONS if key in values})
+        fields["writings"] = written(self._document, {key: values[key] for key in KEPT if key in values})
         if origin.command or origin.upstream:
             fields |= self._contract(place, origin, values)
         if len(self._document.problems) > problems:

@@ -180,7 +180,7 @@ class Host:
         with nothing changed, where a contract cannot be enforced.
         """
         started = list(fresh)
-        before = dict(self.registry.sources)
+        before, told = dict(self.registry.sources), set(self.registry.all_strangers())
         self.registry.renew(project, started)
         for name in (*retired, *(hosted.source.name for hosted in started)):
             beginning = self._beginning.pop(name, None)
@@ -189,9 +189,9 @@ class Host:
             if (old := before.get(name)) is not None:
                 self._retire(old, followed=name in project.sources)
         self._fresh.difference_update(started)
-        for name in project.sources:
-            for wrong in self.registry.strangers(name) if self.registry.serves_all_of(name) else ():
-                self._journal.note("warning", wrong, name, 0)
+        for wrong in self.registry.all_strangers():
+            if wrong not in told:
+                self._journal.note("warning", wrong, "", 0)
 
     def prepare(self, source: Source) -> Hosted:
         """A source that is to be started, and then put in service or discarded."""

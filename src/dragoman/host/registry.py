@@ -70,11 +70,6 @@ class Registry:
         """Whether its functions are in service."""
         return hosted in self._served
 
-    def serves_all_of(self, source: str) -> bool:
-        """Whether the functions of a source are in service, by its name."""
-        hosted = self._hosted.get(source)
-        return hosted is not None and self.serves(hosted)
-
     def announce(self, hosted: Hosted) -> None:
         """Know a source before it has started, so that callers hear why it does not answer."""
         self._hosted[hosted.source.name] = hosted
@@ -143,6 +138,11 @@ class Registry:
         ]
         placed = [(entry.settings, entry.target, entry.source, entry.contract) for entry in own.values()]
         return [*unknown, *misplaced(placed), *self._lost_fallbacks(source)]
+
+    def all_strangers(self) -> list[str]:
+        """The same of every source that is in service."""
+        names = [name for name, hosted in self._hosted.items() if self.serves(hosted)]
+        return list(dict.fromkeys(wrong for name in names for wrong in self.strangers(name)))
 
     def _lost_fallbacks(self, source: str) -> list[str]:
         """Functions to fall back on that are not there: in this source, or of functions of this source."""

@@ -123,6 +123,7 @@ def abandon(parts: Parts, serving: Serving | None) -> None:
 
 def _import(ingresses: Ingresses) -> None:
     import_module("dragoman.host.serving")
+    import_module("dragoman.host.operating")
     if ingresses.http.enabled:
         import_module("dragoman.host.web")
     if ingresses.native.listen:

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from dragoman.host.difference import Difference
     from dragoman.host.host import Host
     from dragoman.host.native import Native
+    from dragoman.host.operating import Operating
     from dragoman.host.web import Web
     from dragoman.ingress.http.server import HttpServer
     from dragoman.ingress.native.server import NativeServer
@@ -81,6 +82,7 @@ class Serving:
         self.native: NativeServer | None = None
         self.applying: Applying | None = None
         self.audience: Audience | None = None
+        self.operating: Operating | None = None
         self.renewed = asyncio.Event()
         """Set when other sources are in force than before."""
 
@@ -112,6 +114,7 @@ class Serving:
         if starting.done():
             self.faults = starting.result()
         await self._open()
+        await self._let_operators_in()
         keep_freed_memory()
         # What is here now stays: collections need not walk through it again.
         gc.freeze()
@@ -149,6 +152,8 @@ class Serving:
         await asyncio.gather(*(each.drain(self.ingresses.http.shutdown_grace_s) for each in servers))
         await self.host.stop(0)
         await asyncio.gather(*(each.close() for each in servers))
+        if self.operating is not None:
+            await self.operating.close()
 
     def leave(self) -> None:
         """Give up ports and sockets where `stop` was not, or will not be, waited for. Harmless when repeated."""
@@ -156,6 +161,8 @@ class Serving:
             self._web.close()
         if self._native is not None:
             self._native.close()
+        if self.operating is not None:
+            self.operating.leave()
 
     async def _open(self) -> None:
         if self.native is not None:
@@ -169,6 +176,16 @@ class Serving:
                     connections_max=wanted,
                     possible=possible,
                 )
+
+    async def _let_operators_in(self) -> None:
+        from dragoman.host.operating import Operating  # noqa: PLC0415 - see run.py: it is imported while sources start
+
+        try:
+            self.operating = Operating(self, self.parts, self._log, self._version)
+        except OSError as error:
+            self._log.warning("there is no control socket: dragoman apply cannot reach this host", reason=str(error))
+        else:
+            await self.operating.open()
 
     def _take_port(self, options: HttpOptions) -> Web:
         from dragoman.host.web import Web  # noqa: PLC0415 - see the module there

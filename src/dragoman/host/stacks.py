@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any, NamedTuple, cast
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, cast
 
 from dragoman import policies
 from dragoman.config.setting import INLINE
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from dragoman.core.service import Layer, Service
     from dragoman.core.target import Target
     from dragoman.policies.batch import Batch, BatchOptions
+    from dragoman.policies.breaker import BreakerOptions
     from dragoman.policies.bulkhead import BulkheadOptions
     from dragoman.policies.cache import CacheOptions
     from dragoman.policies.coalesce import Coalesce, CoalesceOptions
@@ -47,6 +48,9 @@ class Site:
     checks: bool = True
     as_json: bool = False
 
+
+FORCED: Mapping[str, Literal["open", "closed"]] = {"forced_open": "open", "forced_closed": "closed"}
+"""States of a breaker that its operator chose, and the order that brings it there."""
 
 Known = Mapping[str, "Policy"]
 """The layers with a state of one function, by name. Each has its `options`."""
@@ -153,6 +157,15 @@ def _coalesce(making: Making) -> Layer | None:
     return policies.Coalesce(options, making.world.surroundings, covered=covered)
 
 
+def _breaker(options: BreakerOptions, making: Making) -> Policy:
+    breaker = policies.Breaker(options, making.world.surroundings)
+    before = making.known.get("breaker")
+    if before is not None:
+        # What an operator has ordered holds until an operator says otherwise.
+        breaker.force(FORCED.get(str(before.state()["state"])))
+    return breaker
+
+
 def _batch(options: BatchOptions, making: Making) -> Policy:
     return policies.Batch(options, making.world.surroundings, making.site.contract)
 
@@ -193,9 +206,7 @@ STACK = (
     Line("deadline", _deadline, "the time spent in every wait below counts; a pool keeps deadlines by itself"),
     Line("retry", _policy("retry", _simple("Retry")), "each attempt meets what is below anew"),
     Line("hedge", _policy("hedge", _simple("Hedge")), "a second attempt is one more call for what is below"),
-    Line(
-        "breaker", _policy("breaker", _simple("Breaker")), "sees each attempt, and nothing that a layer answered itself"
-    ),
+    Line("breaker", _policy("breaker", _breaker), "sees each attempt, and nothing that a layer answered itself"),
     Line("chaos", _policy("chaos", _simple("Chaos")), "what goes wrong on purpose is met by all that guards"),
     Line("bulkhead", _bulkhead, "places are for calls that run, not for those that wait for another try"),
     Line("batch", _policy("batch", _batch), "what has its place may be gathered; a pool then sees one call"),

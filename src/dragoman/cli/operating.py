@@ -1,0 +1,91 @@
+"""What operators ask of the hosts that run: to apply the project file, to force a breaker, to forget answers."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from dragoman.cli.asked import read_text
+from dragoman.cli.hosts import Answer, ask_running
+from dragoman.cli.outcome import FAILED, Stop, complain
+from dragoman.cli.screen import printable
+from dragoman.contract import codec
+from dragoman.core.call import Codec
+from dragoman.core.fault import InvalidArgument, StartFailed
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+
+def apply(paths: tuple[str, ...], url: str | None, *, as_json: bool) -> int:
+    """Have the project file applied; the exit code. Raises `Stop` where no host runs, or the `Fault` of one."""
+    try:
+        answers = ask_running(paths, url, "apply")
+    except (InvalidArgument, StartFailed) as fault:
+        if as_json:
+            click.echo(json.dumps({"fault": fault.detail}, ensure_ascii=False))
+        for line in fault.detail.splitlines() if not as_json else ():
+            complain(line)
+        return FAILED
+    if as_json:
+        tell(answers)
+        return 0
+    for answer in answers:
+        lines: list[str] = answer.value["changes"]
+        place = printable(str(answer.value["file"]))
+        head = f"{place} is in force" if lines else f"{place} is in force already: nothing has changed"
+        click.echo(f"{head}{whose(answer, answers)}")
+        for line in lines:
+            click.echo(f"  {printable(line)}")
+    return 0
+
+
+def breaker(function: str, force: str, paths: tuple[str, ...], url: str | None, *, as_json: bool) -> int:
+    """Force a breaker; the exit code. Raises as `apply`."""
+    answers = ask_running(paths, url, "breaker", {"function": function, "force": force})
+    if as_json:
+        tell(answers)
+        return 0
+    for answer in answers:
+        state = str(answer.value["state"]["state"]).replace("_", " ")
+        click.echo(f"the breaker of {function} is {state}{whose(answer, answers)}")
+    return 0
+
+
+def clear(
+    function: str, what: tuple[str | None, str | None], paths: tuple[str, ...], url: str | None, *, as_json: bool
+) -> int:
+    """Have answers forgotten: all, if the function has a tag, or that to an input; the exit code. Raises as `apply`."""
+    tag, given = what
+    if tag and given:
+        raise Stop("--tag and --input each say what to forget: give one of the two")
+    value: dict[str, Any] = {"function": function}
+    if tag:
+        value["tag"] = tag
+    if given:
+        try:
+            value["input"] = codec.decode(read_text(given), Codec.JSON)
+        except ValueError as error:
+            raise Stop(f"--input is {str(error)[:500]}") from None
+    answers = ask_running(paths, url, "invalidate", value)
+    if as_json:
+        tell(answers)
+        return 0
+    for answer in answers:
+        count = answer.value["forgotten"]
+        click.echo(f"{count} answer{'' if count == 1 else 's'} of {function} forgotten{whose(answer, answers)}")
+    return 0
+
+
+def whose(answer: Answer, answers: Sequence[Answer]) -> str:
+    """Which host said so, where there are several."""
+    return f" (host {answer.pid})" if len(answers) > 1 else ""
+
+
+def tell(answers: Sequence[Answer]) -> None:
+    """One line of JSON for each host."""
+    for answer in answers:
+        host = {"host": answer.pid} if answer.pid else {}
+        click.echo(json.dumps({**answer.value, **host}, ensure_ascii=False))

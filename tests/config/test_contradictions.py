@@ -74,6 +74,14 @@ def read(folder: Path, text: str) -> list[str]:
             '6: functions."stats.b".fallback: leads back to stats.b, by functions."stats.mean".fallback (line 4)',
         ),
         (
+            STATS + 'fallback = "run"\n' + RUN + 'fallback = "stats.b"',
+            "3: sources.stats.fallback: leads back to stats.b, by sources.run.fallback (line 6)",
+        ),
+        (
+            STATS + 'fallback = "run"\n' + RUN + 'fallback = "stats.b"',
+            "6: sources.run.fallback: leads back to run, by sources.stats.fallback (line 3)",
+        ),
+        (
             STATS + 'fallback = { function = "stats.b", value = 3 }',
             "3: sources.stats.fallback.value: cannot stand beside sources.stats.fallback.function (line 3)",
         ),

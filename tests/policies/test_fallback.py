@@ -215,11 +215,18 @@ def test_functions_that_stand_in_for_one_another_end() -> None:
     pending = run(routes["s.a"], call_of())
     assert isinstance(pending.fault, Unavailable)
     assert len(calls) == DEPTH_MAX + 1
-    itself = Town(function="s.f")
-    itself.routes["s.f"] = itself.fallback(sick)
-    calls.clear()
-    assert isinstance(itself.fail(down()).fault, Unavailable)
-    assert len(calls) <= DEPTH_MAX
+
+
+def test_what_a_source_falls_back_on_does_not_fall_back_on_itself() -> None:
+    town, calls = Town(function="s.f", value=b"3"), list[Call]()
+
+    def sick(call: Call) -> Pending:
+        calls.append(call)
+        return Pending.failed(down())
+
+    town.routes["s.f"] = sick
+    assert town.fail(down()).result().body == b"3"
+    assert not calls
 
 
 async def test_services_that_are_coroutines_have_it_too() -> None:

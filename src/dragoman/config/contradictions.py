@@ -245,7 +245,7 @@ def _fallbacks(subjects: Mapping[str, Subject], surrounding: Surrounding) -> Ite
         mine = subject.writings["fallback.function"]
         if missing := surrounding.missing(mine.value):
             yield Finding(mine.place, f"{mine.value!r}: {missing}")
-        elif subject.level is Level.FUNCTION or subject.source.alone:
+        else:
             yield from _circle(subject, mine, subjects)
 
 
@@ -254,17 +254,18 @@ def _circle(subject: Subject, mine: Written, subjects: Mapping[str, Subject]) ->
         if mine.level is subject.level:
             yield Finding(mine.place, "is the function itself, which has just failed")
         return
-    seen, step = {subject.name}, mine
+    seen, step = set[str](), mine
     while step.value not in seen:
-        seen.add(step.value)
-        following = subjects.get(step.value)
-        if following is None or not _on("fallback.function", following):
+        name: str = step.value
+        seen.add(name)
+        following = subjects.get(name) or subjects.get(name.partition(".")[0])
+        if following is subject and name != mine.value:
+            yield Finding(mine.place, f"leads back to {name}, by {_told(step)}")
+        if following is None or following is subject or not _on("fallback.function", following):
             return
         step = following.writings["fallback.function"]
-        if step.value == following.name:
-            return
-    if step.value == subject.name:
-        yield Finding(mine.place, f"leads back to {subject.name}, by {_told(step)}")
+        if step.value == name:
+            return  # what others fall back on has nothing to fall back on itself
 
 
 def _told(other: Written) -> str:

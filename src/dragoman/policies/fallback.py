@@ -104,6 +104,8 @@ class Fallback:
         """The other function, if it can be asked."""
         if not self.options.function or call.input is not None or call.depth >= DEPTH_MAX:
             return None
+        if self.options.function == call.target.name:
+            return None  # it is what others of its source fall back on, and has just failed
         if self.surroundings.clock.monotonic() >= call.deadline:
             return None
         return self._route(self.options.function)

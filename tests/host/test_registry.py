@@ -5,10 +5,12 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from dragoman.config.load import parse_project
 from dragoman.config.project import FunctionSettings, Project, Source
 from dragoman.contract.function import Contract
+from dragoman.core.call import Call, Reply
 from dragoman.core.fault import NotFound, StartFailed
-from dragoman.core.service import Pending
+from dragoman.core.service import Pending, settle
 from dragoman.host.inline import InlineSource
 from dragoman.host.registry import Entry, Registry
 from dragoman.host.world import World
@@ -135,3 +137,56 @@ async def test_lookups_during_a_swap_find_the_old_or_the_new(registry: Registry,
         registry.replace(fresh, (Contract("sub"),))
         await asyncio.to_thread(registry.find, "second.sub")
     assert found == [True] * 3
+
+
+class Held:
+    """Calls of one version of a source, which the test answers."""
+
+    def __init__(self) -> None:
+        self.pendings: list[Pending] = []
+
+    def __call__(self, call: Call) -> Pending:
+        self.pendings.append(Pending())
+        return self.pendings[-1]
+
+
+@pytest.mark.parametrize("layer", ["cache", "coalesce"])
+@pytest.mark.parametrize("version", ["", "1.2.0"])
+async def test_what_old_code_answers_is_for_those_alone_who_looked_it_up(
+    tmp_path: Path, layer: str, version: str
+) -> None:
+    (tmp_path / "shop.py").touch()
+    text = f'[sources.shop]\npath = "shop.py"\nmode = "inline"\nconcurrency = 9\n{layer} = true\n'
+    project = parse_project(tmp_path / "dragoman.toml", text.encode())
+    registry = Registry(project, World(Surroundings.here()))
+    versions = [Held(), Held()]
+    entries: list[Entry] = []
+
+    def ask(number: int) -> Pending:
+        target = entries[number].target
+        return settle(entries[number].service(Call(target, b"{}", deadline=1e9)))
+
+    def put(number: int) -> None:
+        source = InlineSource(project.sources["shop"], nowhere)
+        source.service = versions[number]
+        registry.replace(source, (Contract("price", idempotent=True, version=version),))
+        entries.append(registry.find("shop.price"))
+
+    put(0)
+    early = ask(0)
+    put(1)
+    assert entries[1].layers[layer] is entries[0].layers[layer]
+    late, new = ask(0), ask(1)
+    versions[0].pendings[-1].resolve(Reply(b"old"))
+    assert late.result().body == b"old"
+    if version:
+        # Two that say that they are the same version are one: the new one may wait for what the old one runs.
+        assert len(versions[1].pendings) == 0
+        versions[0].pendings[0].resolve(Reply(b"same"))
+        assert (early.result().body, new.result().body) == (b"same", b"same")
+    else:
+        versions[0].pendings[0].resolve(Reply(b"old"))
+        assert not new.done
+        newer = ask(1)
+        versions[1].pendings[0].resolve(Reply(b"new"))
+        assert [each.result().body for each in (early, new, newer)] == [b"old", b"new", b"new"]

@@ -24,8 +24,11 @@ if TYPE_CHECKING:
     from dragoman.host.hosted import Hosted
     from dragoman.host.world import World
     from dragoman.policies.cache import Cache
+    from dragoman.policies.coalesce import Coalesce
     from dragoman.policies.surroundings import Policy
 
+KEEPING = frozenset({"cache", "coalesce"})
+"""Layers in which a call may get the answer to another one, begun before."""
 STARTING_RETRY_S = 1.0
 """When a caller of a source that is still starting may ask again."""
 
@@ -200,14 +203,14 @@ class Registry:
 
 def leave(old: Entry, new: Entry | None) -> None:
     """Let go of the layers that are no longer used, and of answers that may be of code which is no longer there."""
-    if "cache" not in old.layers:
-        return
-    cache = cast("Cache", old.layers["cache"])
-    if new is None or new.layers.get("cache") is not cache:
-        cache.close()
-    elif new.hosted is not old.hosted and not new.contract.version:
-        # Of a contract with a version the answers are told apart by it.
-        cache.invalidate()
+    # Of a contract with a version the answers are told apart by it.
+    outdated = new is not None and new.hosted is not old.hosted and not new.contract.version
+    for name in KEEPING & old.layers.keys():
+        layer = cast("Cache | Coalesce", old.layers[name])
+        if new is not None and new.layers.get(name) is layer:
+            layer.renew(new.target, outdated=outdated)
+        elif name == "cache":
+            cast("Cache", layer).close()
 
 
 def target_of(name: str, source: Source, contract: Contract, index: int, settings: FunctionSettings) -> Target:

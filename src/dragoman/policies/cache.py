@@ -91,6 +91,7 @@ class Cache:
         self._store = store if options.shared else None
         self._shared: Shared | None = None
         self._target = target
+        self._latest: Target | None = None
         self._epoch = 0
         self._refreshing: set[bytes] = set()
         self._counts = dict.fromkeys(
@@ -122,7 +123,6 @@ class Cache:
         """Wrap a service."""
         entries, key_of, now = self._memory.entries, self._keys.of, self._now
         touch, counts = entries.move_to_end, self._counts
-        compute = partial(self._compute, service)
 
         def cached(call: Call) -> Awaitable[Reply]:
             target = call.target
@@ -131,10 +131,10 @@ class Cache:
             key = key_of(call)
             kept = entries.get(key)
             if kept is None or call.fresh:
-                return self._miss(call, key, compute) if key else self._pass(call, service)
+                return self._miss(call, key, service) if key else self._pass(call, service)
             moment = now()
             if moment >= kept.fresh_until:
-                return self._not_fresh(call, key, kept, compute)
+                return self._not_fresh(call, key, kept, service)
             touch(key)
             if kept.fault is not None:
                 counts["negative"] += 1
@@ -163,6 +163,15 @@ class Cache:
             self._shared.invalidate(key, None, self._spans.whole_s + self._target.timeout_s)
         return self._drop(key)
 
+    def renew(self, target: Target, *, outdated: bool) -> None:
+        """Be the cache of another version of the function; what came of the one before is `outdated`, or holds yet.
+
+        Calls that are aimed at the one before may still come. They are run, and their answers are for them alone.
+        """
+        self._latest = target
+        if outdated:
+            self.invalidate()
+
     def close(self) -> None:
         """Hear nothing more of other hosts: the function is gone."""
         if self._shared is not None:
@@ -174,29 +183,31 @@ class Cache:
         self._counts["passed"] += 1
         return service(call)
 
-    def _miss(self, call: Call, key: bytes, compute: Service) -> Awaitable[Reply]:
+    def _miss(self, call: Call, key: bytes, service: Service) -> Awaitable[Reply]:
+        if self._latest is not None and call.target is not self._latest:
+            return self._pass(call, service)
         self._counts["miss"] += 1
         if self._target is not call.target:
             self._share(call.target)
         if self._shared is not None:
             self._shared.listen()
-        pending = self._flights.join(call, key, compute)
+        pending = self._flights.join(call, key, partial(self._compute, service))
         if self.options.stale_if_error_s and not call.fresh:
             pending.then(partial(self._rescue, key))
         return pending
 
-    def _not_fresh(self, call: Call, key: bytes, kept: Kept, compute: Service) -> Awaitable[Reply]:
+    def _not_fresh(self, call: Call, key: bytes, kept: Kept, service: Service) -> Awaitable[Reply]:
         now = self._now()
         if kept.fault is None and now < kept.stale_until:
             self._memory.entries.move_to_end(key)
             self._counts["stale"] += 1
-            self._refresh(call, key, kept, compute)
+            self._refresh(call, key, kept, service)
             pending = Pending()
             pending.reply = kept.reply(now)
             return pending
         if kept.fault is not None or now >= kept.dead_at:
             self._memory.drop((key,))
-        return self._miss(call, key, compute)
+        return self._miss(call, key, service)
 
     def _rescue(self, key: bytes, pending: Pending) -> None:
         """Give an older answer instead of a fault that is not the caller's."""
@@ -210,10 +221,12 @@ class Cache:
             pending.hold()
             pending.release(kept.reply(now))
 
-    def _refresh(self, call: Call, key: bytes, kept: Kept, compute: Service) -> None:
+    def _refresh(self, call: Call, key: bytes, kept: Kept, service: Service) -> None:
         """Compute an answer anew in the background, once; nobody who goes away stops it."""
         now = self._now()
         if key in self._refreshing or now < kept.pause_until or len(self._refreshing) >= REFRESHES_MAX:
+            return
+        if self._latest is not None and call.target is not self._latest:
             return
         self._refreshing.add(key)
         work = call.again(self._surroundings.next_id())
@@ -230,7 +243,7 @@ class Cache:
                 kept.pause_until = self._now() + REFRESH_PAUSE_S
 
         try:
-            pending = self._flights.join(work, key, compute)
+            pending = self._flights.join(work, key, partial(self._compute, service))
         except Exception as error:  # noqa: BLE001 - its caller has an answer already
             pending = Pending.failed(Fault.internal(f"the host failed to run the call: {error!r}"))
         pending.then(refreshed)

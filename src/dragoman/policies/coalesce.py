@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from dragoman.core.call import Call, Reply
     from dragoman.core.service import Service
+    from dragoman.core.target import Target
     from dragoman.policies.surroundings import Surroundings
 
 
@@ -51,6 +52,7 @@ class Coalesce:
         self.covered = covered
         self._keys = Keys(options.key)
         self._flights = Flights(surroundings, Rules(options.waiting_max, partial=bool(options.key)))
+        self._latest: Target | None = None
 
     @property
     def counts(self) -> Mapping[str, int]:
@@ -62,6 +64,15 @@ class Coalesce:
         covered = {"covered": True} if self.covered else {}
         return {"in_flight": len(self._flights.by_key), "waiting": self._flights.waiting, **covered}
 
+    def renew(self, target: Target, *, outdated: bool) -> None:
+        """Be the layer of another version of the function; what the one before runs is `outdated`, or good yet.
+
+        Calls that are aimed at the one before may still come. They run for themselves.
+        """
+        self._latest = target
+        if outdated:
+            self._flights.forget()
+
     def __call__(self, service: Service) -> Service:
         """Wrap a service."""
         if self.covered:
@@ -71,6 +82,8 @@ class Coalesce:
         def coalesced(call: Call) -> Awaitable[Reply]:
             target = call.target
             if target.streaming or call.input is not None or (call.idempotency_key and not target.idempotent):
+                return service(call)
+            if self._latest is not None and target is not self._latest:
                 return service(call)
             key = key_of(call)
             return join(call, key, service) if key else service(call)

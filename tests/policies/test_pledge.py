@@ -183,6 +183,7 @@ async def test_without_a_store_a_host_knows_its_own_keys(hosts: list[Host], serv
     one.pool.pendings[0].resolve(Reply(b"1"))
     assert (await first).body == b"1"
     assert (await one.send()).body == b"1"
+    assert one.layer.counts["lost"] == 1, "a key that no other host knows"
 
 
 async def test_a_store_that_is_lost_on_the_way_fails_nothing(hosts: list[Host]) -> None:

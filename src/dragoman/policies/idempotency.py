@@ -211,7 +211,11 @@ class Running:
     def begin(self) -> None:
         """Run the call, unless another host has begun it."""
         pledges, call = self._layer.pledges, self.call
-        if pledges is None or not pledges.up:
+        if pledges is None:
+            self._begun()
+            return
+        if not pledges.up:
+            pledges.lost += 1
             self._begun()
             return
         left_s = call.deadline - self._layer.now() if call.deadline != NEVER else UNBOUNDED_S

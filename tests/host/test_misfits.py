@@ -16,6 +16,7 @@ from dragoman.host.registry import target_of
 from dragoman.policies.batch import BatchOptions
 from dragoman.policies.cache import CacheOptions
 from dragoman.policies.chaos import ChaosOptions
+from dragoman.policies.coalesce import CoalesceOptions
 from dragoman.policies.hedge import HedgeOptions
 from dragoman.policies.idempotency import IdempotencyOptions
 from dragoman.policies.retry import RetryOptions
@@ -26,12 +27,23 @@ if TYPE_CHECKING:
 
 STATS = '[sources.stats]\npath = "stats.py"\n'
 
+XS = {"type": "object", "properties": {"xs": {"type": "array"}}}
+KEYED = Contract("f", idempotent=True, input={**XS, "additionalProperties": False})
+OPEN = Contract("f", idempotent=True, input={**XS, "additionalProperties": True})
+REFERRING = Contract("f", idempotent=True, input={"$ref": "#/$defs/Order", "$defs": {"Order": XS}})
+
 
 @pytest.mark.parametrize(
     ("layer", "options", "contract", "mode", "why"),
     [
         ("cache", CacheOptions(), Contract("f", idempotent=True), "warm", ""),
         ("cache", CacheOptions(), Contract("f"), "warm", "it is not idempotent"),
+        ("cache", CacheOptions(key=("xs",)), KEYED, "warm", ""),
+        ("cache", CacheOptions(key=("xs", "x")), KEYED, "warm", "its input has no property 'x' to be its key; did you"),
+        ("coalesce", CoalesceOptions(key=("user",)), KEYED, "warm", "its input has no property 'user' to be its key"),
+        ("coalesce", CoalesceOptions(key=("user",)), Contract("f", idempotent=True), "warm", "its input has no prop"),
+        ("cache", CacheOptions(key=("user",)), OPEN, "warm", ""),
+        ("cache", CacheOptions(key=("user",)), REFERRING, "warm", ""),
         ("hedge", HedgeOptions(), Contract("f", idempotent=True, streaming=True), "warm", "its answer is a stream"),
         ("idempotency", IdempotencyOptions(), Contract("f"), "warm", ""),
         ("idempotency", IdempotencyOptions(), Contract("f", streaming=True), "warm", ""),

@@ -6,10 +6,11 @@ others of its source, passes the function by.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING
 
 from dragoman.config.layers import TABLES
+from dragoman.config.problem import did_you_mean
 from dragoman.config.written import Level
 from dragoman.contract.batch import fits
 
@@ -24,6 +25,10 @@ REPEATING = frozenset({"cache", "coalesce", "hedge"})
 """Layers that give one answer to several calls, or run one call several times."""
 WHOLE = frozenset({*REPEATING, "batch"})
 """Layers that hold a whole answer, or part one among several calls."""
+KEYED = frozenset({"cache", "coalesce"})
+"""Layers that tell calls apart by properties of their input."""
+ELSEWHERE = frozenset({"$ref", "$dynamicRef", "allOf", "anyOf", "oneOf", "if", "patternProperties"})
+"""Words of a schema by which it may allow properties that it does not name itself."""
 OF_WORKERS = ("kill", "stop", "drop", "corrupt", "memory", "cpu")
 """What chaos does to a worker."""
 
@@ -37,6 +42,8 @@ def misfit(layer: str, options: Options, placed: Placed) -> str:
         return "its answer is a stream"
     if layer in REPEATING and not target.idempotent:
         return "it is not idempotent: say so in its table or its code, if it is"
+    if layer in KEYED:
+        return _unknown_key(getattr(options, "key", ()), contract)
     if layer == "batch":
         return fits(contract) or _unsaid(settings, contract)
     if layer == "chaos" and source.bounds_calls:
@@ -44,6 +51,20 @@ def misfit(layer: str, options: Options, placed: Placed) -> str:
         if wanted:
             return f"it has no worker, and so no {', '.join(wanted)}"
     return ""
+
+
+def _unknown_key(names: Iterable[str], contract: Contract) -> str:
+    """A property that no input has tells no calls apart: each would get the answer to another one."""
+    schema = contract.input
+    properties: Mapping[str, object] = schema.get("properties", {})
+    if ELSEWHERE & schema.keys() or schema.get("additionalProperties", False) is not False:
+        return ""
+    unknown = [name for name in names if name not in properties]
+    return (
+        f"its input has no property {unknown[0]!r} to be its key{did_you_mean(unknown[0], properties)}"
+        if unknown
+        else ""
+    )
 
 
 def _unsaid(settings: FunctionSettings, contract: Contract) -> str:

@@ -110,3 +110,13 @@ async def test_what_came_in_force_while_the_host_ran_is_marked(write: Write) -> 
     assert rows["timeout"]["applied"]
     assert "applied" not in rows["retry.attempts"]
     assert not any("applied" in row for row in before.values())
+
+
+async def test_the_bulkhead_of_a_source_inside_the_host_tells_where_its_bounds_stand(write: Write) -> None:
+    write(inner__py="async def f() -> int: return 1\n")
+    async with shop(write, '[sources.inner]\npath = "inner.py"\nmode = "inline"\nconcurrency = 5\n') as host:
+        told = Explaining().explain(host.registry.find("inner.f"))
+    rows = by_key(told)
+    assert [layer["layer"] for layer in told["stack"]] == ["deadline", "bulkhead"]
+    assert (rows["bulkhead.concurrency"]["value"], rows["bulkhead.concurrency"]["line"]) == (5, 4)
+    assert rows["bulkhead.queue"]["from"] == "default"

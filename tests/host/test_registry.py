@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from dragoman.config.load import parse_project
+from dragoman.config.load import load, parse_project
 from dragoman.config.project import FunctionSettings, Project, Source
 from dragoman.contract.function import Contract
 from dragoman.core.call import Call, Reply
@@ -190,3 +190,29 @@ async def test_what_old_code_answers_is_for_those_alone_who_looked_it_up(
         newer = ask(1)
         versions[1].pendings[0].resolve(Reply(b"new"))
         assert [each.result().body for each in (early, new, newer)] == [b"old", b"new", b"new"]
+
+
+async def test_a_function_to_fall_back_on_that_is_not_there_is_told_by_either_source(write: Write) -> None:
+    folder = write(
+        first__py="async def add(a: int) -> int: return a",
+        second__py="async def add(a: int) -> int: return a",
+        dragoman__toml="""
+            [defaults]
+            mode = "inline"
+            [sources.first]
+            path = "first.py"
+            [sources.second]
+            path = "second.py"
+            [functions."first.add"]
+            fallback = "second.ad"
+        """,
+    )
+    project = load([folder])
+    registry = Registry(project, World(Surroundings.here()))
+    for name in ("first", "second"):
+        source = InlineSource(project.sources[name], nowhere)
+        registry.replace(source, await source.start())
+    (told,) = registry.strangers("first")
+    assert told.startswith(f"{folder}/dragoman.toml:9 ")
+    assert told.endswith("first.add falls back on 'second.ad', which is not there; did you mean 'second.add'?")
+    assert registry.strangers("second") == registry.all_strangers() == [told]

@@ -1,6 +1,9 @@
 import asyncio
 import os
+import pty
+import select
 import signal
+import sys
 import urllib.request
 from pathlib import Path
 
@@ -77,3 +80,35 @@ def test_work_is_run_to_its_end() -> None:
         return 7
 
     assert run(work()) == 7
+
+
+@pytest.mark.parametrize("outlives", [False, True])
+def test_a_host_whose_terminal_hangs_up_ends_unless_it_is_to_outlive_it(source: Path, *, outlives: bool) -> None:
+    pid, terminal = pty.fork()
+    if pid == 0:
+        if outlives:
+            signal.signal(signal.SIGHUP, signal.SIG_IGN)
+        os.execv(sys.executable, [sys.executable, "-m", "dragoman", "serve", str(source), "--port", "0"])
+    said = b""
+    while b"Serving" not in said:
+        said += os.read(terminal, 4096)
+    os.kill(pid, signal.SIGHUP)
+    while b"not applied" not in said:  # with its terminal there, the signal means the project file
+        said += os.read(terminal, 4096)
+    os.close(terminal)
+    if outlives:
+        with pytest.raises(ChildProcessError, match="still"):
+            ended(pid, 1.0)
+        os.kill(pid, signal.SIGTERM)
+    assert ended(pid, 30.0) == 0
+
+
+def ended(pid: int, within_s: float) -> int:
+    """How a child ended. Raises `ChildProcessError` where it has not."""
+    watched = os.pidfd_open(pid)
+    try:
+        if not select.select([watched], [], [], within_s)[0]:
+            raise ChildProcessError("it is still there")
+    finally:
+        os.close(watched)
+    return os.waitpid(pid, 0)[1]

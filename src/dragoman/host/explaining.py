@@ -77,6 +77,10 @@ class Explaining:
         before = None if earlier is None else earlier.layers.get(name)
         for setting, value in values(name, options):
             row = _written(setting, value, found.writings)
+            if row["from"] == "default" and name == "bulkhead" and entry.source.bounds_calls:
+                # Without a pool the source's own bounds are those of this layer.
+                row |= _written(KNOWN.get(setting.key.removeprefix("bulkhead."), setting), value, found.writings)
+                row["key"] = setting.key
             if self._first is not None and (before is None or dict(_keyed(name, before)).get(setting.key) != value):
                 _mark(row, earlier)
             told["settings"].append(row)

@@ -16,12 +16,13 @@ from dragoman.host.misfits import misfit, misplaced
 from dragoman.host.stacks import Site, plain_stack, stack
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping
 
     from dragoman.config.project import FunctionSettings, Project, Source
     from dragoman.contract.function import Contract
     from dragoman.core.service import Service
     from dragoman.host.hosted import Hosted
+    from dragoman.host.misfits import Placed
     from dragoman.host.world import World
     from dragoman.policies.cache import Cache
     from dragoman.policies.coalesce import Coalesce
@@ -134,32 +135,44 @@ class Registry:
         Names in `[functions]` that it has not, and layers that are written for functions which they do not fit.
         """
         own = {name: entry for name, entry in self.entries.items() if entry.source.name == source}
-        unknown = [
-            f'[functions."{name}"] is for no function: {source} has none of that name{did_you_mean(name, own)}'
-            for name in sorted(self.project.functions)
-            if name.startswith(f"{source}.") and name not in self.entries
+        lost = [
+            wrong
+            for name, entry in self.entries.items()
+            if source in {entry.source.name, fallback_of(entry).partition(".")[0]}
+            for wrong in self._lost_fallback(name, entry)
         ]
-        placed = [(entry.settings, entry.target, entry.source, entry.contract) for entry in own.values()]
-        return [*unknown, *misplaced(placed), *self._lost_fallbacks(source)]
+        return [*self._unknown(source, own), *misplaced(map(placed, own.values())), *lost]
 
     def all_strangers(self) -> list[str]:
-        """The same of every source that is in service."""
-        names = [name for name, hosted in self._hosted.items() if self.serves(hosted)]
-        return list(dict.fromkeys(wrong for name in names for wrong in self.strangers(name)))
-
-    def _lost_fallbacks(self, source: str) -> list[str]:
-        """Functions to fall back on that are not there: in this source, or of functions of this source."""
+        """The same of every source that is in service, found in one go."""
+        by_source: dict[str, dict[str, Entry]] = {
+            name: {} for name, hosted in self._hosted.items() if self.serves(hosted)
+        }
         lost: list[str] = []
         for name, entry in self.entries.items():
-            options = entry.settings.layers.get("fallback")
-            other: str = getattr(options, "function", "")
-            concerned = source in {entry.source.name, other.partition(".")[0]}
-            hosted = self._hosted.get(other.partition(".")[0])
-            if concerned and other not in self.entries and hosted is not None and self.serves(hosted):
-                place = entry.settings.writings["fallback.function"].place
-                own = [known for known in self.entries if known.partition(".")[0] == other.partition(".")[0]]
-                lost.append(f"{place}: {name} falls back on {other!r}, which is not there{did_you_mean(other, own)}")
-        return lost
+            by_source.setdefault(entry.source.name, {})[name] = entry
+            lost += self._lost_fallback(name, entry)
+        found = (
+            [*self._unknown(source, own), *misplaced(map(placed, own.values()))] for source, own in by_source.items()
+        )
+        return [*(wrong for each in found for wrong in each), *lost]
+
+    def _unknown(self, source: str, own: Mapping[str, Entry]) -> list[str]:
+        return [
+            f'[functions."{name}"] is for no function: {source} has none of that name{did_you_mean(name, own)}'
+            for name in sorted(self.project.functions)
+            if name.startswith(f"{source}.") and name not in own
+        ]
+
+    def _lost_fallback(self, name: str, entry: Entry) -> Iterator[str]:
+        """A function to fall back on that its source, which is in service, has not."""
+        other = fallback_of(entry)
+        source = other.partition(".")[0]
+        hosted = self._hosted.get(source) if other and other not in self.entries else None
+        if hosted is not None and self.serves(hosted):
+            place = entry.settings.writings["fallback.function"].place
+            own = [known for known in self.entries if known.partition(".")[0] == source]
+            yield f"{place}: {name} falls back on {other!r}, which is not there{did_you_mean(other, own)}"
 
     def find(self, name: str) -> Entry:
         """The function of that name. Raises the `Fault` that says why there is none."""
@@ -192,13 +205,23 @@ class Registry:
         name = source.name if source.alone else f"{source.name}.{contract.name}"
         settings = self.project.settings(source.name, name, declared(contract, str(source.path or source.name)))
         target = target_of(name, source, contract, index, settings)
-        placed = (settings, target, source, contract)
-        fitting = {layer: options for layer, options in settings.layers.items() if not misfit(layer, options, placed)}
+        known = (settings, target, source, contract)
+        fitting = {layer: options for layer, options in settings.layers.items() if not misfit(layer, options, known)}
         site = Site(source, contract, target, fitting, settings.writings.keys(), hosted.checks, hosted.as_json)
         before = self.entries.get(name)
         made = stack(hosted.service, site, self._world, None if before is None else before.layers)
         inner = plain_stack(hosted.service, site, self._world.surroundings) if made.layers else made.service
         return Entry(contract, target, source, made.service, hosted, inner, settings, made.layers, made.names)
+
+
+def placed(entry: Entry) -> Placed:
+    """A function with all that decides which layers it can have."""
+    return entry.settings, entry.target, entry.source, entry.contract
+
+
+def fallback_of(entry: Entry) -> str:
+    """The function that is to answer for this one, or ""."""
+    return getattr(entry.settings.layers.get("fallback"), "function", "")
 
 
 def leave(old: Entry, new: Entry | None) -> None:

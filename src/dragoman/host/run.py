@@ -153,7 +153,8 @@ class HangUp:
 
     def __init__(self, serving: Serving) -> None:
         self._serving = serving
-        self._terminal = has_terminal()
+        # One that was started by `nohup` is to outlive its terminal.
+        self._terminal = has_terminal() and signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN
         self._applying: set[asyncio.Future[None]] = set()
         asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, self._received)
 

@@ -115,10 +115,23 @@ async def test_a_server_behind_a_slow_network_stays_down(server: Server) -> None
     async with proxied(server.port) as proxy, client(f"redis://127.0.0.1:{proxy.port}") as store:
         assert await store.ready(10.0)
         proxy.delay_s = 0.1
-        await until(lambda: not store.up)
+        await until(lambda: not store.state()["up"])
         assert not await store.ready(0.5)
         proxy.delay_s = 0.0
         assert await store.ready(10.0)
+
+
+async def test_after_a_late_answer_it_is_not_worth_asking_until_one_is_in_time(server: Server) -> None:
+    async with proxied(server.port) as proxy, client(f"redis://127.0.0.1:{proxy.port}", timeout_s=0.2) as store:
+        assert await store.ready(10.0)
+        proxy.partition()
+        assert isinstance(await outcome(store.get("a")), StoreLost)
+        assert not store.up
+        assert store.state()["up"], "it is connected yet"
+        proxy.heal()
+        await until(lambda: store.up)
+        assert await store.get("a") is None
+        assert store.counts["lost"] == 0
 
 
 async def test_a_full_server_refuses_and_stays_up(server: Server, store: Valkey) -> None:

@@ -49,6 +49,8 @@ class Link:
         self._loop = asyncio.get_running_loop()
         self._slots: deque[Slot] = deque()
         self._late = 0
+        self.doubted = False
+        """Whether an answer was late, and none has been in time since."""
         self._failures = 0
         self._unsent: list[bytes] = []
         self._timer: asyncio.TimerHandle | None = None
@@ -112,8 +114,10 @@ class Link:
         answer, _ = self._slots.popleft()
         if self._late:
             self._late -= 1
+            if not self._slots:
+                self.ask(b"PING")  # nobody else asks while it is doubted
         else:
-            self._failures = 0
+            self._failures, self.doubted = 0, False
         if answer.done():
             return
         if isinstance(value, NoScriptError):
@@ -139,6 +143,7 @@ class Link:
             answer = slots[self._late].answer
             self._late += 1
             self._failures += 1
+            self.doubted = True
             self._counts["timeouts"] += 1
             if not answer.done():
                 fail(answer, StoreLost(f"no answer within {timeout_s:g}s"))

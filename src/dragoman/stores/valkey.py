@@ -55,8 +55,13 @@ class Valkey:
 
     @property
     def up(self) -> bool:
-        """Whether there is a connection: if not, operations fail at once."""
-        return self._link is not None
+        """Whether it is worth asking: there is a connection, and answers come in time.
+
+        Without a connection operations fail at once. Where one answer was late, the next would be, too: a call that has
+        waited for one is not to wait in each layer anew.
+        """
+        link = self._link
+        return link is not None and not link.doubted
 
     def state(self) -> dict[str, object]:
         """What an operator may want to see; no secrets."""

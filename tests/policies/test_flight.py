@@ -459,3 +459,26 @@ def test_an_outer_layer_may_hold_what_a_waiter_got() -> None:
     pending.cancel()
     assert cancelled == [True]
     assert isinstance(pending.fault, Cancelled)
+
+
+@pytest.mark.parametrize("callers", [1, 3])
+def test_whoever_keeps_answers_is_told_of_each_before_its_callers(callers: int) -> None:
+    airport = Airport()
+    told: list[str] = []
+    flights = Flights(airport.world.surroundings, Rules(10), lambda key, run: told.append(f"{key!r} {run.done}"))
+    for _ in range(callers):
+        flights.join(airport.call(), b"k", airport.pool).then(lambda _: told.append("answered"))
+    airport.pool.pendings[0].resolve(Reply(b"1"))
+    assert told == ["b'k' True", *["answered"] * callers]
+
+
+@pytest.mark.parametrize("callers", [1, 3])
+def test_of_a_run_that_nobody_may_join_any_more_nobody_is_told(callers: int) -> None:
+    airport = Airport()
+    told: list[bytes] = []
+    flights = Flights(airport.world.surroundings, Rules(10), lambda key, _: told.append(key))
+    pendings = [flights.join(airport.call(), b"k", airport.pool) for _ in range(callers)]
+    flights.forget([b"k"])
+    airport.pool.pendings[0].resolve(Reply(b"1"))
+    assert all(pending.done for pending in pendings)
+    assert not told

@@ -85,10 +85,12 @@ class Cache:
         self._surroundings = surroundings
         self._now = surroundings.clock.monotonic
         self._keys = Keys(options.key)
-        self._flights = Flights(surroundings, Rules(WAITING_MAX, partial=bool(options.key)))
+        self._store = store if options.shared else None
+        # With a second level more is to be done with an answer than to keep it.
+        keep = self._keep if self._store is None else None
+        self._flights = Flights(surroundings, Rules(WAITING_MAX, partial=bool(options.key)), keep)
         self._memory = Memory(options.entries_max, options.bytes_max)
         self._spans = Spans(options.ttl_s, options.stale_s, options.stale_if_error_s)
-        self._store = store if options.shared else None
         self._shared: Shared | None = None
         self._target = target
         self._latest: Target | None = None
@@ -191,7 +193,7 @@ class Cache:
             self._share(call.target)
         if self._shared is not None:
             self._shared.listen()
-        pending = self._flights.join(call, key, partial(self._compute, service))
+        pending = self._flights.join(call, key, service if self._store is None else partial(self._compute, service))
         if self.options.stale_if_error_s and not call.fresh:
             pending.then(partial(self._rescue, key))
         return pending
@@ -243,7 +245,7 @@ class Cache:
                 kept.pause_until = self._now() + REFRESH_PAUSE_S
 
         try:
-            pending = self._flights.join(work, key, partial(self._compute, service))
+            pending = self._flights.join(work, key, service if self._store is None else partial(self._compute, service))
         except Exception as error:  # noqa: BLE001 - its caller has an answer already
             pending = Pending.failed(Fault.internal(f"the host failed to run the call: {error!r}"))
         pending.then(refreshed)
@@ -251,7 +253,7 @@ class Cache:
     # Computing
 
     def _compute(self, service: Service, call: Call) -> Awaitable[Reply]:
-        """Have a call run, for all who wait for it, and keep its answer."""
+        """Have a call run, for all who wait for it, and keep its answer, here and where all hosts find it."""
         key, epoch = self._keys.of(call), self._epoch
         if self._shared is not None and self._shared.up:
             return self._through(self._shared, service, call, key)

@@ -15,7 +15,7 @@ from dragoman.core.service import Pending, settle
 from dragoman.policies.sharing import alike, twin
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
 
     from dragoman.core.call import Call, Reply
     from dragoman.core.clock import Timer
@@ -74,9 +74,11 @@ class Waiter(Pending):
         if self.flight is not None:
             self.flight.landed(run)
             return
-        by_key = self.flights.by_key
-        if by_key.get(self.key) is self:
-            del by_key[self.key]
+        flights, key = self.flights, self.key
+        if flights.by_key.get(key) is self:
+            del flights.by_key[key]
+            if flights.keep is not None:
+                flights.keep(key, run)
         if run.reply is not None:
             self.resolve(run.reply)
         elif run.fault is not None:
@@ -168,7 +170,10 @@ class Flight:
         """Answer those who wait; return those whose answer this is not."""
         if not self.open:
             return []  # everybody has left
+        keep = self.flights.keep if self.flights.by_key.get(self.key) is self else None
         self.close()
+        if keep is not None:
+            keep(self.key, run)
         waiters = list(self.waiters)
         for waiter in waiters:
             self.drop(waiter)
@@ -203,7 +208,11 @@ class Flight:
 class Flights:
     """The flights of one function, by key."""
 
-    def __init__(self, surroundings: Surroundings, rules: Rules) -> None:
+    def __init__(
+        self, surroundings: Surroundings, rules: Rules, keep: Callable[[bytes, Pending], object] | None = None
+    ) -> None:
+        """`keep` is told of each run that has landed, before its callers are, if others may join it yet."""
+        self.keep = keep
         self.by_key: dict[bytes, Flight | Waiter] = {}
         self.call_later = surroundings.call_later
         self._now = surroundings.clock.monotonic

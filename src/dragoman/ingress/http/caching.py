@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 NOT_MODIFIED = 304
 LINES = b"cache-control: private, max-age=%d\r\netag: %b\r\nvary: accept\r\n"
+NEW_LINES = b'cache-control: private, max-age=%d\r\netag: "%b"\r\nvary: accept\r\n'
 KEPT_LINES = b'age: %d\r\ncache-control: private, max-age=%d\r\netag: "%b"\r\nvary: accept\r\n'
 """Those of most answers, in one formatting operation."""
 
@@ -30,8 +31,10 @@ def etag(cached: Cached, form: Form) -> bytes:
 def lines(cached: Cached, form: Form) -> bytes:
     """The header lines of an answer that a cache keeps; with its age where it was not computed just now."""
     age_s, fresh_s, tag = cached
-    if form is Form.UNARY and age_s > 0.0:
-        return KEPT_LINES % (age_s, age_s + fresh_s, tag.encode())
+    if form is Form.UNARY:
+        if age_s > 0.0:
+            return KEPT_LINES % (age_s, age_s + fresh_s, tag.encode())
+        return NEW_LINES % (fresh_s, tag.encode())
     age = b"age: %d\r\n" % age_s if age_s > 0.0 else b""
     return age + LINES % (age_s + fresh_s, etag(cached, form))
 

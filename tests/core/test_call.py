@@ -24,3 +24,12 @@ def test_the_callers_of_a_call_come_nearest_first() -> None:
     third = call_of(second)
     assert callers_of(third) == [second, first]
     assert callers_of(second) == [first]
+
+
+def test_a_call_that_is_handed_over_was_not_sent_itself() -> None:
+    call = call_of()
+    call.hand_over(5.0)
+    assert call.dispatched_at < 0
+    call.dispatched_at = 7.0
+    call.hand_over(8.0)
+    assert call.dispatched_at == 7.0

@@ -1,7 +1,7 @@
 from dragoman.core.call import Call, Reply
-from dragoman.core.fault import Draining, Internal
+from dragoman.core.fault import Draining, Internal, Started
 from dragoman.core.service import Pending
-from dragoman.policies.attempt import another, attempt
+from dragoman.policies.attempt import another, attempt, begun
 from tests.policies.world import Script, World, call_of
 
 
@@ -26,11 +26,11 @@ async def test_a_coroutine_is_an_attempt_too() -> None:
     assert attempt(Script(Reply(b"2")), call_of()).result().body == b"2"
 
 
-def test_the_call_that_came_counts_as_dispatched_once_another_attempt_is() -> None:
+def test_nobody_can_tell_by_the_call_that_came_whether_a_further_attempt_has_begun() -> None:
     world, call = World(), call_of()
     again = another(call, world.surroundings)
     assert again.id != call.id
-    assert (again.dispatched_at, call.dispatched_at) == (0.0, world.now())
+    assert (begun(again), begun(call)) == (Started.NO, Started.UNKNOWN)
     call.dispatched_at = 7.0
     another(call, world.surroundings)
-    assert call.dispatched_at == 7.0
+    assert (call.dispatched_at, begun(call)) == (7.0, Started.YES)

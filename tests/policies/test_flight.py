@@ -199,6 +199,16 @@ def test_a_call_that_never_began_says_so() -> None:
     assert hasty.fault.started is Started.NO
 
 
+def test_nobody_is_told_that_a_call_ran_which_others_were_sent_for() -> None:
+    port = Airport()
+    port.join()
+    port.pool.calls[0].hand_over(port.world.now())
+    hasty = port.join(port.call(timeout_s=1.0))
+    port.world.clock.advance(1.0)
+    assert hasty.fault is not None
+    assert hasty.fault.started is Started.UNKNOWN
+
+
 def test_a_run_out_of_time_begins_again_for_who_has_time_left() -> None:
     port = Airport()
     first = port.join()

@@ -88,6 +88,7 @@ class Call:
     """One call on its way in. Mutable only by the layer that holds it.
 
     `reply_codec` is the codec the caller wants back; `deadline` and `arrived_at` are seconds on the monotonic clock.
+    `dispatched_at` is when it was sent to be run, 0 before that; negative, when another was in its place.
     `input` is the stream of the function's `input_stream` property, where it is not in the body. `public_id` is the id
     of the chain of calls that this one is part of, empty where it begins one. `caller` says who calls, as far as an
     ingress can tell (an address, a user), for limits by caller. `idempotency_key` makes calls one that have the same.
@@ -155,6 +156,11 @@ class Call:
         self.merged = 0
         self.ordeal: Ordeal | None = None
         self.limits: Limits | None = None
+
+    def hand_over(self, now: float) -> None:
+        """From now on another call runs in place of this one: whether that has begun is not known here."""
+        if not self.dispatched_at:
+            self.dispatched_at = -now
 
     def again(self, id: int) -> Call:  # noqa: A002 - the field's public name
         """The same call under another id, for one more attempt at it: nobody has it yet.

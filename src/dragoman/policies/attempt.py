@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from dragoman.core.fault import Fault
+from dragoman.core.fault import Fault, Started
 from dragoman.core.service import Pending, settle
 
 if TYPE_CHECKING:
@@ -23,12 +23,17 @@ def attempt(service: Service, call: Call) -> Pending:
         return Pending.failed(Fault.internal(f"{type(error).__name__}: {error}"))
 
 
+def begun(call: Call) -> Started:
+    """Whether the function has begun, as far as a call can tell."""
+    if not call.dispatched_at:
+        return Started.NO
+    return Started.YES if call.dispatched_at > 0 else Started.UNKNOWN
+
+
 def another(call: Call, surroundings: Surroundings) -> Call:
     """The call for a further attempt.
 
-    The one that came is said to be dispatched from now on, if it was not: whoever asks it whether the function may have
-    begun cannot see the attempts.
+    Whoever asks the one that came whether the function has begun cannot see the attempts.
     """
-    if not call.dispatched_at:
-        call.dispatched_at = surroundings.clock.monotonic()
+    call.hand_over(surroundings.clock.monotonic())
     return call.again(surroundings.next_id())

@@ -255,8 +255,7 @@ class Gathering:
         self.merged = merged = self._merge(calls)
         now = layer.surroundings.clock.monotonic()
         for call in calls:
-            # From now on it may have begun, as far as layers know that end calls by themselves.
-            call.dispatched_at = now
+            call.hand_over(now)
         self._watch()
         pending = self.pending = settle(self.service(merged))
         if merged.ties is not None:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from dragoman.core.deadline import NEVER
 from dragoman.core.fault import DeadlineExceeded, Started
 from dragoman.core.service import Pending, discard, settle
+from dragoman.policies.attempt import begun
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable
@@ -61,8 +62,8 @@ class Bounded(Pending):
         call, inner = self._call, self._inner
         name = call.target.name
         detail = f"{name} ran past its {call.deadline - call.arrived_at:g}s timeout"
-        started = self._begun if call.dispatched_at else Started.NO
-        self.fail(DeadlineExceeded(detail, started=started, function=name))
+        started = begun(call)
+        self.fail(DeadlineExceeded(detail, started=self._begun if started is Started.YES else started, function=name))
         # Afterwards: what the service says to this is not the answer.
         inner.cancel()
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from dragoman.core.call import callers_of
 from dragoman.core.fault import Cancelled, Code, DeadlineExceeded, Fault, Overloaded, Started
 from dragoman.core.service import Pending, settle
+from dragoman.policies.attempt import begun
 from dragoman.policies.sharing import alike, twin
 
 if TYPE_CHECKING:
@@ -86,7 +87,7 @@ class Waiter(Pending):
 
     def _begun(self) -> Started:
         call = self.call if self.flight is None else self.flight.call
-        return Started.YES if call.dispatched_at else Started.NO
+        return begun(call)
 
     def _leave(self, fault: Fault) -> None:
         flight = self.flight
@@ -126,8 +127,7 @@ class Flight:
             waiter.timer = self.flights.call_later(max(call.deadline - now, 0.0), waiter.expire)
         if call is self.call:
             return
-        # Whoever asks this call whether the function may have begun cannot see the one that runs.
-        call.dispatched_at = call.dispatched_at or now
+        call.hand_over(now)
         if call.ties is not None and call.ties is not self.call.ties:
             # Who looks for calls that wait for one another in a ring has to see that this one waits for the run.
             call.ties.waits_for.add(self.call)

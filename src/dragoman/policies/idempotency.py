@@ -18,6 +18,7 @@ from dragoman.core.deadline import NEVER
 from dragoman.core.draft import whole
 from dragoman.core.fault import Aborted, Cancelled, DeadlineExceeded, FailedPrecondition, Fault, Started
 from dragoman.core.service import Pending, discard, settle
+from dragoman.policies.attempt import begun
 from dragoman.policies.ledger import Ledger, Told
 from dragoman.policies.pledge import Pledges
 from dragoman.policies.sharing import alike, twin
@@ -225,7 +226,7 @@ class Running:
         """One who waited does not any more. What has not begun is not begun for nobody."""
         self._drop(waiter)
         run, call = self._run, self.call
-        fault.started = Started.YES if call.dispatched_at else Started.NO
+        fault.started = begun(call)
         fault.function = call.target.name
         if waiter.call is call:
             call.on_event = None

@@ -16,7 +16,7 @@ from bench.workload import ADD
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterator
 
-    from bench.contest import Turn
+    from bench.contest import Contestant, Turn
     from bench.servers import Server
 
 NAME = "cache"
@@ -29,7 +29,7 @@ KEPT, WARM = "answer kept in memory", "warm call"
 
 def run(plan: Plan) -> Iterator[Comparison]:
     """Compare an answer of the first level with a call of the function."""
-    contestants = {
+    contestants: dict[str, Contestant] = {
         KEPT: partial(_contestant, partial(servers.dragoman, source="bench/kept"), plan),
         WARM: partial(_contestant, servers.dragoman, plan),
     }

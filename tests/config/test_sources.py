@@ -14,6 +14,7 @@ from dragoman.sandbox.confinement import Limits
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
     (tmp_path / "stats.py").touch()
+    (tmp_path / "w.mjs").touch()
     (tmp_path / "plain").touch()
     (tmp_path / "thumb.sh").write_text("#!/bin/sh\n")
     (tmp_path / "thumb.sh").chmod(0o755)
@@ -187,9 +188,9 @@ def test_a_least_number_of_workers_lifts_the_default_of_the_most(folder: Path) -
             '[sources.a]\ncommand = ["ls"]\nlanguage = "python"',
             "3: sources.a.language: cannot stand beside sources.a.command (line 2)",
         ),
-        ('[sources.a]\ncommand = ["ls"]\nmode = "warm"', '3: sources.a.mode: mode "warm" is for code that lives on'),
+        ('[sources.a]\ncommand = ["ls"]\nmode = "warm"', '3: sources.a.mode: mode "warm" is for code in a language'),
         ('[sources.a]\npath = "stats.py"\nmode = "exec"', '3: sources.a.mode: mode "exec" is for executables'),
-        ('[sources.a]\ncommand = ["ls"]\nmode = "fork"', '3: sources.a.mode: mode "fork" is for code that lives on'),
+        ('[sources.a]\ncommand = ["ls"]\nmode = "fork"', '3: sources.a.mode: mode "fork" is for code in a language'),
         (
             '[sources.a]\npath = "stats.py"\nmode = "fork"\nconcurrency = 4',
             "4: sources.a.concurrency: cannot stand beside sources.a.mode (line 3): each call has a process of its own",
@@ -201,6 +202,30 @@ def test_a_least_number_of_workers_lifts_the_default_of_the_most(folder: Path) -
         (
             '[sources.a]\npath = "stats.py"\npreload = ["json"]',
             '3: sources.a.preload: is for mode = "fork", and sources.a.path (line 2) is run by workers that live on',
+        ),
+        (
+            '[sources.a]\npath = "w.mjs"\nmode = "fork"\npreload = ["json"]',
+            "4: sources.a.preload: is for Python, and sources.a.path (line 2) is JavaScript",
+        ),
+        (
+            '[sources.a]\npath = "w.mjs"\nfork_safe = true',
+            "3: sources.a.fork_safe: is for Python, and sources.a.path (line 2) is JavaScript",
+        ),
+        (
+            '[sources.a]\npath = "w.mjs"\ngrow = "fork"',
+            "3: sources.a.grow: is for Python, and sources.a.path (line 2) is JavaScript",
+        ),
+        (
+            '[sources.a]\npath = "w.mjs"\nmode = "fork"\nconcurrency = 4',
+            "4: sources.a.concurrency: cannot stand beside sources.a.mode (line 3): each call has a process of its own",
+        ),
+        (
+            '[sources.a]\npath = "w.mjs"\nmode = "fork"\nrecycle.age = "1h"',
+            "4: sources.a.recycle.age: cannot stand beside sources.a.mode (line 3): each call has a process of its own",
+        ),
+        (
+            '[sources.a]\npath = "w.mjs"\nmode = "inline"',
+            '3: sources.a.mode: mode "inline" is for Python',
         ),
         (
             '[sources.a]\npath = "stats.py"\nmode = "fork"\npreload = ["not a module"]',
@@ -259,6 +284,15 @@ def test_a_least_number_of_workers_lifts_the_default_of_the_most(folder: Path) -
 def test_what_cannot_stand_is_refused_naming_both_places(folder: Path, text: str, expected: str) -> None:
     (found,) = problems(folder, text)
     assert found.startswith(expected)
+
+
+@pytest.mark.parametrize("name", ["w.mjs", "w.go", "w.rs", "w.ts", "W.java"])
+def test_a_clean_process_for_each_call_is_for_every_language_that_has_guests(folder: Path, name: str) -> None:
+    (folder / name).touch()
+    text = '[defaults]\nmode = "fork"\nrecycle.calls = 9\nconcurrency = 3\n[sources.a]\npath = "%s"' % name  # noqa: UP031 - one line
+    found = parse_project(folder / "dragoman.toml", text.encode()).sources["a"]
+    assert (found.mode, found.pool.recycle_calls) == ("fork", 0)
+    assert found.pool.concurrency != 3
 
 
 def test_a_wrong_default_is_told_once_however_many_sources_inherit_it(folder: Path) -> None:

@@ -61,3 +61,18 @@ async def test_whatever_goes_wrong_before_a_start_is_a_failed_start(source: Sour
     launching = Launching(replace(source, language="cobol"), {}, builder)
     with pytest.raises(StartFailed, match="a cannot be prepared: KeyError: 'cobol'"):
         await launching()
+
+
+@pytest.mark.needs("node")
+async def test_compiled_code_is_kept_for_processes_of_one_call_as_long_as_their_pool(
+    source: Source, builder: Builder, tmp_path: Path
+) -> None:
+    (tmp_path / "a.mjs").touch()
+    node = replace(source, language="node", path=tmp_path / "a.mjs")
+    warm = Launching(node, {}, builder)
+    assert "DRAGOMAN_COMPILED" not in (await warm()).env
+    forked = Launching(replace(node, mode="fork"), {}, builder)
+    kept = (await forked()).env["DRAGOMAN_COMPILED"]
+    assert os.stat(kept).st_mode & 0o777 == 0o700  # noqa: PTH116 - a test waits for no disk
+    forked.close()
+    assert not os.access(kept, os.F_OK)

@@ -7,7 +7,7 @@ import pytest
 
 from dragoman.core.fault import StartFailed
 from dragoman.sandbox.confinement import Launch
-from dragoman.workers.hire import hire
+from dragoman.workers.hire import Offer, hire
 from dragoman.workers.lifecycle import State
 from dragoman.workers.source import at_once
 from tests.workers.conftest import Staff
@@ -102,3 +102,18 @@ async def test_what_c_code_prints_is_logged_as_its_calls(staff: Make) -> None:
     await here.supervisor.start()
     assert await answer_of(here.pool(make_call("shout"))) == b"11"
     await until(lambda: "from below" in here.journal.lines())
+
+
+async def test_what_was_offered_before_is_not_read_again(staff: Make) -> None:
+    here = staff("def double(n: int) -> int: return 2 * n")
+    first = await hire(here.pool, here.launch, here.confinement)
+    offer = Offer(first.ready.functions, first.contracts)
+    second = await hire(here.pool, here.launch, here.confinement, known=offer)
+    assert second.contracts is first.contracts
+    third = await hire(here.pool, here.launch, here.confinement, known=Offer((), first.contracts))
+    assert third.contracts == first.contracts
+    assert third.contracts is not first.contracts
+    for hired in (first, second, third):
+        hired.worker.condemn("the test is over")
+        await hired.process.wait()
+        hired.close()

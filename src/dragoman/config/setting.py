@@ -11,6 +11,8 @@ if TYPE_CHECKING:
     from dragoman.config.kinds import Kind
 
 WARM, FORK, EXEC, INLINE, UPSTREAM = "warm", "fork", "exec", "inline", "upstream"
+PYTHON = "python"
+
 ALL = frozenset({WARM, FORK, EXEC, INLINE, UPSTREAM})
 HOSTED = frozenset({WARM, FORK, EXEC, INLINE})
 STARTED = frozenset({WARM, FORK, EXEC, UPSTREAM})
@@ -28,7 +30,8 @@ class Setting:
     """One key. `default` is as a reader of the page sees it.
 
     `modes` are those that it means something to, and `languages` too: none named is all. `short` says that a value in
-    place of its inner table stands for this key: `retry = 3` for `retry.attempts`.
+    place of its inner table stands for this key: `retry = 3` for `retry.attempts`. In mode `fork`, `of_copied` ones are
+    about the process that is copied, which only Python has.
     """
 
     key: str
@@ -40,6 +43,13 @@ class Setting:
     inheritable: bool = True
     languages: tuple[str, ...] = ()
     short: bool = False
+    of_copied: bool = False
+
+    def suits(self, mode: str, language: str) -> bool:
+        """Whether it means something to a source of this mode and language."""
+        if mode not in self.modes or (self.languages and language not in self.languages):
+            return False
+        return not (self.of_copied and mode == FORK and language != PYTHON)
 
 
 def shorthands(known: Iterable[Setting], group: str) -> list[Setting]:

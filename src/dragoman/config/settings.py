@@ -109,8 +109,8 @@ ORIGIN = (
         "mode",
         Mode(),
         '"exec" for executables, else "warm"',
-        '`"warm"`: workers live on. `"fork"`: a clean copy of a loaded Python process per call. `"exec"`: one process '
-        'per call. `"inline"`: async Python functions inside the host, for trusted code only.',
+        '`"warm"`: workers live on. `"fork"`: a clean process per call, started ahead; of Python, a copy of a loaded '
+        'one. `"exec"`: one process per call. `"inline"`: async Python functions inside the host, for trusted code.',
         modes=HOSTED,
     ),
     Setting(
@@ -303,25 +303,28 @@ POOL = (
         "recycle.calls",
         Whole(0, 2**53),
         "0",
-        "Replace a worker after this many calls; 0 for never. In mode `fork` the zygote, after this many forks.",
+        "Replace a worker after so many calls; 0 for never. In mode `fork`, of Python: the zygote, by its forks.",
         "pool.recycle_calls",
         GUESTS,
+        of_copied=True,
     ),
     Setting(
         "recycle.age",
         Duration("1s", "365d", off=True),
         "0s",
-        "Replace a worker after this long; 0s for never. In mode `fork` the zygote.",
+        "Replace a worker after this long; 0s for never. In mode `fork`, of Python: the zygote.",
         "pool.recycle_age_s",
         GUESTS,
+        of_copied=True,
     ),
     Setting(
         "recycle.memory",
         Size(MB, 1024 * GB, off=True),
         "0",
-        "Replace a worker that has grown past this; 0 for never. In mode `fork` the zygote.",
+        "Replace a worker that has grown past this; 0 for never. In mode `fork`, of Python: the zygote.",
         "pool.recycle_memory_bytes",
         GUESTS,
+        of_copied=True,
     ),
     Setting(
         "body_max",

@@ -29,21 +29,21 @@ from dragoman.workers.runtimes.languages import RUNTIMES
 
 if TYPE_CHECKING:
     from dragoman.config.positions import Path as KeyPath
+    from dragoman.config.setting import Setting
 
 PLACEHOLDER = re.compile(r"\{\{|\}\}|\{([A-Za-z_][A-Za-z0-9_]*)\}", re.ASCII)
 
 Mode: TypeAlias = Literal["warm", "fork", "exec", "inline", "upstream"]
 
 MISFITS = {
-    "exec": 'mode "{mode}" is for code that lives on; an executable is one process per call: leave mode out, or "exec"',
+    "exec": 'mode "{mode}" is for code in a language; an executable is one process per call: leave mode out, or "exec"',
     "exec of a guest": 'mode "exec" is for executables: use a command, or mode "fork" for a clean process each call',
-    "fork": 'mode "fork" is for Python: functions of another language run in workers that live on; leave mode out, or '
-    '"warm"',
     "inline": 'mode "inline" is for Python: functions of another language run in workers; leave mode out, or "warm"',
 }
 
-FITTING: dict[str, tuple[Mode, ...]] = {"exec": ("exec",), "python": ("warm", "fork", "inline")}
-"""The modes of a language; of one that is not here, warm alone."""
+GUEST_MODES: tuple[Mode, ...] = ("warm", "fork")
+FITTING: dict[str, tuple[Mode, ...]] = {"exec": ("exec",), "python": (*GUEST_MODES, "inline")}
+"""The modes of a language, the one that it has by default first; of one that is not here, `GUEST_MODES`."""
 
 PYTHON_LEAST = (3, 11)
 
@@ -191,7 +191,7 @@ class SourceReader:
         return Origin("exec", self._mode(own, "exec"), None, (program, *command[1:]))
 
     def _mode(self, own: Values, language: str) -> Mode:
-        fitting: tuple[Mode, ...] = FITTING.get(language, ("warm",))
+        fitting: tuple[Mode, ...] = FITTING.get(language, GUEST_MODES)
         wanted = own.get("mode") or self._defaults.get("mode")
         if wanted and wanted.value in fitting:
             return wanted.value
@@ -203,24 +203,18 @@ class SourceReader:
 
     def _applying(self, origin: Origin, own: Values) -> Values:
         """The settings that hold for a source: its own, over the defaults that mean something to it."""
-        modes = {setting.key: setting.modes for setting in settings.SOURCE}
-        languages = {setting.key: setting.languages for setting in settings.SOURCE if setting.languages}
+        known = {setting.key: setting for setting in settings.SOURCE}
         for key, value in own.items():
-            if origin.mode not in modes[key]:
-                self._document.refuse(value.path, self._misplaced(origin, modes[key], own))
-            elif origin.language not in languages.get(key, (origin.language,)):
-                what = self._document.place(own["path"].path)
-                self._document.refuse(value.path, f"is for Python, and {what} is {NAMES[origin.language]}")
-        values = {
-            key: value
-            for key, value in self._defaults.items()
-            if origin.mode in modes[key] and origin.language in languages.get(key, (origin.language,))
-        } | own
+            if not known[key].suits(origin.mode, origin.language):
+                self._document.refuse(value.path, self._misplaced(origin, known[key], own))
+        suiting = {key for key, setting in known.items() if setting.suits(origin.mode, origin.language)}
+        values = {key: value for key, value in self._defaults.items() if key in suiting} | own
         if "env" in own and "env" in self._defaults:
             values["env"] = Value({**self._defaults["env"].value, **own["env"].value}, own["env"].path)
         return values
 
-    def _misplaced(self, origin: Origin, modes: frozenset[str], own: Values) -> str:
+    def _misplaced(self, origin: Origin, setting: Setting, own: Values) -> str:
+        modes = setting.modes
         what = self._document.place((own.get("path") or own.get("command") or next(iter(own.values()))).path)
         if origin.upstream:
             return "is for functions that run here: this source is a service of its own"
@@ -231,14 +225,18 @@ class SourceReader:
         if modes <= {settings.EXEC, settings.UPSTREAM}:
             services = " and services" if settings.UPSTREAM in modes else ""
             return f"is for executables{services}, and {what} is {NAMES[origin.language]}"
+        if setting.languages and origin.language not in setting.languages:
+            return f"is for Python, and {what} is {NAMES[origin.language]}"
+        return self._misplaced_by_mode(origin, setting, own, what)
+
+    def _misplaced_by_mode(self, origin: Origin, setting: Setting, own: Values, what: str) -> str:
         if origin.mode == settings.WARM:
             return f'is for mode = "fork", and {what} is run by workers that live on'
         mode = self._document.place((own.get("mode") or self._defaults["mode"]).path)
-        how = {
-            settings.FORK: "each call has a process of its own, which runs nothing else",
-            settings.INLINE: "inline functions run inside the host, in no worker",
-        }
-        return f"cannot stand beside {mode}: {how[origin.mode]}"
+        if origin.mode == settings.INLINE:
+            return f"cannot stand beside {mode}: inline functions run inside the host, in no worker"
+        more = " and lives no longer" if setting.of_copied else ""
+        return f"cannot stand beside {mode}: each call has a process of its own, which runs nothing else{more}"
 
     def _pool(self, origin: Origin, values: Values) -> PoolOptions:
         least, most = values.get("workers.min"), values.get("workers.max")

@@ -7,6 +7,9 @@ on disk since: that is a reload's business.
 from __future__ import annotations
 
 import asyncio
+import shutil
+import tempfile
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from dragoman.building.code import Code
@@ -25,6 +28,10 @@ if TYPE_CHECKING:
     from dragoman.config.project import Source
     from dragoman.host.journal import Journal
     from dragoman.sandbox.confinement import Launch
+
+
+COMPILING = frozenset({"node", "typescript"})
+"""Languages whose runtime compiles what it loads, and can keep that for the next process."""
 
 
 def code_of(source: Source) -> Code:
@@ -72,6 +79,7 @@ class Launching:
         self._turn = asyncio.Lock()
         self._launch: Launch | None = None
         self._built: Built | None = None
+        self._compiled: str | None = None
         self.prepared = False
 
     async def __call__(self) -> Launch:
@@ -93,6 +101,9 @@ class Launching:
         if self._built is not None:
             self._built.close()
             self._built = None
+        if self._compiled is not None:
+            shutil.rmtree(self._compiled, ignore_errors=True)
+            self._compiled = None
 
     def _is_there(self) -> bool:
         """Whether what was built still is: somebody may have cleared the cache by hand."""
@@ -117,7 +128,12 @@ class Launching:
             self.close()
             self._built = await self._builder.build(code, recipe)
         folder = None if self._built is None else self._built.folder
-        return runtime.launch(code, Site(folder, tools, self._env, source.limits))
+        launch = runtime.launch(code, Site(folder, tools, self._env, source.limits))
+        if source.mode != "fork" or source.language not in COMPILING:
+            return launch
+        # For this user alone, for this pool alone, and for as long as it: nobody else can put code there.
+        self._compiled = self._compiled or tempfile.mkdtemp(prefix="dragoman-compiled-")
+        return replace(launch, env={**launch.env, "DRAGOMAN_COMPILED": self._compiled})
 
 
 class BuildTelling:

@@ -7,7 +7,7 @@ import contextlib
 import os
 import socket
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from dragoman.contract.function import ContractError
 from dragoman.contract.manifest import from_wire
@@ -33,6 +33,13 @@ SOCKET_BYTES = 1024 * 1024
 BURIAL_S = 1.0
 """How long a start that failed may take to be cleaned away before its caller is told."""
 LAST_WORDS_CHARS_MAX = 1024
+
+
+class Offer(NamedTuple):
+    """What a worker has offered: in the words of its READY, and as they were read."""
+
+    functions: tuple[dict[str, Any], ...]
+    contracts: tuple[Contract, ...]
 
 
 class Hired:
@@ -79,10 +86,18 @@ class Hired:
         return f"; it printed last: {tail[-LAST_WORDS_CHARS_MAX:]}" if tail else ""
 
 
-async def hire(pool: Owner, source: SourceLaunch, confinement: Confinement, *, parent: Hired | None = None) -> Hired:
+async def hire(
+    pool: Owner,
+    source: SourceLaunch,
+    confinement: Confinement,
+    *,
+    parent: Hired | None = None,
+    known: Offer | None = None,
+) -> Hired:
     """Start a worker and wait until it is ready. Raises `StartFailed`, with everything of it gone.
 
-    `parent` is what it is a fork of: that one has said what both offer.
+    `parent` is what it is a fork of: that one has said what both offer. `known` is what one before it has offered:
+    the same is not read and checked again.
     """
     launch = await source.launch()
     door: Doorway | None = None
@@ -99,6 +114,9 @@ async def hire(pool: Owner, source: SourceLaunch, confinement: Confinement, *, p
         hired.ready = await _shake_hands(pool, source, hired, door)
         if parent is not None:
             hired.contracts, hired.limits = parent.contracts, parent.limits
+            return hired
+        if known is not None and hired.ready.functions == known.functions:
+            hired.contracts = known.contracts
             return hired
         hired.contracts = tuple(from_wire(list(hired.ready.functions)))
         if FEATURE_CHECKS not in hired.ready.features:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, cast
 
 from dragoman.core.fault import Draining, Fault, StartFailed
 from dragoman.workers.exhaustion import Exhaustion
-from dragoman.workers.hire import Hired, hire
+from dragoman.workers.hire import Hired, Offer, hire
 from dragoman.workers.knot import untangle
 from dragoman.workers.lifecycle import State
 from dragoman.workers.nursery import Nursery
@@ -55,6 +55,9 @@ class Supervisor:
         self.features: frozenset[str] = frozenset()
         self.starts = 0
         self.restarts = 0
+        self.first_start_s: float | None = None
+        self.quickest_start_s: float | None = None
+        """Of the workers after the first."""
         self.last_fault: Fault | None = None
         self.on_first_ready: Callable[[tuple[Contract, ...]], None] | None = None
         self._confinement = confinement
@@ -73,6 +76,7 @@ class Supervisor:
         self._soon = False
         self.nursery = None if source.zygote is None else Nursery(self, source, confinement)
         self._upkeep = Upkeep(self)
+        self._offer: Offer | None = None
         self._exhaustion = Exhaustion(confinement, self.note)
         pool.crew = self
 
@@ -260,6 +264,7 @@ class Supervisor:
         task.add_done_callback(self._starting.discard)
 
     async def _hire(self) -> None:
+        begun = self.pool.clock.monotonic()
         try:
             try:
                 hired = await self._started()
@@ -269,9 +274,16 @@ class Supervisor:
             if not self._stopping:
                 self._failed(fault)
         else:
+            self._time(self.pool.clock.monotonic() - begun)
             self._hired[hired.worker] = hired
             self._task(self._watching, self._watch(hired))
             self._welcome(hired)
+
+    def _time(self, took_s: float) -> None:
+        if self.first_start_s is None:
+            self.first_start_s = took_s
+        else:
+            self.quickest_start_s = min(took_s, self.quickest_start_s or took_s)
 
     async def _started(self) -> Hired:
         """A worker, forked where that can be done."""
@@ -280,7 +292,7 @@ class Supervisor:
             return await nursery.hire()
         if nursery is not None and (hired := await nursery.fork()) is not None:
             return hired
-        hired = await hire(self.pool, self.source, self._confinement)
+        hired = await hire(self.pool, self.source, self._confinement, known=self._offer)
         if nursery is not None and is_slow(options, processor_s(hired.worker.pid)):
             nursery.begin()
         return hired
@@ -296,6 +308,7 @@ class Supervisor:
         indexes = None
         if not self.contracts:
             self.contracts, self.features = contracts, frozenset(hired.ready.features)
+            self._offer = Offer(hired.ready.functions, contracts)
         elif contracts != self.contracts:
             indexes = {contract.name: index for index, contract in enumerate(contracts)}
             self.note("warning", "the source changed on disk since it was loaded", worker.pid)

@@ -13,7 +13,14 @@ def test_calls_that_fail_are_counted_apart(tmp_path: Path, capsys: pytest.Captur
     )
     (tmp_path / "dragoman.toml").write_text('[sources.moody]\npath = "moody.py"\nworkers = 1\n')
     options = BenchOptions(
-        url=None, project=str(tmp_path), cacert=None, connections=2, duration=0.2, modes=(), as_json=False
+        url=None,
+        project=str(tmp_path),
+        cacert=None,
+        connections=2,
+        duration=0.2,
+        modes=(),
+        every_mode=False,
+        as_json=False,
     )
     assert run("moody.f", (), options) == 0
     row = capsys.readouterr().out.strip().split("\t")

@@ -1,4 +1,6 @@
 import os
+import subprocess
+import sys
 import time
 from typing import Any
 
@@ -7,7 +9,7 @@ import pytest
 from dragoman.testing import ManualClock
 from dragoman.wire.frame import Kind
 from dragoman.workers.nursery import Nursery
-from dragoman.workers.upkeep import PING_S, PONG_S, Upkeep, processor_s, resident_bytes
+from dragoman.workers.upkeep import PING_S, PONG_S, Upkeep, processor_s, proportional_bytes, resident_bytes
 from tests.workers.conftest import Open
 from tests.workers.peer import Peer, Shop, make_call
 
@@ -111,3 +113,17 @@ def test_a_process_that_is_gone_weighs_nothing_and_has_used_nothing(pid: int) ->
 def test_the_time_of_a_process_is_that_of_its_threads() -> None:
     used = time.process_time()
     assert used - 0.1 <= processor_s(os.getpid()) <= time.process_time() + 0.1
+
+
+def test_processes_are_weighed_with_all_that_they_have_started() -> None:
+    script = (
+        "import subprocess, sys; subprocess.run([sys.executable, '-c', 'x = bytes(50_000_000); print(1); input()'])"
+    )
+    with subprocess.Popen([sys.executable, "-c", script], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        process.stdout.readline()
+        assert proportional_bytes([process.pid, process.pid]) > 1_000_000
+        assert proportional_bytes([process.pid]) == pytest.approx(proportional_bytes([process.pid] * 2), rel=0.1)
+        process.communicate(b"\n")
+    assert proportional_bytes([process.pid]) == 0
+    assert proportional_bytes([os.getpid()]) > 1_000_000

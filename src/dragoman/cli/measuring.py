@@ -14,12 +14,13 @@ import click
 from dragoman.cli.asked import Asked, input_of, read_words
 from dragoman.cli.latency import Latencies
 from dragoman.cli.local import StderrJournal, hosted, unknown
+from dragoman.cli.modes import COMPARED, Scales, advice, compared, fitting_modes, why_not
 from dragoman.cli.outcome import Stop, complain
 from dragoman.cli.place import Place, place_of
 from dragoman.cli.screen import console, on_terminal, show_table
 from dragoman.cli.volley import DRAIN_S_MAX, Caller, fire, request_bytes
+from dragoman.config.languages import MODES
 from dragoman.config.load import load
-from dragoman.config.sources import FITTING
 from dragoman.contract import codec
 from dragoman.core.call import Codec
 from dragoman.core.clock import SystemClock
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
 
     from dragoman.cli.local import LocalHost
-    from dragoman.config.project import Project
+    from dragoman.config.project import Project, Source
     from dragoman.contract.function import Contract
 
 HEADINGS = ("function", "mode", "calls", "failed", "p50 ms", "p90 ms", "p99 ms", "longest ms", "calls/s")
@@ -48,6 +49,7 @@ class BenchOptions:
     connections: int
     duration: float
     modes: tuple[str, ...]
+    every_mode: bool
     as_json: bool
 
 
@@ -55,10 +57,15 @@ def run(function: str, words: tuple[str, ...], options: BenchOptions) -> int:
     """Measure and print. Raises the `Fault` of a function that fails to begin with."""
     asked = read_words(function, words)
     place = place_of(options.url, options.project, options.cacert)
-    if place.url and options.modes:
-        raise Stop("--mode is for a function that is hosted here: a running host has chosen its modes")
+    if place.url and (options.modes or options.every_mode):
+        option = "--mode" if options.modes else "--modes"
+        raise Stop(f"{option} is for a function that is hosted here: a running host has chosen its modes")
+    if options.modes and options.every_mode:
+        raise Stop("--mode names some, --modes means all that fit: give one of the two")
     if not on_terminal(sys.stderr):
         complain(f"measuring {function} for {options.duration:g}s, {options.connections} calls at a time")
+    if options.every_mode:
+        return _compare(place, asked, options)
     figures = [_at_url(place, asked, options)] if place.url else _hosted(place, asked, options)
     if options.as_json:
         click.echo(json.dumps({"connections": options.connections, "duration_s": options.duration, "runs": figures}))
@@ -67,24 +74,57 @@ def run(function: str, words: tuple[str, ...], options: BenchOptions) -> int:
     return 0
 
 
-def _hosted(place: Place, asked: Asked, options: BenchOptions) -> list[dict[str, Any]]:
+def _compare(place: Place, asked: Asked, options: BenchOptions) -> int:
+    """Measure in every mode that fits, and print that with some advice."""
+    project, source = _source(place, asked)
+    fitting = fitting_modes(source)
+    unfit = {mode: why_not(source, mode) for mode in MODES if mode not in fitting}
+    figures: list[dict[str, Any]] = []
+    faults: list[Fault] = []
+    for mode in fitting:
+        try:
+            figures.append(run_loop(_one_mode(_in_mode(project, source, mode), asked, options)))
+        except Fault as fault:
+            faults.append(fault)
+            unfit[mode] = fault.detail
+    if not figures:
+        raise faults[0]
+    said = advice(figures)
+    if options.as_json:
+        told = {"connections": options.connections, "duration_s": options.duration, "runs": figures}
+        unfitting = [{"mode": mode, "why": why} for mode, why in unfit.items()]
+        click.echo(json.dumps({**told, "unfit": unfitting, "advice": said}))
+        return 0
+    show_table(COMPARED, [compared(each) for each in figures], right=5)
+    for mode, why in unfit.items():
+        complain(f"not {mode}: {why}")
+    complain(said)
+    return 0
+
+
+def _source(place: Place, asked: Asked) -> tuple[Project, Source]:
     project = load(place.paths)
-    name = asked.function.partition(".")[0]
-    source = project.sources.get(name)
+    source = project.sources.get(asked.function.partition(".")[0])
     if source is None:
         raise unknown(asked.function, project.sources)
+    return project, source
+
+
+def _in_mode(project: Project, source: Source, mode: str) -> Project:
+    changed: Any = replace(source, mode=mode)  # one of those that fit
+    return replace(project, sources={**project.sources, source.name: changed})
+
+
+def _hosted(place: Place, asked: Asked, options: BenchOptions) -> list[dict[str, Any]]:
+    project, source = _source(place, asked)
+    modes = fitting_modes(source)
     for mode in options.modes:
-        modes = FITTING.get(source.language, ("warm",)) if source.upstream is None else (source.mode,)
         if mode not in modes:
             fitting = " or ".join(modes)
-            raise Stop(f"{name} cannot run in mode {mode}: this version runs it in {fitting}")
-    figures: list[dict[str, Any]] = []
-    for mode in options.modes or (source.mode,):
-        changed: Any = replace(source, mode=mode)
-        figures.append(
-            run_loop(_one_mode(replace(project, sources={**project.sources, name: changed}), asked, options))
-        )
-    return figures
+            raise Stop(f"{source.name} cannot run in mode {mode}: this version runs it in {fitting}")
+    return [
+        run_loop(_one_mode(_in_mode(project, source, mode), asked, options)) for mode in options.modes or (source.mode,)
+    ]
 
 
 async def _one_mode(project: Project, asked: Asked, options: BenchOptions) -> dict[str, Any]:
@@ -93,13 +133,20 @@ async def _one_mode(project: Project, asked: Asked, options: BenchOptions) -> di
         body = codec.encode(input_of(asked, entry.contract), Codec.JSON)
         await _call(local, asked.function, body)
         found = Latencies()
+        scales = Scales(local.host.registry.sources[entry.source.name])
         begun = NOW()
         async with _bar(asked.function, entry.source.mode, options):
             until = begun + options.duration
             async with asyncio.TaskGroup() as callers:
-                for _ in range(options.connections):
+                weighing = callers.create_task(scales.weigh(options.duration))
+                calling = [
                     callers.create_task(_caller(local, asked.function, body, until, found))
-        return _figures(asked.function, entry.source.mode, found, NOW() - begun)
+                    for _ in range(options.connections)
+                ]
+                await asyncio.wait(calling)
+                took_s = NOW() - begun
+                await weighing
+        return {**_figures(asked.function, entry.source.mode, found, took_s), **scales.figures()}
 
 
 async def _caller(local: LocalHost, function: str, body: bytes, until: float, found: Latencies) -> None:

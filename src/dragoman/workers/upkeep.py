@@ -8,6 +8,8 @@ import os
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from dragoman.workers.nursery import Nursery
     from dragoman.workers.pool import Pool
     from dragoman.workers.worker import Worker
@@ -129,6 +131,22 @@ def resident_bytes(pid: int) -> int:
         for member in (process, *process.children(recursive=True)):
             with contextlib.suppress(psutil.Error):
                 total += member.memory_info().rss
+    return total
+
+
+def proportional_bytes(pids: Iterable[int]) -> int:
+    """Memory of processes and all below them, in bytes; a page that several share is counted in proportion."""
+    import psutil  # noqa: PLC0415 - as above
+
+    family: dict[int, psutil.Process] = {}
+    for pid in pids:
+        with contextlib.suppress(psutil.Error):
+            process = psutil.Process(pid)
+            family |= {member.pid: member for member in (process, *process.children(recursive=True))}
+    total = 0
+    for member in family.values():
+        with contextlib.suppress(psutil.Error):  # gone, or of another user
+            total += member.memory_full_info().pss
     return total
 
 

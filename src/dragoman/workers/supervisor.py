@@ -264,9 +264,11 @@ class Supervisor:
         task.add_done_callback(self._starting.discard)
 
     async def _hire(self) -> None:
-        begun = self.pool.clock.monotonic()
         try:
             try:
+                if self.first_start_s is None:
+                    await self.source.launch()  # a build is no part of a start
+                begun = self.pool.clock.monotonic()
                 hired = await self._started()
             finally:
                 self._starting.discard(cast("asyncio.Task[None]", asyncio.current_task()))

@@ -98,10 +98,21 @@ def test_what_cannot_be_is_refused_with_its_status(header: tuple[bytes, bytes], 
     assert (found.status, found.reason) == (status, reason)
 
 
-def test_two_content_types_that_differ_are_refused() -> None:
-    two = (b"content-type", b"application/json"), (b"content-type", b"application/msgpack")
-    assert refusal(*two).fault.code is Code.INVALID_ARGUMENT
-    assert read(two[0], two[0]).refusal is None
+@pytest.mark.parametrize(
+    ("name", "one", "same", "other"),
+    [
+        ("Content-Type", b"application/json", b"application/json", b"application/msgpack"),
+        ("Dragoman-Priority", b"critical", b" Critical", b"batch"),
+        ("Idempotency-Key", b"k-1", b'"k-1"', b"k-2"),
+    ],
+)
+def test_two_headers_that_differ_are_refused(name: str, one: bytes, same: bytes, other: bytes) -> None:
+    header = name.lower().encode()
+    for two in ((one, other), (other, one)):
+        found = refusal(*((header, value) for value in two))
+        assert (found.fault.code, found.reason) == (Code.INVALID_ARGUMENT, "headers")
+        assert name in found.fault.detail
+    assert read((header, one), (header, same)).refusal is None
 
 
 @pytest.mark.parametrize(

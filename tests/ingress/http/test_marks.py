@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 from dragoman.client.connecting import connect
 from dragoman.client.marks import Marks
 from dragoman.core.call import Priority
-from dragoman.ingress.http.marks import KEY_CHARS_MAX, read_key, read_priority
+from dragoman.ingress.http.marks import read_key, read_priority
+from dragoman.wire.meta import IDEMPOTENCY_KEY_BYTES_MAX as KEY_CHARS_MAX
 
 from .site import Site
 

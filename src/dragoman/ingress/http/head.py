@@ -134,7 +134,7 @@ class Head:
                 self.body_bytes = -1
             case b"content-type":
                 if self.content_type not in (b"", value):
-                    raise Refusal(InvalidArgument("there are two Content-Type headers that differ"), reason="headers")
+                    raise differing("Content-Type")
                 self.content_type = value
             case b"accept":
                 self.accept = self.accept + b"," + value if self.accept else value
@@ -169,16 +169,18 @@ class Head:
 
     def _read_mark(self, name: bytes, value: bytes) -> None:
         self.marked = True
+        key, priority = self.idempotency_key, self.priority
         try:
             if name == IDEMPOTENCY_KEY:
-                key = read_key(value)
-                if self.idempotency_key not in ("", key):
-                    raise ValueError("there are two Idempotency-Key headers that differ")  # noqa: TRY301 - as the others
-                self.idempotency_key = key
+                self.idempotency_key = read_key(value)
             else:
                 self.priority = read_priority(value)
         except ValueError as error:
             raise Refusal(InvalidArgument(str(error)), reason="headers") from None
+        if key not in ("", self.idempotency_key):
+            raise differing("Idempotency-Key")
+        if priority not in (None, self.priority):
+            raise differing("Dragoman-Priority")
 
     def _find_door(self, doors: Doors) -> None:
         if self.path == b"*":
@@ -260,6 +262,11 @@ def timeout_s(value: bytes) -> float:
         detail = 'Dragoman-Timeout: expected more than 0, such as "500ms"'
         raise Refusal(InvalidArgument(detail), reason="headers")
     return seconds
+
+
+def differing(header: str) -> Refusal:
+    """The refusal of a header that comes twice and says two things: nobody can tell which of them is meant."""
+    return Refusal(InvalidArgument(f"there are two {header} headers that differ"), reason="headers")
 
 
 def too_large(limit: int) -> Refusal:

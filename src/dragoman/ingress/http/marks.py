@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from dragoman.core.call import Priority, priority_of
+from dragoman.wire.meta import IDEMPOTENCY_KEY_BYTES_MAX
 
 IDEMPOTENCY_KEY, PRIORITY = b"idempotency-key", b"dragoman-priority"
 MARKS = frozenset({IDEMPOTENCY_KEY, PRIORITY})
-KEY_CHARS_MAX = 255
-"""A UUID has 36; nobody who keeps keys takes longer ones than this."""
 QUOTE, BACKSLASH = 0x22, 0x5C
 
 
@@ -19,8 +18,8 @@ def read_key(value: bytes) -> str:
     text = value.strip()
     if text[:1] == b'"':
         text = unquoted(text)
-    if not 0 < len(text) <= KEY_CHARS_MAX:
-        raise ValueError(f"Idempotency-Key: expected 1 to {KEY_CHARS_MAX} characters, got {len(text)}")
+    if not 0 < len(text) <= IDEMPOTENCY_KEY_BYTES_MAX:
+        raise ValueError(f"Idempotency-Key: expected 1 to {IDEMPOTENCY_KEY_BYTES_MAX} characters, got {len(text)}")
     if not all(0x20 <= byte < 0x7F for byte in text):  # noqa: PLR2004 - printable ASCII
         raise ValueError("Idempotency-Key: expected printable ASCII")
     return text.decode("ascii")

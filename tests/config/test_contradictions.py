@@ -26,11 +26,23 @@ def read(folder: Path, text: str) -> list[str]:
     [
         (
             STATS + 'retry = { base = "3s", max = "1s" }',
-            "3: sources.stats.retry.max: is less than sources.stats.retry.base (line 3), which is 3",
+            "3: sources.stats.retry.max: is less than sources.stats.retry.base (line 3), which is 3s",
         ),
         (
             '[defaults]\nretry.max = "1s"\n' + STATS + MEAN + 'retry.base = "3s"',
-            '6: functions."stats.mean".retry.base: is more than defaults.retry.max (line 2), which is 1',
+            '6: functions."stats.mean".retry.base: is more than defaults.retry.max (line 2), which is 1s',
+        ),
+        (
+            STATS + 'retry = { base = "50ms", max = "10ms" }',
+            "3: sources.stats.retry.max: is less than sources.stats.retry.base (line 3), which is 50ms",
+        ),
+        (
+            '[defaults]\ntimeout = "9s"\n' + RUN + 'retry.base = "9s"',
+            "5: sources.run.retry.base: never comes: a call is over by then, by defaults.timeout (line 2), which is 9s",
+        ),
+        (
+            STATS + "shed = { normal = 0.2, batch = 0.35 }",
+            "3: sources.stats.shed.normal: is less than sources.stats.shed.batch (line 3), which is 0.35",
         ),
         (STATS + "shed = { least = 9, most = 3 }", "3: sources.stats.shed.most: is less than sources.stats.shed.least"),
         (STATS + "shed = { first = 9, most = 3 }", "3: sources.stats.shed.most: is less than sources.stats.shed.first"),

@@ -9,7 +9,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, NamedTuple
 
+from dragoman.config import settings
 from dragoman.config.layers import REQUIRED, TABLES, is_on, is_whole
+from dragoman.config.notation import noted, text
 from dragoman.config.problem import Problem
 from dragoman.config.project import TIMEOUT_S_DEFAULT
 from dragoman.config.setting import EXEC
@@ -49,6 +51,8 @@ REPEATING = {
 
 SHORTER = ("retry.base", "hedge.delay_min", "batch.delay", "breaker.slow")
 """Times that must pass before a call's own does."""
+
+KNOWN = {setting.key: setting for setting in settings.TABLES["functions"]}
 
 SHARING = ("rate.shared", "cache.shared", "idempotency.shared")
 
@@ -152,9 +156,9 @@ def _between(subject: Subject) -> Iterator[Finding]:
         least, most = subject.writings[low], subject.writings[high]
         if least.value > most.value:
             if least.level > most.level:
-                yield Finding(least.place, f"is more than {_told(most)}")
+                yield Finding(least.place, f"is more than {_told(high, most)}")
             else:
-                yield Finding(most.place, f"is less than {_told(least)}")
+                yield Finding(most.place, f"is less than {_told(low, least)}")
 
 
 def _in_time(subject: Subject) -> Iterator[Finding]:
@@ -167,7 +171,9 @@ def _in_time(subject: Subject) -> Iterator[Finding]:
         mine = subject.writings[key]
         if mine.value >= limit_s and (timeout is None or mine.level >= timeout.level):
             other = (
-                f"the timeout, {format_duration(limit_s)} where nothing sets it" if timeout is None else _told(timeout)
+                f"the timeout, {format_duration(limit_s)} where nothing sets it"
+                if timeout is None
+                else _told("timeout", timeout)
             )
             yield Finding(mine.place, f"never comes: a call is over by then, by {other}")
 
@@ -178,7 +184,7 @@ def _one_answer(subject: Subject) -> Iterator[Finding]:
         function, value = subject.writings["fallback.function"], subject.writings["fallback.value"]
         if function.level == value.level:
             yield Finding(
-                value.place, f"cannot stand beside {_told(function)}: there is one answer, a function's or a value"
+                value.place, f"cannot stand beside {_where(function)}: there is one answer, a function's or a value"
             )
 
 
@@ -220,8 +226,7 @@ def _repeating(subject: Subject) -> Iterator[Finding]:
         return
     for layer, why in REPEATING.items():
         if is_on(layer, subject.writings) and (mine := subject.nearest(layer)).level >= idempotent.level:
-            other = f"{idempotent.place.name} (line {idempotent.place.line}) says false"
-            yield Finding(mine.place, f"is for idempotent functions, and {other}: {why}")
+            yield Finding(mine.place, f"is for idempotent functions, and {_where(idempotent)} says false: {why}")
 
 
 def _shared(subject: Subject, surrounding: Surrounding) -> Iterator[Finding]:
@@ -260,7 +265,7 @@ def _circle(subject: Subject, mine: Written, subjects: Mapping[str, Subject]) ->
         seen.add(name)
         following = subjects.get(name) or subjects.get(name.partition(".")[0])
         if following is subject and name != mine.value:
-            yield Finding(mine.place, f"leads back to {name}, by {_told(step)}")
+            yield Finding(mine.place, f"leads back to {name}, by {_where(step)}")
         if following is None or following is subject or not _on("fallback.function", following):
             return
         step = following.writings["fallback.function"]
@@ -268,10 +273,11 @@ def _circle(subject: Subject, mine: Written, subjects: Mapping[str, Subject]) ->
             return  # what others fall back on has nothing to fall back on itself
 
 
-def _told(other: Written) -> str:
+def _where(other: Written) -> str:
     """Another setting as a message mentions it."""
-    value = other.value
-    shown = f", which is {value:g}" if isinstance(value, float) else f", which is {str(value).lower()}"
-    if isinstance(value, (bytes, frozenset, str, tuple)):
-        shown = ""
-    return f"{other.place.name} (line {other.place.line}){shown}"
+    return f"{other.place.name} (line {other.place.line})"
+
+
+def _told(key: str, other: Written) -> str:
+    """The same with its value."""
+    return f"{_where(other)}, which is {text(noted(KNOWN[key], other.value))}"

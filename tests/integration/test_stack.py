@@ -219,8 +219,9 @@ async def a(n: int, ctx: Context) -> int:
 """
 
 
+@pytest.mark.parametrize("calls", [40, 400])
 @pytest.mark.parametrize("share", [1, 2], ids=["all fail", "every other fails"])
-async def test_a_storm_over_three_hops_is_amplified_by_less_than_a_fifth(write: Write, share: int) -> None:
+async def test_a_storm_over_three_hops_is_amplified_by_less_than_a_fifth(write: Write, share: int, calls: int) -> None:
     more = "".join(
         f'[sources.{name}]\npath = "{name}.py"\nidempotent = true\nconcurrency = 200\nworkers = 1\n'
         for name in ("one", "two")
@@ -231,7 +232,6 @@ async def test_a_storm_over_three_hops_is_amplified_by_less_than_a_fifth(write: 
     last = "down" if share == 1 else "half"
     write(one__py=HOPS.format(next="two.a"), two__py=HOPS.format(next=f"web.{last}"))
     folder = project(write, more=more)
-    calls = 400
     async with hosted(folder) as host:
         found = Counter[str]()
 

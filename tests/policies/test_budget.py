@@ -16,14 +16,14 @@ def test_a_function_that_was_never_called_before_has_a_reserve_and_no_more() -> 
     assert take_all(Budget(0.1, ManualClock())) == RESERVE
 
 
-def test_each_call_adds_its_share() -> None:
+def test_the_reserve_is_an_advance_that_calls_pay_back_before_they_earn_more() -> None:
     budget = Budget(0.1, ManualClock())
     take_all(budget)
-    for _ in range(200):
-        budget.calls += 1
+    budget.calls += 10 * round(RESERVE)
+    assert take_all(budget) == 0
+    budget.calls += 200
     assert take_all(budget) == 20
-    for _ in range(19):
-        budget.calls += 1
+    budget.calls += 19
     assert take_all(budget) == 1
 
 
@@ -44,6 +44,18 @@ def test_the_reserve_comes_back_with_time_but_never_more_than_it() -> None:
     assert take_all(budget) == RESERVE
 
 
+def test_what_time_lends_is_paid_back_too_but_never_more_than_the_reserve() -> None:
+    clock = ManualClock()
+    budget = Budget(0.1, clock)
+    for _ in range(100):
+        clock.advance(RESERVE * REFILL_S)
+        assert take_all(budget) == RESERVE
+    budget.calls += 10 * round(RESERVE)
+    assert take_all(budget) == 0
+    budget.calls += 10
+    assert take_all(budget) == 1
+
+
 def test_no_share_means_no_further_attempts_at_all() -> None:
     clock = ManualClock()
     budget = Budget(0.0, clock)
@@ -53,10 +65,10 @@ def test_no_share_means_no_further_attempts_at_all() -> None:
 
 
 @given(st.floats(0, 1), st.lists(st.integers(0, 50), max_size=50))
-def test_attempts_never_pass_their_share_and_the_reserve(share: float, bursts: list[int]) -> None:
+def test_attempts_never_pass_their_share_or_else_the_reserve(share: float, bursts: list[int]) -> None:
     budget, calls, taken = Budget(share, ManualClock()), 0, 0
     for burst in bursts:
         budget.calls += burst
         calls += burst
         taken += take_all(budget)
-        assert taken <= RESERVE + share * calls + 1e-6
+        assert taken <= max(RESERVE, share * calls) + 1e-6

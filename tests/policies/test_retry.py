@@ -22,7 +22,6 @@ from dragoman.core.fault import (
     WorkerLost,
 )
 from dragoman.core.service import Pending, Service
-from dragoman.policies.budget import RESERVE
 from dragoman.policies.retry import PAUSE_S_MAX, Retry, RetryOptions
 from tests.policies.world import Items, Pool, Script, World, aim, call_of, run
 
@@ -185,7 +184,7 @@ def test_retries_are_a_share_of_the_calls() -> None:
     for _ in range(1000):
         run(retry(service), call_of())
         world.clock.advance(0.2)
-    assert 1100 <= len(service.calls) <= 1000 * 1.1 + RESERVE + 200 * 0.1
+    assert 1100 <= len(service.calls) <= 1000 * 1.1 + 200 * 0.1
     assert retry.counts["budget_empty"]
 
 
@@ -280,9 +279,10 @@ def test_it_goes_on_around_another_service_with_what_it_knows() -> None:
     for _ in range(20):
         run(retry(before), call_of())
         world.clock.advance(1)
-    tokens = retry.state()["tokens"]
+    tokens = retry.budget.tokens
+    assert tokens < 1
     assert run(retry(after), call_of()).result() is REPLY
-    assert retry.state()["tokens"] == pytest.approx(float(str(tokens)) + 0.1)
+    assert tokens <= retry.budget.tokens <= tokens + 0.1
 
 
 def test_outcomes_reach_the_layers_around_it_once() -> None:
@@ -321,9 +321,10 @@ class Hop:
         return mine
 
 
+@pytest.mark.parametrize("calls", [26, 100, 1000])
 @pytest.mark.parametrize("failing", [1.0, 0.5, 0.2])
 @pytest.mark.parametrize("together", [True, False])
-def test_a_storm_through_three_hops_stays_below_a_fifth_more(failing: float, together: bool) -> None:  # noqa: FBT001 - cases
+def test_a_storm_through_three_hops_stays_below_a_fifth_more(calls: int, failing: float, together: bool) -> None:  # noqa: FBT001 - cases
     chance = random.Random(7)
     world, innermost, succeeded = World(chance.random), list[Call](), list[Pending]()
 
@@ -335,18 +336,18 @@ def test_a_storm_through_three_hops_stays_below_a_fifth_more(failing: float, tog
     b = layers[1](Hop(layers[2](sick), "c.f"))
     a = layers[0](Hop(b, "b.f"))
     pendings: list[Pending] = []
-    for _ in range(1000):
+    for _ in range(calls):
         pendings.append(run(a, call_of(aim("a.f", idempotent=True), deadline=world.now() + 30)))
         pendings[-1].then(lambda settled: settled.fault or succeeded.append(settled))
         if not together:
             world.clock.advance(0.001)
     world.clock.advance(60)
     assert all(pending.done and not pending.held for pending in pendings)
-    assert len(innermost) / 1000 < 1.2
+    assert calls <= len(innermost) < 1.2 * calls
     assert sum(layer.counts["spent"] for layer in layers[:2])
     assert sum(layer.counts["retried"] for layer in layers[:2]) == 0
     assert world.clock.timers == sum(layer.waiting for layer in layers) == 0
-    assert len(succeeded) >= (1 - failing) * 950
+    assert len(succeeded) >= (1 - failing) * calls * 0.95
 
 
 def test_a_failure_of_a_hops_own_is_tried_again_there() -> None:

@@ -41,6 +41,12 @@ def test_a_value_is_written_as_the_file_would_have_it(
     assert text(found) == on_a_line
 
 
+@pytest.mark.parametrize(("default", "found"), [("none", None), ("one second's worth", "one second's worth")])
+def test_what_no_number_stands_for_is_told_in_the_words_of_the_page(default: str, found: str | None) -> None:
+    assert noted(Setting("a.b", Whole(1, 9), default, ""), 0) == found
+    assert noted(Setting("a.b", Whole(1, 9), default, ""), 5) == 5
+
+
 def test_a_long_value_is_cut() -> None:
     found = noted(Setting("a.b", Json(), "", ""), b'"' + b"x" * 1000 + b'"')
     assert isinstance(found, str)

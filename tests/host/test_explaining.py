@@ -5,6 +5,8 @@ from __future__ import annotations
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
+import pytest
+
 from dragoman.config.load import load
 from dragoman.host.explaining import Explaining
 from tests.host.projects import ask, hosting
@@ -88,6 +90,15 @@ async def test_layers_without_a_table_of_their_own_are_told_too(write: Write) ->
         told = Explaining().explain(host.registry.find("run"))
     assert [layer["layer"] for layer in told["stack"]] == ["size", "validate"]
     assert by_key(told)["body_max"]["value"] == "1KB"
+
+
+@pytest.mark.parametrize(("mode", "more"), [("warm", ["concurrency"]), ("fork", [])])
+async def test_the_workers_of_a_source_are_told(write: Write, mode: str, more: list[str]) -> None:
+    toml = f'[sources.shop]\npath = "shop.py"\nmode = "{mode}"\nqueue = 7\nworkers.max = 2\n'
+    async with shop(write, toml) as host:
+        rows = Explaining().explain(host.registry.find("shop.pay"))["workers"]
+    assert [row["key"] for row in rows] == ["workers.min", "workers.max", *more, "queue"]
+    assert [row["value"] for row in rows if row["from"] == "file"] == [2, 7]
 
 
 async def test_a_host_tells_what_its_layers_know(write: Write) -> None:

@@ -25,6 +25,7 @@ OF_PLAIN = {"size": ("body_max",), "deadline": ("timeout",), "validate": ()}
 """The settings that say how a layer without a table of its own works."""
 OF_POOL = {
     "warm": ("workers.min", "workers.max", "concurrency", "queue"),
+    "fork": ("workers.min", "workers.max", "queue"),
     "exec": ("workers.min", "workers.max", "queue"),
 }
 """What says how many calls the workers of a source take; inside the host the bulkhead does."""

@@ -58,12 +58,13 @@ def compare(title: str, request: Request, plan: Plan) -> Comparison:
     pinned_p50 = found.ratio("one_pinned_p50_us", "Dragoman", "FastAPI + uvicorn")
     found.aim("p50 over FastAPI's, one connection, everything on one core", pinned_p50, "at most", 0.7)
     for peer in ("FastAPI + uvicorn", "Go gateway, same worker"):
-        if (ours := _cpu_us(found, "Dragoman")) and (theirs := _cpu_us(found, peer)):
+        if (ours := cpu_us(found, "Dragoman")) and (theirs := cpu_us(found, peer)):
             found.notes.append(f"CPU a call, server and workers, {peer} over Dragoman: {theirs / ours:.2f}")
     return found
 
 
-def _cpu_us(found: Comparison, contestant: str) -> float:
+def cpu_us(found: Comparison, contestant: str) -> float:
+    """What a call costs the server and its workers, in µs; 0 where it was not measured."""
     return sum(found.figure(contestant, name) or 0.0 for name in ("server_cpu_us", "workers_cpu_us"))
 
 
@@ -80,18 +81,22 @@ def _warm(server: Server, request: Request) -> None:
 
 def measure(server: Server, request: Request, seconds: float) -> Sample:
     """One turn: full load with its CPU, then one connection, then one connection with everything on one core."""
-    before = Usage.of(server.pid)
-    full = drive(server.url, request, CONNECTIONS, seconds)
-    used = Usage.of(server.pid).since(before)
+    full = full_load(server, request, seconds)
     one = drive(server.url, request, 1, LATENCY_S)
     with pinned(server.pid):
         alone = drive(server.url, request, 1, LATENCY_S)
+    return full | {"one_p50_us": one.p50_us, "one_pinned_p50_us": alone.p50_us}
+
+
+def full_load(server: Server, request: Request, seconds: float, varied: bytes = b"") -> Sample:
+    """All connections for a while, with the CPU of it; `varied` as for `drive`."""
+    before = Usage.of(server.pid)
+    full = drive(server.url, request, CONNECTIONS, seconds, varied)
+    used = Usage.of(server.pid).since(before)
     return {
         "rate_s": full.rate_s,
         "p50_us": full.p50_us,
         "p99_us": full.p99_us,
         "server_cpu_us": used.root_s / full.calls * US,
         "workers_cpu_us": used.rest_s / full.calls * US,
-        "one_p50_us": one.p50_us,
-        "one_pinned_p50_us": alone.p50_us,
     }

@@ -11,10 +11,10 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from bench import servers
+from bench.comparisons.http_calls import CONNECTIONS, WARM_UP_S, full_load
 from bench.contest import contest
 from bench.load import drive
-from bench.outcome import Comparison, Plan, Sample
-from bench.system import Usage
+from bench.outcome import Comparison, Plan
 from bench.workload import ADD, Request
 
 if TYPE_CHECKING:
@@ -24,13 +24,10 @@ if TYPE_CHECKING:
 
 NAME = "stack"
 PROJECT = "bench/stacked"
-CONNECTIONS = 64
-WARM_UP_S = 1
 VARIED = b"1.5"
 LOSS_MOST = 0.25
 NOISE = 0.03
 """Two runs of the very same differ by more than this; their medians do by less."""
-US = 1e6
 STACKED, BARE, PLAIN = "every layer", "no layer in the project", "no layer, beside a function with every layer"
 
 
@@ -58,18 +55,4 @@ def run(plan: Plan) -> Iterator[Comparison]:
 def _contestant(command: servers.Command, request: Request, plan: Plan) -> Generator[Turn]:
     with servers.on_free_port(command) as server:
         drive(server.url, request, CONNECTIONS, WARM_UP_S, VARIED)
-        yield partial(measure, server, request, plan.seconds)
-
-
-def measure(server: servers.Server, request: Request, seconds: float) -> Sample:
-    """One turn: full load, with its CPU."""
-    before = Usage.of(server.pid)
-    full = drive(server.url, request, CONNECTIONS, seconds, VARIED)
-    used = Usage.of(server.pid).since(before)
-    return {
-        "rate_s": full.rate_s,
-        "p50_us": full.p50_us,
-        "p99_us": full.p99_us,
-        "server_cpu_us": used.root_s / full.calls * US,
-        "workers_cpu_us": used.rest_s / full.calls * US,
-    }
+        yield partial(full_load, server, request, plan.seconds, VARIED)

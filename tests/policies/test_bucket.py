@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dragoman.policies.bucket import Bucket, Buckets, Measure
+from dragoman.policies.bucket import Bucket, Buckets, Measure, Moments
 
 GAPS = st.floats(0.0, 3.0)
 
@@ -67,7 +67,7 @@ def test_who_waits_as_long_as_told_is_let_through(limit: float, burst: int, call
 
 
 def test_callers_do_not_use_one_anothers_tokens() -> None:
-    buckets = Buckets(Measure("caller_limit", 1.0, 2), 10)
+    buckets = Buckets(Measure("caller_limit", 1.0, 2), Moments(10))
     for _ in range(2):
         assert buckets.ready(0.0, "a")
         buckets.take(0.0, "a")
@@ -78,7 +78,7 @@ def test_callers_do_not_use_one_anothers_tokens() -> None:
 
 
 def test_who_was_not_seen_for_longest_is_forgotten() -> None:
-    buckets = Buckets(Measure("caller_limit", 0.001, 1), 3)
+    buckets = Buckets(Measure("caller_limit", 0.001, 1), Moments(3))
     for caller in ("a", "b", "c"):
         buckets.take(0.0, caller)
     buckets.take(1.0, "a")

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dragoman.policies.bucket import Bucket, Buckets, Measure
+from dragoman.policies.bucket import Bucket, Buckets, Measure, Moments
 from dragoman.policies.lease import ALONE_S, LEASE_S, SCRIPT, WAITING_MAX, Leases
 from dragoman.stores.options import StoreOptions
 from dragoman.stores.valkey import Valkey
@@ -126,7 +126,7 @@ async def test_a_store_that_fails_is_left_alone_for_a_while() -> None:
 async def test_callers_have_leases_of_their_own_and_only_so_many_are_told_apart() -> None:
     world = World()
     stock = Stock(world.now)
-    shared = Leases(Buckets(Measure("caller_limit", 1.0, 1), 3), stock, world.now, "rate:s.f:caller_limit", 3)
+    shared = Leases(Buckets(Measure("caller_limit", 1.0, 1), Moments(3)), stock, world.now, "rate:s.f:caller_limit", 3)
     for caller in "abcd":
         assert shared.wait(world.now(), caller, lambda: None)
         await stock.deliver()

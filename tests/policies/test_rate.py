@@ -81,6 +81,22 @@ def test_callers_share_what_they_may_make_of_all_functions() -> None:
     assert fault.detail.startswith("one caller may make, of s.f and other functions together, no more than 1 calls/s")
 
 
+def test_as_many_callers_of_all_functions_are_told_apart_as_one_of_them_wants() -> None:
+    world = World()
+    totals = Totals(world.surroundings)
+    few, many = (
+        Rate(RateOptions(total_limit=1.0, total_burst=1, callers_max=most), world.surroundings, totals)(answering())
+        for most in (1, 2)
+    )
+    assert [passed(few, caller) for caller in "aba"] == [True, True, False], "a function that wants fewer forgets none"
+    assert [passed(many, caller) for caller in "cba"] == [True, False, True], "a was not seen for longest"
+
+
+def test_the_total_limit_of_one_function_tells_as_many_callers_apart_as_it_says() -> None:
+    service = Rate(RateOptions(total_limit=1.0, total_burst=1, callers_max=1), World().surroundings)(answering())
+    assert [passed(service, caller) for caller in "aba"] == [True, True, True]
+
+
 def test_the_tightest_limit_is_told() -> None:
     world = World()
     rate = Rate(RateOptions(limit=100.0, caller_limit=10.0), world.surroundings)
@@ -126,7 +142,7 @@ async def test_a_call_with_three_limits_waits_for_each() -> None:
     world = World()
     stock = Stock(world.now)
     options = RateOptions(limit=1.0, caller_limit=1.0, total_limit=1.0, shared=True)
-    rate = Rate(options, world.surroundings, Totals(world.surroundings, 10, stock), stock, "s.f")
+    rate = Rate(options, world.surroundings, Totals(world.surroundings, stock), stock, "s.f")
     service = rate(answering())
     first = called(service)
     for _ in range(3):

@@ -25,7 +25,7 @@ class Measure:
         """`setting` is the word for it in a project file. No `burst` is a second's worth, at least one."""
         self.setting = setting
         self.limit = limit
-        self.burst = burst or max(1, math.floor(limit))
+        self.burst = burst or second_of(limit)
         self.interval_s = 1 / limit
         self.depth_s = (self.burst - 1) * self.interval_s + self.interval_s / 1000 + 1e-8
         # As draft-ietf-httpapi-ratelimit-headers says it: a quota for a window of whole seconds.
@@ -36,6 +36,11 @@ class Measure:
         """What is left, for a caller to see, of a bucket that is full again in so many seconds."""
         whole = int(left + 1e-3) if left > 0.0 else 0
         return Allowance(self.quota, whole, full_s if full_s > 0.0 else 0.0, self.window_s, self.setting)  # noqa: FURB136 - as below
+
+
+def second_of(limit: float) -> int:
+    """The calls of one second, at least one."""
+    return max(1, math.floor(limit))
 
 
 class Bucket:
@@ -72,18 +77,25 @@ class Bucket:
         return self.measure.allowance(self.left(now, caller), self._full_at - now)
 
 
+class Moments(OrderedDict[str, float]):
+    """When the bucket of each caller is full again, for at most `callers_max` of them, the latest used last."""
+
+    def __init__(self, callers_max: int) -> None:
+        super().__init__()
+        self.callers_max = callers_max
+
+
 class Buckets:
     """A bucket for each caller. The one that was not used for longest is forgotten for the next: it was full, likely.
 
     Several may share the moments of one caller, each taking its own time from them.
     """
 
-    __slots__ = ("_callers_max", "_depth_s", "_interval_s", "measure", "moments")
+    __slots__ = ("_depth_s", "_interval_s", "measure", "moments")
 
-    def __init__(self, measure: Measure, callers_max: int, moments: OrderedDict[str, float] | None = None) -> None:
+    def __init__(self, measure: Measure, moments: Moments) -> None:
         self.measure = measure
-        self.moments: OrderedDict[str, float] = OrderedDict() if moments is None else moments
-        self._callers_max = callers_max
+        self.moments = moments
         self._interval_s = measure.interval_s
         self._depth_s = measure.depth_s
 
@@ -96,7 +108,7 @@ class Buckets:
         moments = self.moments
         full_at = moments.get(caller)
         if full_at is None:
-            if len(moments) >= self._callers_max:
+            if len(moments) >= moments.callers_max:
                 moments.popitem(last=False)
             moments[caller] = now + self._interval_s
         else:

@@ -118,7 +118,7 @@ class Leases:
         self._store = store
         self._clock = clock
         self._key = key
-        self._callers_max = callers_max
+        self.callers_max = callers_max
         self._leases: OrderedDict[str, Lease] = OrderedDict()
         self._whole = isinstance(local, Bucket)
         self._alone_until = 0.0
@@ -162,7 +162,7 @@ class Leases:
         caller = "" if self._whole else caller
         lease = self._leases.get(caller)
         if lease is None:
-            if len(self._leases) >= self._callers_max:
+            if len(self._leases) >= self.callers_max:
                 self._leases.popitem(last=False)
             lease = self._leases[caller] = Lease(now)
         if lease.waiting is None:

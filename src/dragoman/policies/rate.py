@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeAlias
 
 from dragoman.core.fault import Cancelled, ResourceExhausted, Started
 from dragoman.core.service import Pending, settle
-from dragoman.policies.bucket import Bucket, Buckets, Measure
+from dragoman.policies.bucket import Bucket, Buckets, Measure, Moments
 from dragoman.policies.lease import Leases
 
 if TYPE_CHECKING:
@@ -49,24 +48,27 @@ class Totals:
     """What callers have used of all functions together: one for all the functions of a host.
 
     Where functions have different total limits, a call takes the share of time that its own function's limit gives it.
+    As many callers are told apart as the function wants that wants most.
     """
 
-    def __init__(self, surroundings: Surroundings, callers_max: int = 10_000, store: Store | None = None) -> None:
+    def __init__(self, surroundings: Surroundings, store: Store | None = None) -> None:
         """`store` is where hosts share them."""
         self.now = surroundings.clock.monotonic
-        self._callers_max = callers_max
         self._store = store
-        self._moments: OrderedDict[str, float] = OrderedDict()
+        self._moments = Moments(0)
         self._leases: dict[tuple[float, float], Leases] = {}
 
-    def limit(self, measure: Measure, *, shared: bool) -> Limit:
-        """The buckets of callers, as one function sees them."""
-        local = Buckets(measure, self._callers_max, self._moments)
+    def limit(self, measure: Measure, callers_max: int, *, shared: bool) -> Limit:
+        """The buckets of callers, as one function sees them, of which `callers_max` at least are told apart."""
+        self._moments.callers_max = most = max(self._moments.callers_max, callers_max)
+        for leases in self._leases.values():
+            leases.callers_max = most
+        local = Buckets(measure, self._moments)
         if self._store is None or not shared:
             return local
         size = (measure.limit, measure.burst)
         if size not in self._leases:
-            self._leases[size] = Leases(local, self._store, self.now, "rate:total", self._callers_max)
+            self._leases[size] = Leases(local, self._store, self.now, "rate:total", most)
         return self._leases[size]
 
 
@@ -93,14 +95,16 @@ class Rate:
         if options.limit:
             local.append(Bucket(Measure("limit", options.limit, options.burst)))
         if options.caller_limit:
-            local.append(Buckets(Measure("caller_limit", options.caller_limit, options.caller_burst), callers_max))
+            local.append(
+                Buckets(Measure("caller_limit", options.caller_limit, options.caller_burst), Moments(callers_max))
+            )
         limits: list[Limit] = [*local]
         if options.shared and store is not None:
             limits = [Leases(each, store, clock, f"rate:{name}:{each.measure.setting}", callers_max) for each in local]
         if options.total_limit:
-            totals = totals or Totals(surroundings, callers_max, store)
+            totals = totals or Totals(surroundings, store)
             measure = Measure("total_limit", options.total_limit, options.total_burst)
-            limits.append(totals.limit(measure, shared=options.shared))
+            limits.append(totals.limit(measure, callers_max, shared=options.shared))
         self.limits = tuple(limits)
         self._leases = tuple(limit for limit in limits if isinstance(limit, Leases))
 

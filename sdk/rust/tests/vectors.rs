@@ -136,6 +136,14 @@ fn meta_is_read_or_refused() {
 }
 
 #[test]
+fn entries_that_are_not_read_are_skipped_whatever_is_in_them() {
+    for case in cases("bad-meta-optional") {
+        let read = Entries::decode(&unhex(case["meta"].as_str().unwrap()));
+        assert_eq!(read.unwrap(), Entries::default(), "{}", case["name"]);
+    }
+}
+
+#[test]
 fn json_bodies_are_taken_or_refused() {
     for case in cases("bodies") {
         let body = body_of(&case);

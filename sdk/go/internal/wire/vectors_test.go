@@ -235,6 +235,14 @@ func TestMetaIsReadOrRefused(t *testing.T) {
 	}
 }
 
+func TestEntriesThatAreNotReadAreSkippedWhateverIsInThem(t *testing.T) {
+	for _, c := range cases(t, "bad-meta-optional") {
+		if got, fault := ReadEntries(unhex(t, c.Meta)); fault != nil || got != (Entries{}) {
+			t.Errorf("%s: got %+v, fault %v", c.Name, got, fault)
+		}
+	}
+}
+
 func readBody(kind Kind, body []byte) *ProtocolFault {
 	var fault *ProtocolFault
 	switch kind {

@@ -78,6 +78,13 @@ public final class FrameVectorsTest {
         }
     }
 
+    public void entriesThatAreNotReadAreSkippedWhateverIsInThem() throws Exception {
+        for (Map<String, Object> each : Vectors.cases("bad-meta-optional")) {
+            Meta meta = Meta.decode(Vectors.hex(each.get("meta")));
+            Check.equal(meta.encode().length, 0, (String) each.get("name"));
+        }
+    }
+
     private static void readBody(String kind, byte[] body) throws ProtocolFault {
         switch (kind) {
             case "HELLO":

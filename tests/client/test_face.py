@@ -2,10 +2,10 @@ from typing import Any
 
 import pytest
 
-from dragoman.client.face import Name, whole_input
+from dragoman.client.face import Name, Named, whole_input
 
 
-class Recorder:
+class Recorder(Named):
     def call(self, function: str, /, input: Any = None, *, timeout: float | None = None) -> Any:  # noqa: A002 - the port's word
         return function, input
 
@@ -16,6 +16,14 @@ def test_attributes_make_a_name_and_calling_it_calls() -> None:
     assert stats({"whole": 1}) == ("stats", {"whole": 1})
     assert stats() == ("stats", {})
     assert repr(stats.x) == "<function stats.x>"
+
+
+def test_the_functions_of_a_caller_are_its_attributes() -> None:
+    shop = Recorder()
+    assert shop.stats.correlation(data=[1]) == ("stats.correlation", {"data": [1]})
+    assert shop.stats is shop.stats, "the look-up is made once"
+    with pytest.raises(AttributeError):
+        shop._repr_html_  # noqa: B018 - looked up, as notebooks do
 
 
 def test_parameters_may_be_called_anything() -> None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from dragoman.client.async_link import AsyncLink
 from dragoman.client.exchange import CONNECT_S_MAX
-from dragoman.client.face import Name
+from dragoman.client.face import Named
 from dragoman.client.listing import read_functions
 from dragoman.client.marks import marks_of
 from dragoman.client.native import RESENDS_MAX, Tries, closed, patience_of
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from dragoman.contract.function import Contract
 
 
-class AsyncNative:
+class AsyncNative(Named):
     """A host behind a native ingress: `await remote.stats.correlation(data=rows)`."""
 
     def __init__(self, at: NativeEndpoint) -> None:
@@ -36,12 +36,6 @@ class AsyncNative:
         self._connecting = asyncio.Lock()
         self._known = False
         self._closed = asyncio.Event()
-
-    def __getattr__(self, name: str) -> Name:
-        if name.startswith("_"):
-            raise AttributeError(name)
-        first = self.__dict__[name] = Name(self, name)
-        return first
 
     def __repr__(self) -> str:
         return f"<remote {self._endpoint.address}>"

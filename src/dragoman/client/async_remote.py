@@ -18,7 +18,7 @@ from dragoman.client.exchange import (
     function_request,
     marked,
 )
-from dragoman.client.face import Name
+from dragoman.client.face import Named
 from dragoman.client.lines import async_lines
 from dragoman.client.listing import Listed, read_function, read_functions
 from dragoman.client.marks import marks_of
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from dragoman.contract.function import Contract
 
 
-class AsyncRemote:
+class AsyncRemote(Named):
     """A remote host: `await remote.stats.correlation(data=rows)`."""
 
     def __init__(self, at: Endpoint) -> None:
@@ -41,11 +41,6 @@ class AsyncRemote:
         self._clock = SystemClock()
         self._client = httpx2.AsyncClient(**at.options())
         self._closed = False
-
-    def __getattr__(self, name: str) -> Name:
-        if name.startswith("_"):
-            raise AttributeError(name)
-        return Name(self, name)
 
     def __repr__(self) -> str:
         return f"<remote {self._endpoint.address}>"

@@ -9,7 +9,7 @@ function returned, decoded.
 from __future__ import annotations
 
 from collections.abc import Awaitable, Mapping
-from typing import Any, Protocol
+from typing import Any, Protocol, cast
 
 
 class Caller(Protocol):
@@ -52,6 +52,17 @@ class Name:
 
     def __repr__(self) -> str:
         return f"<function {self._name}>"
+
+
+class Named:
+    """A `Caller` or `AsyncCaller` with its functions as attributes: `remote.stats.correlation(data=rows)`."""
+
+    def __getattr__(self, name: str) -> Name:
+        if name.startswith("_"):
+            raise AttributeError(name)
+        # Kept as an attribute, as the parts of names are.
+        first = self.__dict__[name] = Name(cast("Caller", self), name)
+        return first
 
 
 def whole_input(name: str, whole: tuple[Any, ...], parameters: Mapping[str, Any]) -> Any:

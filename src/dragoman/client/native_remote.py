@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 from dragoman.client.async_native import AsyncNative
 from dragoman.client.exchange import CONNECT_S_MAX
-from dragoman.client.face import Name
+from dragoman.client.face import Named
 from dragoman.client.link import Link
 from dragoman.client.listing import read_function, read_functions
 from dragoman.client.marks import marks_of
@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from dragoman.contract.function import Contract
 
 
-class NativeRemote:
+class NativeRemote(Named):
     """A host behind a native ingress: `remote.stats.correlation(data=rows)`."""
 
     def __init__(self, at: NativeEndpoint) -> None:
@@ -66,12 +66,6 @@ class NativeRemote:
         if self._async is not None:
             await self._async.close()
         self.close()
-
-    def __getattr__(self, name: str) -> Name:
-        if name.startswith("_"):
-            raise AttributeError(name)
-        first = self.__dict__[name] = Name(self, name)
-        return first
 
     def __repr__(self) -> str:
         return f"<remote {self._endpoint.address}>"

@@ -19,7 +19,7 @@ from dragoman.client.exchange import (
     function_request,
     marked,
 )
-from dragoman.client.face import Name
+from dragoman.client.face import Named
 from dragoman.client.lines import lines
 from dragoman.client.listing import Listed, read_function, read_functions
 from dragoman.client.marks import marks_of
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from dragoman.contract.function import Contract
 
 
-class Remote:
+class Remote(Named):
     """A remote host: `remote.stats.correlation(data=rows)`."""
 
     def __init__(self, at: Endpoint) -> None:
@@ -69,11 +69,6 @@ class Remote:
         if self._async is not None:
             await self._async.close()
         self.close()
-
-    def __getattr__(self, name: str) -> Name:
-        if name.startswith("_"):
-            raise AttributeError(name)
-        return Name(self, name)
 
     def __repr__(self) -> str:
         return f"<remote {self._endpoint.address}>"

@@ -11,7 +11,7 @@ import contextlib
 import threading
 from typing import TYPE_CHECKING, Any, cast
 
-from dragoman.client.face import Name
+from dragoman.client.face import Named
 from dragoman.client.marks import NONE, Marks, marks_of
 from dragoman.client.outflow import Outflow, take_stream
 from dragoman.client.value import decode_reply, encode_for, gathered
@@ -52,7 +52,7 @@ def new_loop() -> asyncio.AbstractEventLoop:
     return uvloop.new_event_loop()
 
 
-class BlockingProject:
+class BlockingProject(Named):
     """A project hosted in this process: `shop.stats.correlation(data=rows)`. Usable from any thread."""
 
     def __init__(self, with_parts: Parts) -> None:
@@ -66,12 +66,6 @@ class BlockingProject:
         self._version = -1
         self._open = False
         self._elsewhere = False
-
-    def __getattr__(self, name: str) -> Name:
-        if name.startswith("_"):
-            raise AttributeError(name)
-        first = self.__dict__[name] = Name(self, name)
-        return first
 
     def start(self) -> None:
         """Start the sources. Raises `StartFailed` where none can start."""

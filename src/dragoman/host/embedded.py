@@ -8,7 +8,7 @@ from __future__ import annotations
 from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any
 
-from dragoman.client.face import Name
+from dragoman.client.face import Named
 from dragoman.client.marks import NONE, Marks, marks_of
 from dragoman.client.outflow import Outflow, take_stream
 from dragoman.client.value import decode_reply, encode_for, gathered
@@ -88,17 +88,11 @@ class Opened:
             await self._host.stop(0)
 
 
-class AsyncProject:
+class AsyncProject(Named):
     """A project hosted on the running loop: `await shop.stats.correlation(data=rows)`."""
 
     def __init__(self, host: Host) -> None:
         self._host = host
-
-    def __getattr__(self, name: str) -> Name:
-        if name.startswith("_"):
-            raise AttributeError(name)
-        first = self.__dict__[name] = Name(self, name)
-        return first
 
     @property
     def functions(self) -> dict[str, Contract]:

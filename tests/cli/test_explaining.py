@@ -49,6 +49,7 @@ def test_an_explanation_is_a_page_of_lines() -> None:
 def test_a_value_comes_from_a_file_the_code_or_nowhere() -> None:
     place = {"file": str(Path.cwd() / "dragoman.toml"), "line": 3, "table": "defaults"}
     assert origin(ROW) == "default"
+    assert origin({**ROW, "default": "one second's worth"}) == "default: one second's worth"
     assert origin({"from": "file", **place}) == "dragoman.toml:3 [defaults]"
     assert origin({"from": "file", "applied": True, **place}) == "dragoman.toml:3 [defaults], applied while it ran"
     assert (

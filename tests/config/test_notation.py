@@ -17,6 +17,8 @@ from dragoman.core.fault import Code
         (Rate(), 0.5, "30/m", "30/m"),
         (Rate(), 0.0, None, "none"),
         (Whole(0, 9), 3, 3, "3"),
+        (Whole(0, 9), 0, 0, "0"),
+        (Whole(1, 9), 0, None, "none"),
         (share(), 0.5, 0.5, "0.5"),
         (Flag(), True, True, "true"),
         (Text(), "x.y", "x.y", "x.y"),
@@ -39,12 +41,6 @@ def test_a_value_is_written_as_the_file_would_have_it(
     found = noted(setting, value)
     assert found == as_json
     assert text(found) == on_a_line
-
-
-@pytest.mark.parametrize(("default", "found"), [("none", None), ("one second's worth", "one second's worth")])
-def test_what_no_number_stands_for_is_told_in_the_words_of_the_page(default: str, found: str | None) -> None:
-    assert noted(Setting("a.b", Whole(1, 9), default, ""), 0) == found
-    assert noted(Setting("a.b", Whole(1, 9), default, ""), 5) == 5
 
 
 def test_a_long_value_is_cut() -> None:

@@ -77,6 +77,18 @@ async def test_each_value_comes_with_its_place(write: Write) -> None:
     assert "state" not in told["stack"][0]
 
 
+async def test_a_default_that_follows_another_setting_is_told_as_it_holds(write: Write) -> None:
+    async with shop(write, TOML + '[functions."shop.pay".rate]\nlimit = "100/s"\n') as host:
+        rows = by_key(Explaining().explain(host.registry.find("shop.pay")))
+    assert rows["rate.burst"] == {
+        "key": "rate.burst",
+        "value": 100,
+        "from": "default",
+        "default": "one second's worth",
+    }
+    assert rows["rate.caller_burst"]["value"] is None, "there is no limit that could be burst through"
+
+
 async def test_a_layer_that_does_not_fit_is_told_with_the_reason(write: Write) -> None:
     async with shop(write) as host:
         told = Explaining().explain(host.registry.find("shop.pay"))

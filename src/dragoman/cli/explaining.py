@@ -85,7 +85,7 @@ def rows(settings: list[dict[str, Any]]) -> Iterator[str]:
 def origin(row: dict[str, Any]) -> str:
     """Where a value comes from."""
     if row["from"] == "default":
-        return "default"
+        return f"default: {row['default']}" if "default" in row else "default"
     whole: str = row["file"]
     file = os.path.relpath(whole)
     file = whole if file.startswith("..") else file

@@ -44,6 +44,8 @@ if TYPE_CHECKING:
         | ShedOptions
     )
 
+BURSTS = {"limit": "burst", "caller_limit": "caller_burst", "total_limit": "total_burst"}
+"""The limits of a rate, and what may come at once of each."""
 IN_FLIGHT_MAX = 1_000_000
 """Calls in flight of one function; more than sockets that one process may have."""
 ENTRIES_MAX = 100_000_000
@@ -329,6 +331,14 @@ def _of_retry(values: Mapping[str, Any]) -> dict[str, Any]:
     return {"base_s": min(least, values.get("max_s", least)), "max_s": max(most, values.get("base_s", most))}
 
 
+def _of_rate(values: Mapping[str, Any]) -> dict[str, Any]:
+    """As many calls at once as a second may have."""
+    from dragoman.policies.bucket import second_of  # noqa: PLC0415 - for projects that limit rates, as all of a layer is
+
+    limited = {burst: values.get(limit) for limit, burst in BURSTS.items()}
+    return {burst: second_of(limit) for burst, limit in limited.items() if limit}
+
+
 def _of_shed(values: Mapping[str, Any]) -> dict[str, Any]:
     known = policies.ShedOptions()
     set_first = values.get("first", known.first)
@@ -339,4 +349,8 @@ def _of_shed(values: Mapping[str, Any]) -> dict[str, Any]:
     return {"least": least, "most": most, "first": first, "batch": batch, "normal": normal}
 
 
-DERIVED: Mapping[str, Callable[[Mapping[str, Any]], dict[str, Any]]] = {"retry": _of_retry, "shed": _of_shed}
+DERIVED: Mapping[str, Callable[[Mapping[str, Any]], dict[str, Any]]] = {
+    "rate": _of_rate,
+    "retry": _of_retry,
+    "shed": _of_shed,
+}

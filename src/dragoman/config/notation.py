@@ -17,10 +17,7 @@ VALUE_CHARS_MAX = 200
 
 
 def noted(setting: Setting, value: object) -> object:
-    """A value in the units of the file, as plain JSON: `"30s"`, `"64MB"`, `0.5`, a list. None for a setting without.
-
-    A default that no number stands for is told in the words of the page: "one second's worth".
-    """
+    """A value in the units of the file, as plain JSON: `"30s"`, `"64MB"`, `0.5`, a list. None for a setting without."""
     match setting.kind:
         case Duration():
             found = format_duration(cast("float", value)) if value or setting.kind.off else None
@@ -28,8 +25,8 @@ def noted(setting: Setting, value: object) -> object:
             found = format_size(cast("int", value))
         case Rate():
             found = format_rate(cast("float", value)) if value else None
-        case Whole() if not value and setting.kind.least:
-            found = None if setting.default == "none" else setting.default
+        case Whole():
+            found = value if cast("int", value) >= setting.kind.least else None
         case Json():
             whole = cast("bytes", value).decode()
             found = json.loads(whole) if 0 < len(whole) <= VALUE_CHARS_MAX else whole[:VALUE_CHARS_MAX] or None

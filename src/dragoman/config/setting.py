@@ -45,6 +45,11 @@ class Setting:
     short: bool = False
     of_copied: bool = False
 
+    @property
+    def in_words(self) -> bool:
+        """Whether the default is told in words: it is worked out, or another's to say."""
+        return " " in self.default and self.default[0] not in "[{"
+
     def suits(self, mode: str, language: str) -> bool:
         """Whether it means something to a source of this mode and language."""
         if mode not in self.modes or (self.languages and language not in self.languages):

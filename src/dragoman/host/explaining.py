@@ -113,7 +113,8 @@ def _written(setting: Setting, value: object, writings: Writings) -> dict[str, A
     row: dict[str, Any] = {"key": setting.key, "value": noted(setting, value)}
     written = writings.get(setting.key)
     if written is None:
-        return row | {"from": "default"}
+        told = {"default": setting.default} if setting.in_words and row["value"] is not None else {}
+        return row | {"from": "default"} | told
     place = written.place
     if written.level is Level.CODE:
         return row | {"from": "code", "file": place.file, "declared": place.key}

@@ -25,6 +25,7 @@ from dragoman.host.journal import Journal, SilentJournal
 from dragoman.host.watch import watch
 from dragoman.workers.pool import Pool
 from tests.integration.five import Five, five_served
+from tests.valkey import Server
 
 pytest.register_assert_rewrite("tests.integration.bad_luck")
 
@@ -110,6 +111,14 @@ def write(tmp_path: Path) -> Write:
         return tmp_path
 
     return make
+
+
+@pytest.fixture
+def server() -> Iterator[Server]:
+    """A store for the test alone, which it may kill."""
+    server = Server()
+    yield server
+    server.close()
 
 
 @pytest.fixture

@@ -145,13 +145,6 @@ def test_an_older_answer_stands_in_for_a_function_that_fails(web: Web) -> None:
 
 
 @pytest.fixture
-def server() -> Iterator[Server]:
-    server = Server()
-    yield server
-    server.close()
-
-
-@pytest.fixture
 async def pair(tmp_path: Path, server: Server) -> AsyncIterator[list[Host]]:
     async with AsyncExitStack() as stack:
         made = [

@@ -56,6 +56,24 @@ async def call(host: Host, name: str, body: bytes, timeout_s: float | None = Non
     return bytes((await entry.service(made)).body)
 
 
+async def ten_callers(host: Host, times: int) -> tuple[Counter[str], set[Started]]:
+    """Each calls so many times and checks its answers: how calls ended, and whether those that failed had begun."""
+    seen: Counter[str] = Counter()
+    began: set[Started] = set()
+
+    async def caller() -> None:
+        for n in range(times):
+            try:
+                assert await call(host, "work.square", b'{"n": %d}' % n) == b"%d" % (n * n)
+                seen["ok"] += 1
+            except Fault as fault:
+                seen[fault.code.value] += 1
+                began.add(fault.started)
+
+    await asyncio.gather(*(caller() for _ in range(10)))
+    return seen, began
+
+
 def idle(host: Host) -> bool:
     pool = pool_of(host, "work")
     return pool.idle and not pool.leases
@@ -65,19 +83,7 @@ def idle(host: Host) -> bool:
 async def test_a_lost_worker_is_its_callers_loss_alone_and_is_replaced(write: Write, kind: str) -> None:
     async with hosted(write(work__py=SOURCE, dragoman__toml=TOML)) as host:
         chaos = trouble(host.registry, "work.square", **{kind: 0.05})
-        seen: Counter[str] = Counter()
-        began: set[Started] = set()
-
-        async def caller() -> None:
-            for n in range(40):
-                try:
-                    assert await call(host, "work.square", b'{"n": %d}' % n) == b"%d" % (n * n)
-                    seen["ok"] += 1
-                except Fault as fault:
-                    seen[fault.code.value] += 1
-                    began.add(fault.started)
-
-        await asyncio.gather(*(caller() for _ in range(10)))
+        seen, began = await ten_callers(host, 40)
         assert chaos.counts[kind] >= 5
         assert Started.NO not in began
         assert seen["ok"] >= 200
@@ -109,18 +115,8 @@ async def test_every_trouble_at_once_is_answered_for_every_call(write: Write) ->
     async with hosted(write(work__py=SOURCE, dragoman__toml=TOML)) as host:
         shares = dict.fromkeys(("latency", "fault", "kill", "stop", "drop", "corrupt"), 0.03)
         chaos = trouble(host.registry, "work.square", **shares, latency_s=0.01)
-        seen: Counter[str] = Counter()
-
-        async def caller() -> None:
-            for n in range(15):
-                try:
-                    assert await call(host, "work.square", b'{"n": %d}' % n) == b"%d" % (n * n)
-                    seen["ok"] += 1
-                except Fault as fault:
-                    seen[fault.code.value] += 1
-
         async with asyncio.timeout(60):
-            await asyncio.gather(*(caller() for _ in range(10)))
+            seen, _ = await ten_callers(host, 15)
         assert sum(seen.values()) == 150
         assert set(seen) <= {"ok", "UNAVAILABLE", "DEADLINE_EXCEEDED"}
         assert sum(chaos.counts.values()) > 10

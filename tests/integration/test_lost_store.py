@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import time
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any
@@ -72,13 +72,6 @@ def project(folder: Path, port: int) -> Path:
     toml = TOML.format(port=port, limit=LIMIT, timeout=round(TIMEOUT_S * 1000))
     (folder / "dragoman.toml").write_text(toml)
     return folder
-
-
-@pytest.fixture
-def server() -> Iterator[Server]:
-    server = Server()
-    yield server
-    server.close()
 
 
 def store_of(host: Host) -> Valkey:

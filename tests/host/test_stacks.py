@@ -25,6 +25,7 @@ from dragoman.policies.breaker import BreakerOptions
 from dragoman.policies.bulkhead import Bulkhead, BulkheadOptions
 from dragoman.policies.cache import Cache, CacheOptions
 from dragoman.policies.coalesce import Coalesce, CoalesceOptions
+from dragoman.policies.idempotency import IdempotencyOptions
 from dragoman.policies.retry import RetryOptions
 from dragoman.policies.surroundings import Surroundings
 from dragoman.workers.options import PoolOptions
@@ -139,6 +140,19 @@ def test_a_layer_goes_on_with_what_it_knows_where_its_options_are_the_same() -> 
     second = known(source, {"breaker": BreakerOptions(), "retry": RetryOptions(attempts=9)}, first)
     assert second.layers["breaker"] is first.layers["breaker"]
     assert second.layers["retry"] is not first.layers["retry"]
+
+
+async def test_a_used_idempotency_key_stays_used_where_options_change() -> None:
+    source, innermost = Source("shop", "guest", Path("/")), Innermost()
+    innermost.gate.set()
+    first = known(source, {"idempotency": IdempotencyOptions()})
+    second = known(source, {"idempotency": IdempotencyOptions(ttl_s=60.0)}, first)
+    assert second.layers["idempotency"] is not first.layers["idempotency"]
+    for made in (first, second):
+        layer, call = made.layers["idempotency"], a_call()
+        call.idempotency_key = "k"
+        assert (await layer(innermost)(call)).body == b"{}"
+    assert innermost.calls == 1
 
 
 async def test_after_an_invalidation_nobody_joins_a_run_from_before_it() -> None:

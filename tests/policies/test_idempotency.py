@@ -86,6 +86,23 @@ def test_calls_without_a_key_pass_through() -> None:
     assert counter.layer.state() == {"entries": 0, "bytes": 0, "in_flight": 0, "shared": None}
 
 
+def test_a_layer_of_other_options_runs_nothing_again_that_was_begun_or_answered() -> None:
+    counter, other = Counter(), Counter(IdempotencyOptions(ttl_s=60.0, entries_max=1))
+    counter.send("answered")
+    counter.answer(Reply(b"1"))
+    first = counter.send("begun")
+    other.layer.take_over(counter.layer)
+    assert other.send("answered").result().body == b"1"
+    repeat = other.send("begun")
+    assert not repeat.done
+    counter.answer(Reply(b"2"))
+    assert first.result().body == repeat.result().body == other.send("begun").result().body == b"2"
+    assert not other.pool.calls
+    assert other.layer.state()["entries"] == 1, "its own bounds hold"
+    counter.assert_empty()
+    other.assert_empty()
+
+
 def test_keys_are_their_callers_own() -> None:
     counter = Counter()
     counter.send(caller="a")

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from dragoman.policies.cache import CacheOptions
     from dragoman.policies.coalesce import Coalesce, CoalesceOptions
     from dragoman.policies.fallback import FallbackOptions
-    from dragoman.policies.idempotency import IdempotencyOptions
+    from dragoman.policies.idempotency import Idempotency, IdempotencyOptions
     from dragoman.policies.rate import RateOptions
     from dragoman.policies.surroundings import Policy, Surroundings
 
@@ -131,9 +131,14 @@ def _rate(options: RateOptions, making: Making) -> Policy:
 
 def _idempotency(options: IdempotencyOptions, making: Making) -> Policy:
     world = making.world
-    return policies.Idempotency(
+    layer = policies.Idempotency(
         options, world.surroundings, world.store if options.shared else None, making.site.target.name
     )
+    before = cast("Idempotency | None", making.known.get("idempotency"))
+    if before is not None:
+        # A key that was used stays used.
+        layer.take_over(before)
+    return layer
 
 
 def _cache(options: CacheOptions, making: Making) -> Policy:

@@ -75,6 +75,12 @@ class Idempotency:
         self.call_later = surroundings.call_later
         self._counts = dict.fromkeys(("begun", "repeated", "joined", "refused"), 0)
 
+    def take_over(self, before: Idempotency) -> None:
+        """Go on with what a layer of other options knows: what was begun or answered is not run again."""
+        options = self.options
+        self.ledger, self.running = before.ledger, before.running
+        self.ledger.bound(options.entries_max, options.bytes_max, options.ttl_s)
+
     @property
     def counts(self) -> Mapping[str, int]:
         """Calls with a key: that were the first, that got a kept answer, that waited for one, that were refused."""

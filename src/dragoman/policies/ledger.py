@@ -48,6 +48,10 @@ class Ledger:
     def __init__(self, entries_max: int, bytes_max: int, ttl_s: float) -> None:
         self.bytes = self.evicted = 0
         self._entries: OrderedDict[Key, Told] = OrderedDict()
+        self.bound(entries_max, bytes_max, ttl_s)
+
+    def bound(self, entries_max: int, bytes_max: int, ttl_s: float) -> None:
+        """Keep to these bounds from the next answer on; those that are kept keep their time."""
         self._entries_max = entries_max
         self._bytes_max = bytes_max
         self._ttl_s = ttl_s

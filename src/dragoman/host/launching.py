@@ -7,8 +7,6 @@ on disk since: that is a reload's business.
 from __future__ import annotations
 
 import asyncio
-import shutil
-import tempfile
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -16,6 +14,7 @@ from dragoman.building.code import Code
 from dragoman.building.files import Files
 from dragoman.core.event import Progress
 from dragoman.core.fault import Fault, StartFailed
+from dragoman.host.compiled import Compiled, sweep
 from dragoman.workers.runtimes import python
 from dragoman.workers.runtimes.languages import RUNTIMES
 from dragoman.workers.runtimes.runtime import Site
@@ -79,7 +78,7 @@ class Launching:
         self._turn = asyncio.Lock()
         self._launch: Launch | None = None
         self._built: Built | None = None
-        self._compiled: str | None = None
+        self._compiled: Compiled | None = None
         self.prepared = False
 
     async def __call__(self) -> Launch:
@@ -102,7 +101,7 @@ class Launching:
             self._built.close()
             self._built = None
         if self._compiled is not None:
-            shutil.rmtree(self._compiled, ignore_errors=True)
+            self._compiled.close()
             self._compiled = None
 
     def _is_there(self) -> bool:
@@ -131,9 +130,11 @@ class Launching:
         launch = runtime.launch(code, Site(folder, tools, self._env, source.limits))
         if source.mode != "fork" or source.language not in COMPILING:
             return launch
-        # For this user alone, for this pool alone, and for as long as it: nobody else can put code there.
-        self._compiled = self._compiled or tempfile.mkdtemp(prefix="dragoman-compiled-")
-        return replace(launch, env={**launch.env, "DRAGOMAN_COMPILED": self._compiled})
+        # Of this pool alone: nobody else can put code there.
+        if self._compiled is None:
+            await asyncio.to_thread(sweep)
+            self._compiled = Compiled()
+        return replace(launch, env={**launch.env, "DRAGOMAN_COMPILED": str(self._compiled.folder)})
 
 
 class BuildTelling:

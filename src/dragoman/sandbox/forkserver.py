@@ -92,7 +92,7 @@ class ForkServer:
                 given = self._fork(data, fds)
                 if given is not None:
                     return given
-            self._reap()
+            tree.reap(self._reaped)
             self._bury()
         return None
 
@@ -180,21 +180,14 @@ class ForkServer:
             except ProcessLookupError:  # it has not made its session yet
                 os.kill(child.pid, signal.SIGKILL)
 
-    def _reap(self) -> None:
-        while True:
-            try:
-                pid, status = os.waitpid(-1, os.WNOHANG)
-            except ChildProcessError:
-                return
-            if pid == 0:
-                return
-            child = self._children.pop(pid, None)
-            if child is None:
-                self._strays += 1
-                self._own.discard(pid)
-            else:
-                child.status, child.ended_at = status, time.monotonic()
-                self._ended.append(child)
+    def _reaped(self, pid: int, status: int) -> None:
+        child = self._children.pop(pid, None)
+        if child is None:
+            self._strays += 1
+            self._own.discard(pid)
+        else:
+            child.status, child.ended_at = status, time.monotonic()
+            self._ended.append(child)
 
     def _bury(self) -> None:
         """Kill what ended children have left, and report them once there is nothing."""
@@ -234,7 +227,7 @@ class ForkServer:
         """
         self._strays = 0
         met = tree.strike(os.getpid(), self._children.keys() | self._own, since)
-        self._reap()
+        tree.reap(self._reaped)
         return met == 0 and self._strays == 0
 
 

@@ -156,17 +156,7 @@ class Keeper:
                 if fd != self._wake_fd:
                     return  # the only order is to kill, and an end of file means the same
                 os.read(fd, 512)
-                self._reap()
-
-    def _reap(self) -> None:
-        while True:
-            try:
-                pid, status = os.waitpid(-1, os.WNOHANG)
-            except ChildProcessError:
-                return
-            if pid == 0:
-                return
-            self._reaped(pid, status)
+                tree.reap(self._reaped)
 
     def _reaped(self, pid: int, status: int) -> None:
         if pid == self._worker:

@@ -69,7 +69,7 @@ class Spawner:
             if self._wake_fd in ready:
                 os.read(self._wake_fd, 512)
                 pause = STRIKE_MS_MIN
-            self._reap()
+            tree.reap(self._reaped)
             self._strike()
             pause = min(pause * 2, STRIKE_MS_MAX)
         self._say_goodbye(poll)
@@ -131,19 +131,12 @@ class Spawner:
             if kept == order_id:
                 os.kill(pid, signal.SIGKILL)
 
-    def _reap(self) -> None:
-        while True:
-            try:
-                pid, status = os.waitpid(-1, os.WNOHANG)
-            except ChildProcessError:
-                return
-            if pid == 0:
-                return
-            order_id = self._keepers.pop(pid, None)
-            if order_id is None:
-                self._strays += 1
-            elif status != keepers.CLEAN:
-                self._orphaned.append((order_id, os.waitstatus_to_exitcode(status)))
+    def _reaped(self, pid: int, status: int) -> None:
+        order_id = self._keepers.pop(pid, None)
+        if order_id is None:
+            self._strays += 1
+        elif status != keepers.CLEAN:
+            self._orphaned.append((order_id, os.waitstatus_to_exitcode(status)))
 
     def _strays_gone(self) -> bool:
         """Kill whatever descends from this process and from no keeper; True when there was nothing of it.
@@ -153,7 +146,7 @@ class Spawner:
         """
         self._strays = 0
         met = tree.strike(os.getpid(), self._keepers.keys())
-        self._reap()
+        tree.reap(self._reaped)
         return met == 0 and self._strays == 0
 
     def _strike(self) -> None:

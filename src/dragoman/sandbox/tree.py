@@ -139,24 +139,24 @@ def sweep(reaped: Callable[[int, int], object] | None = None, budget_s: float = 
     `reaped` is told each child's process id and wait status. Cheap when there is nothing left: one system call.
     Returns False if some process could not be ended within `budget_s` seconds.
     """
-    if _reap(reaped):
+    if reap(reaped):
         return True
     deadline = time.monotonic() + budget_s
     mask = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGCHLD})
     try:
         while time.monotonic() < deadline:
             strike(os.getpid())
-            if _reap(reaped):
+            if reap(reaped):
                 return True
             signal.sigtimedwait({signal.SIGCHLD}, 0.002)
-            if _reap(reaped):
+            if reap(reaped):
                 return True
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, mask)
     return False
 
 
-def _reap(reaped: Callable[[int, int], object] | None) -> bool:
+def reap(reaped: Callable[[int, int], object] | None) -> bool:
     """Collect every child that has ended; True if the caller has no child left, and so no descendant."""
     while True:
         try:

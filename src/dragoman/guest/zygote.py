@@ -19,7 +19,7 @@ from dragoman.guest.arenas import IN_FD, OUT_FD, Arenas
 from dragoman.guest.caps import Caps
 from dragoman.guest.failure import describe
 from dragoman.guest.fitness import descriptors, thread_count, why_unfit
-from dragoman.guest.forks import ForkGuard
+from dragoman.guest.forks import ForkGuard, leave
 from dragoman.guest.line import Line
 from dragoman.guest.main import (
     PROGRESS_FD,
@@ -45,7 +45,7 @@ if TYPE_CHECKING:
     from dragoman.guest.loader import Source
 
 ORDERS_FD, PRELOAD, FORK_SAFE = "DRAGOMAN_ZYGOTE_FD", "DRAGOMAN_PRELOAD", "DRAGOMAN_FORK_SAFE"
-_EX_USAGE, _EX_SOFTWARE = 64, 70
+_EX_USAGE = 64
 
 
 def main() -> None:
@@ -63,7 +63,7 @@ def main() -> None:
     os.environ.pop("DRAGOMAN_SOURCE_NAME", None)
     preload = [name for name in os.environ.pop(PRELOAD, "").split(",") if name]
     fork_safe = bool(os.environ.pop(FORK_SAFE, ""))
-    prctl.rename("dragoman-zygot")
+    prctl.rename("dragoman-zygote")
     output = Output()
     while line.connection.said_hello is None:
         line.receive(line.read())
@@ -80,7 +80,7 @@ def main() -> None:
     except BaseException as error:
         if os.getpid() == zygote:
             raise
-        _leave(error)
+        leave(error)
     with line.lock:
         line.put(line.connection.bye())
         line.flush()
@@ -171,7 +171,7 @@ def _serve_once(of_zygote: Line, loaded: Source, output: Output, given: Mapping[
         line.flush()
     serve(line, loaded, output, guard, page)
     output.detach()
-    _leave(None)
+    leave(None)  # exit handlers are the zygote's, which registered them
 
 
 def reseed() -> None:
@@ -179,21 +179,6 @@ def reseed() -> None:
     random = sys.modules.get("numpy.random")
     if random is not None:
         random.seed()
-
-
-def _leave(error: BaseException | None) -> NoReturn:
-    """End a child plainly: exit handlers are the zygote's, which registered them."""
-    status = 0
-    try:
-        if isinstance(error, SystemExit):
-            status = error.code if isinstance(error.code, int) else int(error.code is not None)
-        elif error is not None:
-            status = _EX_SOFTWARE
-            sys.excepthook(type(error), error, error.__traceback__)
-        sys.stdout.flush()
-        sys.stderr.flush()
-    finally:
-        os._exit(status & 0xFF)
 
 
 if __name__ == "__main__":

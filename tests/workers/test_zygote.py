@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import os
+import resource
 import signal
 from collections.abc import Callable
 from dataclasses import replace
@@ -48,6 +51,23 @@ async def test_its_children_offer_what_it_offers(staff: MakeStaff) -> None:
     hired.worker.end()
     hired.close()
     assert zygote.resident_bytes() == 0
+
+
+async def test_one_for_which_there_is_no_descriptor_left_is_a_failed_start(staff: MakeStaff) -> None:
+    made = staff(SOURCE)
+    before = resource.getrlimit(resource.RLIMIT_NOFILE)
+    held = [os.open(os.devnull, os.O_RDONLY)]
+    resource.setrlimit(resource.RLIMIT_NOFILE, (held[0] + 1, before[1]))
+    try:
+        with contextlib.suppress(OSError):
+            while True:
+                held.append(os.open(os.devnull, os.O_RDONLY))
+        with pytest.raises(StartFailed, match=r"cannot be started: .*Too many open files"):
+            await raised(made)
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, before)
+        for fd in held:
+            os.close(fd)
 
 
 async def test_one_without_children_leaves_by_itself(staff: MakeStaff) -> None:

@@ -10,6 +10,7 @@ import socket
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from dragoman.core.fault import StartFailed
 from dragoman.sandbox.confinement import Launch
 from dragoman.sandbox.forking import ForkConfinement
 from dragoman.workers.hire import Hired, hire
@@ -48,7 +49,10 @@ class Zygote:
         """Start the process, and have it load the source. Raises `StartFailed`, with everything of it gone."""
         assert self._source.zygote is not None
         launch = await self._source.zygote()
-        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        try:
+            ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        except OSError as error:
+            raise StartFailed(f"{self._source.name} cannot be started: {error}") from error
         self.forking = ForkConfinement(ours)
         try:
             with theirs:

@@ -1,6 +1,6 @@
 import pytest
 
-from dragoman.config.environment import Overrides, read_environment, safe_base, worker_environment
+from dragoman.config.environment import Overrides, build_environment, read_environment, safe_base, worker_environment
 from dragoman.config.problem import ConfigError
 from dragoman.ingress.http.options import HttpOptions
 
@@ -73,3 +73,14 @@ def test_a_worker_sees_the_safe_base_and_its_sources_own_variables_only() -> Non
 
 def test_a_worker_has_a_path_even_where_the_host_has_none() -> None:
     assert "/usr/bin" in safe_base({})["PATH"].split(":")
+
+
+def test_tools_that_build_see_what_leads_to_a_registry_and_what_is_theirs() -> None:
+    told = {
+        "PATH": "/bin",
+        "https_proxy": "http://proxy:3128",
+        "SSL_CERT_FILE": "/etc/ca.pem",
+        "NODE_EXTRA_CA_CERTS": "/etc/ca.pem",
+        "npm_config_registry": "https://npm.example",
+    }
+    assert build_environment({**told, "AWS_SECRET_ACCESS_KEY": "s", "NODE_OPTIONS": "--inspect"}) == told

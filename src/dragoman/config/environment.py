@@ -27,7 +27,16 @@ BASE = ("PATH", "HOME", "LANG", "TZ", "TMPDIR")
 
 LOCALE_PREFIX = "LC_"
 
-PROXIES = ("HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "ALL_PROXY", "SSL_CERT_FILE", "SSL_CERT_DIR", "REQUESTS_CA_BUNDLE")
+PROXIES = (
+    "HTTP_PROXY",
+    "HTTPS_PROXY",
+    "NO_PROXY",
+    "ALL_PROXY",
+    "SSL_CERT_FILE",
+    "SSL_CERT_DIR",
+    "REQUESTS_CA_BUNDLE",
+    "NODE_EXTRA_CA_CERTS",
+)
 """What tools need to reach a registry from inside a company; looked up in lower case too."""
 TOOL_NAMES = ("CC", "CXX", "AR", "CFLAGS", "CXXFLAGS", "LDFLAGS", "RUSTFLAGS", "XDG_CACHE_HOME", "PKG_CONFIG_PATH")
 TOOL_PREFIXES = (

@@ -12,10 +12,10 @@ from pathlib import Path
 import pytest
 
 import dragoman
-from dragoman.core.fault import Code, InvalidArgument, OutOfRange, Started, StartFailed
+from dragoman.core.fault import Code, DeadlineExceeded, InvalidArgument, OutOfRange, Started, StartFailed, Unavailable
 from dragoman.host.blocking import BlockingProject
-from tests.integration.bad_luck import PYTHON, BadLuck, Death, Failure, ProjectOf, raised
-from tests.integration.conftest import until
+from tests.integration.bad_luck import PYTHON, BadLuck, Death, Failure, ProjectOf, opened, raised
+from tests.integration.conftest import alive, host_of, pool_of, until
 
 SOURCES = Path(__file__).parent / "sources"
 TOML = """
@@ -162,6 +162,39 @@ def test_a_result_that_cannot_be_sent_names_its_place(shop: BlockingProject) -> 
 def test_what_a_function_prints_breaks_nothing(shop: BlockingProject) -> None:
     assert shop.call("work.prints", {"n": 1024 * 1024}) == "printed"  # a gigabyte
     assert shop.call("work.log", {"n": 1}) is None
+
+
+class TestCleanProcesses:
+    """A process for every call, started ahead: here, beside the others, for their build."""
+
+    @pytest.fixture
+    def clean(self, project_of: ProjectOf) -> Iterator[BlockingProject]:
+        with opened(project_of(workers="{ min = 1, max = 2 }", more='mode = "fork"')) as project:
+            yield project
+
+    def test_each_call_has_one_that_nobody_has_used(self, clean: BlockingProject) -> None:
+        pids = [clean.call("work.pid") for _ in range(4)]
+        assert len(set(pids)) == 4
+        until(lambda: not any(alive(pid) for pid in pids))
+
+    def test_streams_both_ways_have_one_to_their_end(self, clean: BlockingProject) -> None:
+        assert list(clean.stream("work.count", {"n": 500})) == list(range(500))
+        assert clean.call("work.sum", {"numbers": iter(range(20_000))}) == sum(range(20_000))
+
+    def test_one_that_ends_in_mid_call_is_that_callers_loss_alone(self, clean: BlockingProject) -> None:
+        with pytest.raises(Unavailable, match="exit code 3") as fault:
+            clean.call("work.exits")
+        assert fault.value.started is Started.YES
+        assert clean.call("work.square", {"n": 7}) == 49
+
+    def test_a_call_past_its_time_is_ended_with_it(self, clean: BlockingProject) -> None:
+        pool = pool_of(host_of(clean), "work")
+        until(lambda: pool.workers)
+        victim = pool.workers[0].pid
+        with pytest.raises(DeadlineExceeded):
+            clean.call("work.spins", timeout=0.7)
+        until(lambda: not alive(victim))
+        assert clean.call("work.square", {"n": 7}) == 49
 
 
 BROKEN = """

@@ -188,10 +188,38 @@ func main() {
 	}
 }
 """
-SOURCES = {"node": ("work.mjs", NODE), "typescript": ("work.ts", TYPESCRIPT), "java": ("Work.java", JAVA)} | {
-    "go": ("work.go", GO)
+PERL = """
+my @seen;
+my $n = { n => { type => 'integer' } };
+
+register remember => $n, sub { push @seen, $_[0]{n}; [@seen] };
+register nap => { s => { type => 'number' } }, sub { Time::HiRes::sleep($_[0]{s}); $$ };
+register pid => {}, sub { $$ };
+register leave => {}, sub { exit 3 };
+register spin => {}, sub { 1 while 1 };
+register linger => {}, sub {
+    my $pid = fork // die $!;
+    return $$ if $pid;
+    sleep 60;
+    exit;
+};
+
+serve();
+"""
+"""Functions for the guest of the examples, which speaks the wire itself, and has no streams."""
+GUEST = (Path(__file__).parents[2] / "examples" / "languages" / "perl" / "guest.pl").read_text()
+SOURCES = {
+    "node": ("work.mjs", NODE),
+    "typescript": ("work.ts", TYPESCRIPT),
+    "java": ("Work.java", JAVA),
+    "go": ("work.go", GO),
+    "wire": ("work.pl", GUEST.partition("# -- Functions --")[0] + PERL),
 }
-NEEDS = {"node": ("node",), "typescript": ("node", "npm"), "java": ("javac",), "go": ("go",)}
+"""All but Rust, whose tests are beside its others: a build takes minutes."""
+NEEDS = {"node": ("node",), "typescript": ("node", "npm"), "java": ("javac",), "go": ("go",), "wire": ("perl",)}
+PLACES = {each: pytest.param(each, marks=pytest.mark.needs(*NEEDS[each])) for each in SOURCES}
+WHOLE = [PLACES[each] for each in PLACES if each != "wire"]
+"""Those that have streams, and say which call they have begun."""
 TOML = """
 [sources.work]
 path = "{name}"
@@ -204,14 +232,13 @@ start_timeout = "60s"
 ProjectOf = Callable[..., Path]
 
 
-@pytest.fixture(
-    scope="module", params=[pytest.param(each, marks=pytest.mark.needs(*NEEDS[each])) for each in SOURCES], ids=str
-)
+@pytest.fixture(scope="module", params=PLACES.values(), ids=str)
 def place(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
     """A folder with one language's source, which is built once."""
     folder = tmp_path_factory.mktemp(request.param)
     name, text = SOURCES[request.param]
     (folder / name).write_text(text)
+    (folder / name).chmod(0o700)
     return folder, name
 
 
@@ -221,7 +248,8 @@ def project_of(place: tuple[Path, str]) -> ProjectOf:
     folder, name = place
 
     def make(least: int = 1, most: int = 2, more: str = "") -> Path:
-        (folder / "dragoman.toml").write_text(TOML.format(name=name, least=least, most=most, more=more))
+        language = 'language = "wire"\n' if name.endswith(".pl") else ""
+        (folder / "dragoman.toml").write_text(TOML.format(name=name, least=least, most=most, more=language + more))
         return folder
 
     return make
@@ -241,6 +269,12 @@ async def test_each_call_has_a_process_that_nobody_has_used(project_of: ProjectO
         pids = [await project.call("work.pid") for _ in range(3)]
         assert len(set(pids)) == 3
         await soon(lambda: not any(alive(pid) for pid in pids))
+
+
+@pytest.mark.parametrize("place", WHOLE, indirect=True)
+async def test_a_stream_has_its_process_to_the_end(project_of: ProjectOf) -> None:
+    async with dragoman.open(project_of()) as project:
+        await ready(project)
         assert [item async for item in project.stream("work.count", {"n": 500})] == list(range(500))
 
 
@@ -292,6 +326,7 @@ async def test_a_process_that_ends_in_mid_call_is_that_callers_loss_alone(projec
         assert await project.call("work.remember", {"n": 1}) == [1]
 
 
+@pytest.mark.parametrize("place", WHOLE, indirect=True)
 async def test_a_spare_that_dies_is_nobodys_loss(project_of: ProjectOf) -> None:
     async with dragoman.open(project_of()) as project:
         await ready(project)

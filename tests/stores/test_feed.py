@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+from dragoman.stores.connecting import connector
+from dragoman.stores.feed import Feed, Listener
+from dragoman.stores.options import StoreOptions
 from dragoman.stores.valkey import Valkey
 from tests.stores.clients import client
 from tests.valkey import Server, proxied, until
@@ -42,3 +45,24 @@ async def test_listening_notices_a_silent_network(server: Server) -> None:
         await until(lambda: not store.state()["listening"])
         proxy.heal()
         await until(lambda: len(missed) >= 2)
+
+
+async def test_a_server_that_refuses_to_be_listened_to_is_asked_ever_less(server: Server) -> None:
+    failures: list[int] = []
+
+    def pause_s(count: int) -> float:
+        failures.append(count)
+        return 0.0
+
+    with server.client() as other:
+        other.execute_command("ACL", "SETUSER", "deaf", "on", ">key", "allkeys", "+@all", "-subscribe")
+        options = StoreOptions(f"redis://deaf:key@127.0.0.1:{server.port}")
+        feed = Feed(connector(options), options, pause_s)
+        feed.subscribe(b"news", Listener(list[bytes]().append, lambda: None))
+        try:
+            await until(lambda: len(failures) >= 3)
+        finally:
+            await feed.close()
+            other.execute_command("ACL", "DELUSER", "deaf")
+    assert failures[:3] == [1, 2, 3]
+    assert not feed.up

@@ -16,6 +16,10 @@ if TYPE_CHECKING:
     from dragoman.stores.options import StoreOptions
 
 
+LASTING_S = 10.0
+"""A connection that is lost sooner counts as one that could not be made: a server that comes and goes is let rest."""
+
+
 class Wired(Protocol):
     """The part of redis-py's `Connection` that is used here."""
 

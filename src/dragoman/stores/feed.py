@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from redis.exceptions import RedisError
 
-from dragoman.stores.connecting import opened, transport_of
+from dragoman.stores.connecting import LASTING_S, opened, transport_of
 from dragoman.stores.lost import StoreLost
 
 if TYPE_CHECKING:
@@ -42,7 +42,6 @@ class Feed:
         self._changed = asyncio.Event()
         self._known: set[bytes] = set()
         self.up = False
-        self.messages = 0
 
     def subscribe(self, channel: bytes, listener: Listener) -> Callable[[], None]:
         """Have a listener hear a channel, until what is returned is called."""
@@ -68,14 +67,13 @@ class Feed:
             self._task = None
 
     async def _listen(self) -> None:
-        failures = 0
+        failures, clock = 0, asyncio.get_running_loop().time
         while True:
-            try:
-                connection = await opened(self._connect, self._options.connect_s)
-                failures = 0
-                await self._hear(connection)
-            except (StoreLost, OSError, RedisError, EOFError):
-                failures += 1
+            began_at = clock()
+            with suppress(StoreLost, OSError, RedisError, EOFError):
+                await self._hear(await opened(self._connect, self._options.connect_s))
+            # However it ended: nothing else has this connection end than trouble.
+            failures = 0 if clock() - began_at >= LASTING_S else failures + 1
             await asyncio.sleep(self._pause_s(failures))
 
     async def _hear(self, connection: Wired) -> None:
@@ -113,7 +111,6 @@ class Feed:
     def _told(self, message: Any) -> None:
         match message:
             case [b"message", bytes() as channel, bytes() as body]:
-                self.messages += 1
                 for listener in tuple(self._channels.get(channel, ())):
                     listener.heard(body)
             case [b"subscribe", bytes() as channel, _]:

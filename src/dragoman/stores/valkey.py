@@ -12,7 +12,7 @@ import random
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
-from dragoman.stores.connecting import address, connector, opened
+from dragoman.stores.connecting import LASTING_S, address, connector, opened
 from dragoman.stores.feed import Feed, Listener
 from dragoman.stores.link import Lacking, Link, fail, failed
 from dragoman.stores.lost import StoreLost
@@ -21,8 +21,6 @@ from dragoman.stores.script import Script
 if TYPE_CHECKING:
     from dragoman.stores.options import StoreOptions
 
-LASTING_S = 10.0
-"""A connection that is lost sooner counts as one that could not be made: a server that comes and goes is let rest."""
 DOUBLINGS_MAX = 30
 """Of a pause: past it the longest one is long reached, and the number would only grow."""
 
@@ -102,14 +100,9 @@ class Valkey:
         """The value of a key, or None where there is none."""
         return self._ask(b"GET", self._key(key))
 
-    def set(self, key: str, value: bytes, ttl_s: float, *, absent: bool = False) -> asyncio.Future[bytes | None]:
-        """Have a key mean a value for so many seconds: None where it must be `absent` and is not."""
-        command = (b"SET", self._key(key), value, b"PX", max(round(ttl_s * 1000), 1))
-        return self._ask(*command, b"NX") if absent else self._ask(*command)
-
-    def delete(self, *keys: str) -> asyncio.Future[int]:
-        """Forget keys; how many there were."""
-        return self._ask(b"DEL", *map(self._key, keys))
+    def set(self, key: str, value: bytes, ttl_s: float) -> asyncio.Future[bytes]:
+        """Have a key mean a value for so many seconds."""
+        return self._ask(b"SET", self._key(key), value, b"PX", max(round(ttl_s * 1000), 1))
 
     def publish(self, channel: str, message: bytes) -> asyncio.Future[int]:
         """Tell all who listen to a channel now; how many heard."""

@@ -30,8 +30,7 @@ if TYPE_CHECKING:
     from dragoman.core.clock import Timer
     from dragoman.core.service import Service
     from dragoman.policies.ledger import Key
-    from dragoman.policies.pledge import Store
-    from dragoman.policies.surroundings import Surroundings
+    from dragoman.policies.surroundings import Scripts, Surroundings
 
 WAITING_MAX = 100
 """Repeats of one call that wait for it: a client sends a few, one after the other."""
@@ -64,7 +63,7 @@ class Idempotency:
     """
 
     def __init__(
-        self, options: IdempotencyOptions, surroundings: Surroundings, store: Store | None = None, name: str = ""
+        self, options: IdempotencyOptions, surroundings: Surroundings, store: Scripts | None = None, name: str = ""
     ) -> None:
         """`store` is where hosts share keys, by the function's `name`, if options ask for it."""
         self.options = options

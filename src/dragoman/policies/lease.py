@@ -11,14 +11,15 @@ from __future__ import annotations
 
 import asyncio
 from collections import OrderedDict, deque
-from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any, Protocol
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
 
 from dragoman.policies.bucket import Bucket
 
 if TYPE_CHECKING:
     from dragoman.core.call import Allowance
     from dragoman.policies.bucket import Buckets
+    from dragoman.policies.surroundings import Scripts
 
 LEASE_S = 0.1
 """Longest life of a lease: at 1000 calls/s, 50 tokens a time and 20 round trips a second for all of them."""
@@ -49,21 +50,6 @@ return {given, left - given, math.max(math.ceil(full + interval - depth - now), 
 Takes the microseconds of a token, those of the whole bucket, and how many tokens are wanted; gives how many there are,
 how many are left, and in how many microseconds there is one.
 """
-
-
-class Store(Protocol):
-    """The part of a store that is needed: `evaluate` fails with `ConnectionError` alone, and soon."""
-
-    @property
-    def up(self) -> bool:
-        """Whether it is worth asking."""
-        ...
-
-    def evaluate(
-        self, text: str, keys: Sequence[str], arguments: Sequence[bytes | str | float] = (), /
-    ) -> asyncio.Future[Any]:
-        """What a Lua script returns."""
-        ...
 
 
 class Lease:
@@ -109,7 +95,7 @@ class Leases:
     """The leases of one limit: of one bucket, or of one for each caller. Has what `Bucket` has, and waiting."""
 
     def __init__(
-        self, local: Bucket | Buckets, store: Store, clock: Callable[[], float], key: str, callers_max: int
+        self, local: Bucket | Buckets, store: Scripts, clock: Callable[[], float], key: str, callers_max: int
     ) -> None:
         """`local` holds callers to the limit while there is no store, where `key` names the bucket or its callers'."""
         self.measure = measure = local.measure

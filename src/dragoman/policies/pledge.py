@@ -7,9 +7,9 @@ until the call could not be running any more; then the key is free again.
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from hashlib import blake2b
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 from dragoman.contract import codec as codecs
 from dragoman.core.call import Codec, Reply
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     import asyncio
 
     from dragoman.policies.ledger import Key
+    from dragoman.policies.surroundings import Scripts
 
 FORMAT = 1
 """Of what is written; anything else is as nothing."""
@@ -44,25 +45,10 @@ return 1
 """
 
 
-class Store(Protocol):
-    """The part of a store that is needed: `evaluate` fails with `ConnectionError` alone, and soon."""
-
-    @property
-    def up(self) -> bool:
-        """Whether it is worth asking."""
-        ...
-
-    def evaluate(
-        self, text: str, keys: Sequence[str], arguments: Sequence[bytes | str | float] = (), /
-    ) -> asyncio.Future[Any]:
-        """What a Lua script returns."""
-        ...
-
-
 class Pledges:
     """The keys of one function in the store."""
 
-    def __init__(self, store: Store, name: str, ttl_s: float) -> None:
+    def __init__(self, store: Scripts, name: str, ttl_s: float) -> None:
         self.lost = 0
         self._store = store
         self._name = name

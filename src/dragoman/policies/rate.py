@@ -15,8 +15,7 @@ if TYPE_CHECKING:
 
     from dragoman.core.call import Allowance, Call, Reply
     from dragoman.core.service import Service
-    from dragoman.policies.lease import Store
-    from dragoman.policies.surroundings import Surroundings
+    from dragoman.policies.surroundings import Scripts, Surroundings
 
 ROUNDS_MAX = 8
 """A call waits once for each bucket; more often only where there are more callers at once than are told apart."""
@@ -51,7 +50,7 @@ class Totals:
     As many callers are told apart as the function wants that wants most.
     """
 
-    def __init__(self, surroundings: Surroundings, store: Store | None = None) -> None:
+    def __init__(self, surroundings: Surroundings, store: Scripts | None = None) -> None:
         """`store` is where hosts share them."""
         self.now = surroundings.clock.monotonic
         self._store = store
@@ -83,7 +82,7 @@ class Rate:
         options: RateOptions,
         surroundings: Surroundings,
         totals: Totals | None = None,
-        store: Store | None = None,
+        store: Scripts | None = None,
         name: str = "",
     ) -> None:
         """`totals` are those of the host; `store` is where hosts share buckets, by the function's `name`."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import itertools
 import random
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -42,6 +42,21 @@ class Surroundings:
 def call_later(delay: float, callback: Callable[..., object], /, *args: Any) -> Timer:
     """Call back once, `delay` seconds from now, on the loop that runs now."""
     return asyncio.get_running_loop().call_later(delay, callback, *args)
+
+
+class Scripts(Protocol):
+    """The part of a store that counts for all hosts: `evaluate` fails with `ConnectionError` alone, and soon."""
+
+    @property
+    def up(self) -> bool:
+        """Whether it is worth asking."""
+        ...
+
+    def evaluate(
+        self, text: str, keys: Sequence[str], arguments: Sequence[bytes | str | float] = (), /
+    ) -> asyncio.Future[Any]:
+        """What a Lua script returns."""
+        ...
 
 
 class Policy(Protocol):

@@ -7,7 +7,6 @@ one bad item may have failed the whole, the calls are tried again one by one, so
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Awaitable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeAlias
@@ -15,11 +14,12 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 from dragoman.contract.batch import fits, list_of
 from dragoman.contract.codecs.splice import SPLICERS, Part, Result, Splicer, Torn
 from dragoman.contract.function import ContractError
-from dragoman.core.call import Call, Codec, Priority, Reply, Ties
+from dragoman.core.call import Call, Codec, Reply, Ties
 from dragoman.core.deadline import NEVER
 from dragoman.core.fault import Cancelled, Code, DeadlineExceeded, Fault, Internal, Started
 from dragoman.core.problem import from_problem
 from dragoman.core.service import Pending, settle
+from dragoman.policies.sharing import twin
 
 if TYPE_CHECKING:
     from dragoman.contract.function import Contract
@@ -271,7 +271,7 @@ class Gathering:
         next_id = self.layer.surroundings.next_id
         merged = Call(first.target, body, first.codec, first.reply_codec, id=next_id(), arrived_at=first.arrived_at)
         merged.deadline = max(call.deadline for call in calls)
-        merged.priority = min((call.priority for call in calls), default=Priority.NORMAL)
+        merged.priority = min(call.priority for call in calls)
         merged.depth = max(call.depth for call in calls)
         merged.trace, merged.caller, merged.public_id = first.trace, first.caller, first.public_id
         merged.merged = len(calls)
@@ -345,8 +345,7 @@ class Gathering:
                     self._send_alone(waiting)
             return
         for waiting in all_waiting:
-            # A copy: whoever hands a fault on writes into it.
-            waiting.fail(copy.copy(fault))
+            waiting.fail(twin(fault))
 
     def _send_alone(self, waiting: Waiting) -> None:
         waiting.call.dispatched_at = 0.0

@@ -9,6 +9,7 @@ import socket
 from collections.abc import Iterator
 
 import pytest
+import uvloop
 
 from dragoman.sandbox import order as orders
 from dragoman.sandbox.child import Child
@@ -30,6 +31,21 @@ async def test_started_then_ended(keeper: tuple[socket.socket, socket.socket]) -
     keeper[1].send(orders.answer(orders.ENDED, 3, 1))
     assert await asyncio.wait_for(child.wait(), 5) == Exit(3)
     assert (child.survived, child.ended) == (True, True)
+
+
+def test_all_that_a_keeper_has_said_is_heard_though_it_left_an_order_unread(
+    keeper: tuple[socket.socket, socket.socket],
+) -> None:
+    async def told() -> Exit:
+        child = Child(1, keeper[0], -1, -1)
+        child.kill()
+        keeper[1].send(orders.answer(orders.STARTED, 4711))
+        keeper[1].send(orders.answer(orders.ENDED, 3))
+        keeper[1].close()  # which resets the socket: uvloop tells of that once, and of nothing after it
+        return await asyncio.wait_for(child.wait(), 5)
+
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        assert runner.run(told()) == Exit(3)
 
 
 async def test_a_failed_start_raises_what_the_keeper_met(keeper: tuple[socket.socket, socket.socket]) -> None:

@@ -121,13 +121,18 @@ class Child:
         self._escalation = self._loop.call_later(KEEPER_S_MAX, self._stuck)
 
     def _read(self) -> None:
-        try:
-            data = orders.receive(self._control)
-        except BlockingIOError:
-            return
-        if not data:
-            self._keeper_died()
-            return
+        """Take all that was said: of a socket that a peer has reset uvloop tells no second time."""
+        while not self._ended.done():
+            try:
+                data = orders.receive(self._control)
+            except BlockingIOError:
+                return
+            if not data:
+                self._keeper_died()
+                return
+            self._hear(data)
+
+    def _hear(self, data: bytes) -> None:
         kind, first, second, text = orders.read_answer(data)
         if kind == orders.STARTED:
             self.pid = first

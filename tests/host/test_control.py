@@ -1,22 +1,45 @@
 """What comes over a control socket is read as strictly as elsewhere. Its answers are tested in `test_operating`."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 import pytest
 
-from dragoman.core.call import Call, Codec
+from dragoman.config.load import load
+from dragoman.core.call import Call
 from dragoman.core.fault import InvalidArgument
+from dragoman.core.service import settle
 from dragoman.core.target import Target
-from dragoman.host.control import input_of
+from dragoman.host.assemble import launch_confinement, parts
+from dragoman.host.control import CONTROL, Control
+from dragoman.host.journal import SilentJournal
+from dragoman.host.serving import Ingresses, Serving
+from dragoman.ingress.http.options import HttpOptions
+from dragoman.telemetry.log import Log, LogOptions
 
-TARGET = Target("dragoman.control.state", "dragoman", "control.state", 0, 1.0)
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from tests.host.conftest import Write
 
 
-def test_an_input_is_an_object_or_nothing() -> None:
-    assert input_of(Call(TARGET, b"", Codec.NONE)) == {}
-    assert input_of(Call(TARGET, b'{"a": 1}')) == {"a": 1}
-    assert input_of(Call(TARGET, b"\x81\xa1a\x01", Codec.MSGPACK)) == {"a": 1}
+@pytest.fixture
+def control(write: Write) -> Iterator[Control]:
+    made = parts(load([write(shop__py="") / "shop.py"]), lambda _: SilentJournal(), launch_confinement())
+    log = Log(LogOptions(level="error"))
+    yield Control(Serving(made, Ingresses(HttpOptions(enabled=False)), log, "0"))
+    log.close()
+    made.confinement.close()
 
 
+@pytest.mark.parametrize("name", ["apply", "explain", "breaker", "invalidate", "state"])
 @pytest.mark.parametrize("body", [b"[1]", b"3", b"{", b"\xff"])
-def test_anything_else_is_refused(body: bytes) -> None:
-    with pytest.raises(InvalidArgument, match=r"dragoman\.control\.state"):
-        input_of(Call(TARGET, body))
+async def test_what_is_no_object_is_refused_at_every_door(control: Control, name: str, body: bytes) -> None:
+    target = Target(CONTROL + name, "dragoman", f"control.{name}", 0, 1.0)
+    with pytest.raises(InvalidArgument, match=rf"dragoman\.control\.{name}"):
+        await settle(control.doors()[CONTROL + name].service(Call(target, body)))
+
+
+def test_functions_are_called_elsewhere(control: Control) -> None:
+    assert "dragoman.control.state" in control.missing("shop.half").detail

@@ -16,6 +16,7 @@ from dragoman.core.target import Target
 from dragoman.host.explaining import Explaining
 from dragoman.host.stacks import Site, plain_stack
 from dragoman.ingress.native.doors import OWN, Door
+from dragoman.ingress.native.listing import input_of
 from dragoman.telemetry.metrics import Meter
 
 if TYPE_CHECKING:
@@ -167,14 +168,3 @@ class Control:
             detail = f"{entry.target.name} has no {name}: set one in the project file ({name} = …)"
             raise Fault.of("FAILED_PRECONDITION", detail, started=Started.NO, function=entry.target.name)
         return entry.layers[name]
-
-
-def input_of(call: Call) -> dict[str, Any]:
-    """The input of a call. Raises `InvalidArgument` where it is no object."""
-    try:
-        value = codec.decode(whole(call.body) or b"{}", call.codec if call.body else Codec.JSON)
-    except ValueError as error:
-        raise InvalidArgument(f"the input of {call.target.name} cannot be read: {error}", started=Started.NO) from None
-    if not isinstance(value, dict):
-        raise InvalidArgument(f"the input of {call.target.name} is no object", started=Started.NO)
-    return cast("dict[str, Any]", value)

@@ -39,11 +39,11 @@ def own_doors(documents: Documents, missing: Callable[[str], Fault], meter: Mete
     """The doors of what the host itself answers. `missing(name)` says why there is no such function."""
 
     async def functions(call: Call) -> Reply:
-        _input_of(call)
+        input_of(call)
         return Reply(await asyncio.to_thread(documents.functions), Codec.JSON)
 
     async def function(call: Call) -> Reply:
-        name = _input_of(call).get("name")
+        name = input_of(call).get("name")
         if not isinstance(name, str):
             detail = f"the input of {call.target.name} breaks its contract"
             breach = Breach("/name", "a function's full name is required")
@@ -59,7 +59,8 @@ def own_doors(documents: Documents, missing: Callable[[str], Fault], meter: Mete
     }
 
 
-def _input_of(call: Call) -> dict[str, Any]:
+def input_of(call: Call) -> dict[str, Any]:
+    """The input of a call to the host itself. Raises `InvalidArgument` where it is no object."""
     try:
         value = codec.decode(whole(call.body) or b"{}", call.codec if call.body else Codec.JSON)
     except ValueError as error:

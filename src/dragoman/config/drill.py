@@ -20,7 +20,7 @@ from dragoman.config.problem import ConfigError, Refused, did_you_mean
 from dragoman.config.schema import DRAFT, table_schema
 from dragoman.config.setting import Setting
 from dragoman.config.written import Level, Place, Written
-from dragoman.core.call import Priority
+from dragoman.core.call import PRIORITIES, Priority
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -28,9 +28,8 @@ if TYPE_CHECKING:
     from dragoman.config.positions import Path as KeyPath
     from dragoman.core.fault import Code
 
-STEPS_MAX = 1000
 PARTS_MAX = 1000
-"""Of each kind in a step. A rehearsal that people can follow has ten."""
+"""Steps, and parts of each kind in a step. A rehearsal that people can follow has ten."""
 CALLERS_MAX = 10_000
 INPUT_BYTES_MAX = 64 * 1024 * 1024
 
@@ -101,7 +100,7 @@ LOAD = (
     Setting("callers", Whole(1, CALLERS_MAX), "1", "So many callers, each of which calls again once it is answered."),
     Setting("rate", Rate(), "none", "Or so many calls a second, whether they are answered or not."),
     Setting("timeout", Duration("1ms", "30d"), "the function's", "How long each caller waits."),
-    Setting("priority", Text(choices=("critical", "normal", "batch")), "the function's", "How much its calls matter."),
+    Setting("priority", Text(choices=tuple(PRIORITIES)), "the function's", "How much its calls matter."),
     Setting("expect.success", share(), "none", "The share of the calls that has to succeed."),
     Setting("expect.p99", Duration("1ms", "30d"), "none", "Of those that succeed, 99 of 100 within this."),
     Setting("expect.codes", Codes(), "any", "The only codes with which calls may fail."),
@@ -204,7 +203,7 @@ def _step(document: Document, index: int) -> Step:
     chaos = {name: _chaos(document, here, name) for name in _given(values, "chaos", ())}
     events = tuple(_event(document, (*here, "events", at)) for at in range(_given(values, "events", 0)))
     for_s = _given(values, "for", 10.0)
-    for event, at in zip(events, range(len(events)), strict=True):
+    for at, event in enumerate(events):
         if event.after_s >= for_s:
             document.refuse((*here, "events", at, "after"), f"is past the end of the step, which lasts {for_s:g}s")
     return Step(_given(values, "name", str(index + 1)), for_s, loads, chaos, events)
@@ -229,7 +228,7 @@ def _load(document: Document, path: KeyPath) -> Load:
         _given(values, "callers", 1),
         _given(values, "rate", 0.0),
         _given(values, "timeout", None),
-        None if priority is None else Priority[priority.upper()],
+        None if priority is None else PRIORITIES[priority],
         Expectation(
             _given(values, "expect.success", None),
             _given(values, "expect.p99", None),

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from dragoman.config.layers import options_of
 from dragoman.config.setting import INLINE, UPSTREAM
-from dragoman.core.call import Priority
+from dragoman.core.call import PRIORITIES, Priority
 from dragoman.ingress.http.options import HttpOptions
 from dragoman.ingress.native.options import NativeOptions
 from dragoman.sandbox.confinement import Limits
@@ -131,7 +131,7 @@ class Project:
         return FunctionSettings(
             timeout_s=shared.timeout_s if own.timeout_s is None else own.timeout_s,
             idempotent=shared.idempotent if own.idempotent is None else own.idempotent,
-            priority=None if priority is None else Priority[priority.value.upper()],
+            priority=None if priority is None else PRIORITIES[priority.value],
             layers=layers,
             writings=writings,
         )

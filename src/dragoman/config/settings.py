@@ -29,7 +29,7 @@ from dragoman.config.setting import (
 )
 from dragoman.config.shared import SHARED
 from dragoman.config.ways import HTTP, NATIVE
-from dragoman.core.call import Priority
+from dragoman.core.call import PRIORITIES
 
 NAME = r"[A-Za-z_][A-Za-z0-9_-]{0,63}"
 """A source's name is the first part of a function's: fit for a URL, an attribute and a metric's label."""
@@ -40,8 +40,6 @@ WORKERS_MAX = 1000
 QUEUE_MAX = 1_000_000
 CONCURRENCY_MAX = 10_000
 """Calls held in memory; past these a longer line only makes every caller later."""
-
-PRIORITIES = tuple(each.name.lower() for each in Priority)
 
 PROJECT = (
     Setting(
@@ -73,7 +71,7 @@ FUNCTION = (
     ),
     Setting(
         "priority",
-        Text(choices=PRIORITIES),
+        Text(choices=tuple(PRIORITIES)),
         '"normal"',
         "How much its calls matter where not all can be served, unless they say so themselves.",
     ),

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from dragoman.config import settings
 from dragoman.config.notation import noted
 from dragoman.config.written import Level
+from dragoman.core.call import Priority
 from dragoman.host.difference import values
 from dragoman.host.misfits import misfit
 from dragoman.host.stacks import STACK
@@ -44,7 +45,7 @@ class Explaining:
         own = [
             self._row("timeout", target.timeout_s, found, earlier),
             self._row("idempotent", target.idempotent, found, earlier),
-            self._row("priority", ("critical", "normal", "batch")[target.priority], found, earlier),
+            self._row("priority", Priority(target.priority).name.lower(), found, earlier),
         ]
         return {
             "function": target.name,

@@ -136,7 +136,7 @@ async def test_a_call_with_hardly_any_time_is_the_loops_from_the_start(shop: Ope
 
 async def test_a_worker_that_does_not_read_holds_nobody_past_the_deadline(shop: Open) -> None:
     lent = await lend(shop)
-    fault = await lent.begin(make_call(body=bytes(20 << 20), timeout_s=0.1))
+    fault = await lent.begin(make_call(body=bytes(20 << 20), timeout_s=0.6))
     assert isinstance(fault, DeadlineExceeded)
     await until(lambda: lent.peer.child.killed)
 

@@ -1,0 +1,22 @@
+"""On which terms a call is taken as a durable task."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """What whoever submits a call as a task may ask for besides the call.
+
+    `delay_s` seconds until it may first run. `deadline_s` seconds in which all of it must end, waiting included;
+    `attempt_s` for one attempt. `attempts_max` of them, the first one counted. 0 is what the function's own settings
+    say; what is asked for may only be less than those. `callback` is where its end is told, as JSON, empty for
+    nowhere.
+    """
+
+    delay_s: float = 0.0
+    deadline_s: float = 0.0
+    attempt_s: float = 0.0
+    attempts_max: int = 0
+    callback: bytes = b""

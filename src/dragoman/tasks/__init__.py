@@ -1,0 +1,1 @@
+"""Durable tasks: calls that are stored before they run."""

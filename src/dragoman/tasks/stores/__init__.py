@@ -1,0 +1,1 @@
+"""Where tasks are kept: one module, or package, for each kind of store."""

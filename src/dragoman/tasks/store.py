@@ -71,7 +71,10 @@ class Store(Protocol):
     # Tasks
 
     async def submit(self, submissions: Sequence[Submission]) -> list[Submitted]:
-        """Store tasks: PENDING, or SCHEDULED where `not_before` is past `submitted_at`."""
+        """Store tasks: PENDING, or SCHEDULED where `not_before` is past `submitted_at`.
+
+        One whose id is there already is that task, and not created.
+        """
         ...
 
     async def get(self, id: str, *, whole: bool = False) -> Task | None:  # noqa: A002 - the field's public name
@@ -95,7 +98,10 @@ class Store(Protocol):
         ...
 
     async def replay(self, id: str, now: int, attempts_max: int, deadline: int = 0) -> State | None:  # noqa: A002 - as above
-        """Have a task that ended without a result run anew, with so many attempts more. Its state after that."""
+        """Have a task that ended without a result run anew, with so many attempts more. Its state after that.
+
+        One that runs, waits, or has a result stays as it is.
+        """
         ...
 
     # Running
@@ -120,7 +126,7 @@ class Store(Protocol):
         ...
 
     async def claim(self, runner: str, wants: Sequence[Want], now: int) -> list[Claimed]:
-        """Take tasks that are due, whole, for a runner. None for one that is not known."""
+        """Take tasks that are due, and not past their deadline, whole, for a runner. None for one that is not known."""
         ...
 
     async def tell(self, told: Sequence[Told]) -> None:
@@ -130,15 +136,16 @@ class Store(Protocol):
     async def settle(self, outcomes: Sequence[Outcome]) -> list[bool]:
         """Record how attempts ended; False for each whose token does not hold any more.
 
-        A task that ends with a `callback` has its delivery stored in the same step, and tasks that wait for it alone
-        become due.
+        A task that ends, by whatever, with a `callback` has its delivery stored in the same step, and tasks that wait
+        for it alone are PENDING at once. RELEASE with a `due_at` is PENDING, and not to be claimed before `tick` has
+        come to that moment.
         """
         ...
 
     async def tick(self, now: int) -> int:
-        """Move on what time moves: due tasks to PENDING, those past their deadline to TIMED_OUT.
+        """Move on what time moves: due tasks to PENDING, those that wait past their deadline to TIMED_OUT.
 
-        Returns the moment at which there is something to do again, 0 for never.
+        What runs past its deadline is for its runner to end. Returns the moment at which there is something to do again, 0 for never.
         """
         ...
 

@@ -69,9 +69,10 @@ class Task:
     """A task as a store knows it.
 
     `submission.body` and `result` are empty where only the task's outline was asked for. `attempts` have begun so far.
-    `due_at` is when it may run next. `progress` is a share between 0 and 1. `fault` is the problem document (JSON) of
-    the last attempt that failed. `seq` grows with every change of it, so that two views of a task can be told apart.
-    `cancelling` says that it runs, and is being stopped. `waits_for` is how many tasks it waits for.
+    `due_at` is when it may run next. `started_at` is when its latest attempt began, 0 where that was given back.
+    `progress` is a share between 0 and 1. `fault` is the problem document (JSON) of the last attempt that failed.
+    `seq` grows with every change of it, and each of its notes has one to itself, so that two views of a task can be
+    told apart. `cancelling` says that it runs, and is being stopped. `waits_for` is how many tasks it waits for.
     """
 
     submission: Submission
@@ -138,7 +139,8 @@ class Outcome:
     """How an attempt ended: a step from RUNNING, with what belongs to it.
 
     SUCCEED has a `result`, FAIL, TIME_OUT, EXHAUST and RETRY a `fault`, RETRY and RELEASE a `due_at` (0: at once),
-    SUSPEND the tasks that it `waits_for`. RELEASE and SUSPEND do not count as an attempt.
+    SUSPEND the tasks that it `waits_for`. RELEASE and SUSPEND do not count as an attempt. Of a task that is being
+    cancelled, RETRY, RELEASE and SUSPEND are CANCEL.
     """
 
     id: str
@@ -233,13 +235,13 @@ class Beat:
 class Delivery:
     """A message about the end of a task, on its way to a callback or a queue.
 
-    `number` counts its attempts. `target` is the task's `callback`. `body` is what to send.
+    `task` is the task as it was when it ended, whole, whatever it was replayed into since. `target` is its `callback`.
+    `number` counts the attempts to deliver, this one included.
     """
 
     id: str
-    task: str
+    task: Task
     target: bytes
-    body: bytes
     number: int
     token: int
     fault: str = ""

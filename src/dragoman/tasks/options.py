@@ -1,0 +1,46 @@
+"""What is settled of tasks: for one function, and for all of a host."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from dragoman.core.fault import PASSING, Code
+
+DAY_S = 24 * 3600.0
+
+
+@dataclass(frozen=True, slots=True)
+class TaskOptions:
+    """How the tasks of one function are run.
+
+    `attempts` counts the first one too. Pauses between them are random, up to a bound that doubles from `base_s` to
+    `max_s` seconds; `on` are the codes after which there is another one. `timeout_s` is an attempt's, 0 for that of the
+    function's calls; `deadline_s` that of the whole, from the moment at which it may first run. `concurrency` bounds
+    those that run at a time on all hosts together, 0 for no bound. Not `enabled`, and none can be submitted.
+    """
+
+    enabled: bool = True
+    attempts: int = 3
+    base_s: float = 1.0
+    max_s: float = 300.0
+    on: frozenset[Code] = PASSING
+    timeout_s: float = 0.0
+    deadline_s: float = DAY_S
+    concurrency: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class TasksOptions:
+    """How a host keeps and runs tasks.
+
+    `store` is its address: `sqlite:` and a file's absolute path, or a `postgres://` one. A runner that has not moved
+    for `lease_s` seconds is taken for dead. What ended is kept for `keep_s` seconds, and `keep_count` of it at most.
+    `backlog` tasks may wait; one more is refused. `callbacks_private` has callbacks go to private addresses too.
+    """
+
+    store: str = ""
+    lease_s: float = 15.0
+    keep_s: float = 7 * DAY_S
+    keep_count: int = 1_000_000
+    backlog: int = 1_000_000
+    callbacks_private: bool = False

@@ -1,0 +1,90 @@
+import os
+
+import pytest
+
+from dragoman.core.call import Call, Codec
+from dragoman.core.fault import InvalidArgument, NotFound
+from dragoman.core.target import Target
+from dragoman.core.terms import Terms
+from dragoman.tasks.identity import Identities
+from dragoman.tasks.options import TaskOptions
+from dragoman.tasks.store import Store, StoreFailed
+from dragoman.tasks.task import US, Submission
+from dragoman.tasks.tasks import Tasks
+from dragoman.tasks.watching import Watching
+from dragoman.testing import ManualClock
+
+NOW = 1_767_225_600 * US
+
+
+class Known:
+    """One function, of which any input is right."""
+
+    def __init__(self, options: TaskOptions) -> None:
+        self._options = options
+
+    async def admit(self, call: Call) -> TaskOptions:
+        return self.options(call.target.name)
+
+    def options(self, function: str) -> TaskOptions:
+        if function != "shop.buy":
+            raise NotFound(f"there is no function {function!r}")
+        return self._options
+
+
+class Broken:
+    """A store that cannot be opened."""
+
+    present = True
+
+    async def open(self) -> Store:
+        raise StoreFailed("the disk is full")
+
+
+def tasks_of(options: TaskOptions | None = None) -> Tasks:
+    clock = ManualClock()
+    known = Known(options or TaskOptions())
+    return Tasks(Broken(), known, Watching(), clock, Identities(clock, os.urandom), 10)
+
+
+async def draw(terms: Terms, options: TaskOptions | None = None, name: str = "shop.buy") -> Submission:
+    call = Call(Target(name, "shop", "buy", 0, 30.0, version="2"), b'{"x":1}', Codec.JSON)
+    call.caller, call.idempotency_key = "me", "k"
+    return await tasks_of(options).draw(call, terms)
+
+
+async def test_what_is_submitted_takes_its_times_from_the_function() -> None:
+    drawn = await draw(Terms())
+    assert (drawn.function, drawn.version, drawn.body, drawn.caller, drawn.key) == (
+        "shop.buy",
+        "2",
+        b'{"x":1}',
+        "me",
+        "k",
+    )
+    assert (drawn.submitted_at, drawn.not_before, drawn.deadline) == (NOW, NOW, NOW + 86400 * US)
+    assert (drawn.attempt_s, drawn.attempts_max) == (30.0, 3)
+    assert drawn.fingerprint
+
+
+async def test_whoever_submits_may_ask_for_less_and_gets_no_more() -> None:
+    options = TaskOptions(attempts=4, timeout_s=100.0, deadline_s=1000.0)
+    less = await draw(Terms(delay_s=10, deadline_s=50, attempt_s=5, attempts_max=2), options)
+    assert (less.not_before - NOW, less.deadline - NOW, less.attempt_s, less.attempts_max) == (10 * US, 50 * US, 5.0, 2)
+    more = await draw(Terms(deadline_s=5000, attempt_s=500, attempts_max=9), options)
+    assert (more.deadline - NOW, more.attempt_s, more.attempts_max) == (1000 * US, 100.0, 4)
+
+
+async def test_a_delay_does_not_use_up_the_function_s_own_deadline() -> None:
+    drawn = await draw(Terms(delay_s=172_800))
+    assert drawn.deadline == drawn.not_before + 86400 * US
+
+
+async def test_what_cannot_end_in_time_is_refused_at_once() -> None:
+    with pytest.raises(InvalidArgument, match="first run in 60s cannot end within 30s"):
+        await draw(Terms(delay_s=60, deadline_s=30))
+
+
+async def test_an_unknown_function_is_refused_before_the_store_is_asked() -> None:
+    with pytest.raises(NotFound, match=r"shop\.sell"):
+        await draw(Terms(), name="shop.sell")

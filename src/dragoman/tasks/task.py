@@ -249,7 +249,10 @@ class Delivery:
 
 @dataclass(frozen=True, slots=True)
 class Delivered:
-    """What became of a delivery: `done`, or to be tried again at `due_at`, or given up (`dead`) for this `fault`."""
+    """What became of a delivery: `done`, or to be tried again at `due_at`, or given up (`dead`) for this `fault`.
+
+    Not `tried`, and the attempt does not count: its target had its share of what goes out at a time already.
+    """
 
     id: str
     token: int
@@ -257,6 +260,7 @@ class Delivered:
     dead: bool = False
     due_at: int = 0
     fault: str = ""
+    tried: bool = True
 
 
 @dataclass(frozen=True, slots=True)

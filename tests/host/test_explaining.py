@@ -143,3 +143,14 @@ async def test_the_bulkhead_of_a_source_inside_the_host_tells_where_its_bounds_s
     assert [layer["layer"] for layer in told["stack"]] == ["deadline", "bulkhead"]
     assert (rows["bulkhead.concurrency"]["value"], rows["bulkhead.concurrency"]["line"]) == (5, 4)
     assert rows["bulkhead.queue"]["from"] == "default"
+
+
+async def test_what_holds_for_its_tasks_is_told_beside_its_stack(write: Write) -> None:
+    toml = TOML + 'task.attempts = 5\n[functions."shop.double".task]\nenabled = false\n'
+    async with shop(write, toml) as host:
+        pay, double = (Explaining().explain(host.registry.find(f"shop.{name}"))["tasks"] for name in ("pay", "double"))
+    rows = {row["key"]: row for row in pay}
+    assert (rows["task.attempts"]["value"], rows["task.attempts"]["from"]) == (5, "file")
+    assert (rows["task.timeout"]["value"], rows["task.timeout"]["from"]) == ("5s", "default")
+    assert rows["task.deadline"]["value"] == "1d"
+    assert [(row["key"], row["value"]) for row in double] == [("task.enabled", False)]

@@ -70,6 +70,10 @@ def lines(told: dict[str, Any]) -> Iterator[str]:
         yield ""
         yield f"{_strong('workers')}: run what comes through"
         yield from rows(told["workers"])
+    if told.get("tasks"):
+        yield ""
+        yield f"{_strong('tasks')}: where it is called as one"
+        yield from rows(told["tasks"])
     for out in told["left_out"]:
         yield ""
         yield f"{printable(out['layer'])} is set, and not there: {printable(out['why'])}"

@@ -29,6 +29,7 @@ ORDERED = (
     ("shed.least", "shed.first"),
     ("shed.first", "shed.most"),
     ("shed.batch", "shed.normal"),
+    ("task.base", "task.max"),
 )
 """The first may not be more than the second."""
 

@@ -75,6 +75,9 @@ class Variable:
 
 
 SHARED_URL = Text("an address such as redis://127.0.0.1:6379 or rediss://…", r"(?:rediss?|unix)://\S+")
+TASKS_URL = Text(
+    "an address such as sqlite:tasks.db or postgres://user@host/database", r"sqlite:[^?#\s][^?#]*|postgres(?:ql)?://\S+"
+)
 
 VARIABLES = (
     Variable("DRAGOMAN_HOST", Text("a host name or an address"), "The address to listen on."),
@@ -88,6 +91,7 @@ VARIABLES = (
         "DRAGOMAN_LOG", Text(choices=LOG_LEVELS), "The least level that is logged: debug, info, warning or error."
     ),
     Variable("DRAGOMAN_SHARED_URL", SHARED_URL, "The store that hosts share, in place of `shared.url`."),
+    Variable("DRAGOMAN_TASKS_URL", TASKS_URL, "The store of tasks, in place of `tasks.store`."),
 )
 
 
@@ -115,13 +119,22 @@ def with_secrets(text: str) -> str:
 
 def shared_url(variables: Mapping[str, str] | None = None) -> str:
     """The address of the shared store that the environment names, or "". Raises `Refused` for one that is none."""
+    return _address("DRAGOMAN_SHARED_URL", SHARED_URL, variables)
+
+
+def tasks_url(variables: Mapping[str, str] | None = None) -> str:
+    """The address of the store of tasks that the environment names, or "". Raises `Refused` for one that is none."""
+    return _address("DRAGOMAN_TASKS_URL", TASKS_URL, variables)
+
+
+def _address(name: str, kind: Text, variables: Mapping[str, str] | None) -> str:
     found = os.environ if variables is None else variables
-    text = found.get("DRAGOMAN_SHARED_URL", "")
+    text = found.get(name, "")
     try:
-        return SHARED_URL.read(text) if text else ""
+        return kind.read(text) if text else ""
     except Refused:
         # Its password stays untold.
-        raise Refused(f"DRAGOMAN_SHARED_URL: expected {SHARED_URL.expected}") from None
+        raise Refused(f"{name}: expected {kind.expected}") from None
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,6 +148,7 @@ class Overrides:
     token: str | None = None
     cache: str | None = None
     shared_url: str | None = None
+    tasks_url: str | None = None
 
     def http(self, options: HttpOptions) -> HttpOptions:
         """A file's options with what the environment sets in their place."""

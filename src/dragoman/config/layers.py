@@ -13,6 +13,7 @@ from dragoman import policies
 from dragoman.config.kinds import Duration, Flag, Kind, Names, Size, Text, Whole
 from dragoman.config.measures import Codes, Json, Number, OneCode, Rate, percentile, share
 from dragoman.config.setting import ALL, EXEC, GB, KB, Setting
+from dragoman.tasks.options import TaskOptions
 
 if TYPE_CHECKING:
     from dragoman.config.written import Writings
@@ -58,10 +59,11 @@ Row: TypeAlias = tuple[str, str, Kind, str, str]
 """Key, field of the options, kind, default, and what it is for."""
 
 
-def _layer(name: str, about: str, short: str, *rows: Row) -> tuple[Setting, ...]:
+def _layer(
+    name: str, about: str, short: str, *rows: Row, default: str = "true where any of its keys is set"
+) -> tuple[Setting, ...]:
     """The settings of one layer; `short` is the key that a value in place of the table stands for."""
     modes = ALL - {EXEC} if name == "batch" else ALL
-    default = "true where any of its keys is set"
     enabled = Setting(f"{name}.enabled", Flag(), default, about, f"layers.{name}.", modes, short=True)
     return (
         enabled,
@@ -266,7 +268,47 @@ TABLES: Mapping[str, tuple[Setting, ...]] = {
 }
 """The settings of each layer, in the order in which a call meets them."""
 
+TASK = _layer(
+    "task",
+    "Whether the function may be called as a task: stored before it runs.",
+    "attempts",
+    ("attempts", "attempts", Whole(1, 1000), "3", "Attempts in all, the first included."),
+    (
+        "base",
+        "base_s",
+        Duration("1ms", "1d"),
+        "1s",
+        "The first pause between attempts; each is longer, and a random part of it is waited.",
+    ),
+    ("max", "max_s", Duration("1ms", "30d"), "5m", "The longest pause."),
+    (
+        "on",
+        "on",
+        Codes(),
+        '["RESOURCE_EXHAUSTED", "UNAVAILABLE", "ABORTED"]',
+        "Faults after which there is another attempt.",
+    ),
+    ("timeout", "timeout_s", Duration("1ms", "30d"), "the function's timeout", "How long one attempt may take."),
+    (
+        "deadline",
+        "deadline_s",
+        Duration("1ms", "365d"),
+        "1d",
+        "How long all of it may take, waiting included, from when it may first run.",
+    ),
+    (
+        "concurrency",
+        "concurrency",
+        Whole(0, IN_FLIGHT_MAX),
+        "0",
+        "Tasks of the function that run at a time, on all hosts together; 0 for as many as there is room for.",
+    ),
+    default="true",
+)
+"""What holds where a function is called as a task. No layer: any function may be, unless it says `task = false`."""
 LAYERS = tuple(setting for table in TABLES.values() for setting in table)
+GROUPS: Mapping[str, tuple[Setting, ...]] = {**TABLES, "task": TASK}
+"""Inner tables of a function's own."""
 
 
 def options_class(layer: str) -> Callable[..., Options]:
@@ -296,7 +338,7 @@ def options_of(writings: Writings, *, bounded: bool = False) -> dict[str, Option
 
 def is_on(layer: str, writings: Writings) -> bool:
     """Whether a layer is switched on: by any of its keys that is nearer to the function than a `false`."""
-    keys = [writings[setting.key].level for setting in TABLES[layer][1:] if setting.key in writings]
+    keys = [writings[setting.key].level for setting in GROUPS[layer][1:] if setting.key in writings]
     enabled = writings.get(f"{layer}.enabled")
     if enabled is None or enabled.value:
         return enabled is not None or bool(keys)
@@ -318,6 +360,17 @@ def _options(layer: str, writings: Writings) -> Options:
         farther = min(("function", "value"), key=lambda key: writings[f"fallback.{key}"].level)
         del values[farther]
     return options_class(layer)(**(DERIVED.get(layer, _nothing)(values) | values))
+
+
+def task_options(writings: Writings) -> TaskOptions:
+    """How a function's tasks are run."""
+    values = {
+        setting.field.rpartition(".")[2]: writings[setting.key].value for setting in TASK[1:] if setting.key in writings
+    }
+    known = TaskOptions()
+    values.setdefault("base_s", min(known.base_s, values.get("max_s", known.base_s)))
+    values.setdefault("max_s", max(known.max_s, values["base_s"]))
+    return TaskOptions(enabled="task.enabled" not in writings or is_on("task", writings), **values)
 
 
 def _nothing(_: Mapping[str, Any]) -> dict[str, Any]:

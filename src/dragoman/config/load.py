@@ -11,14 +11,17 @@ from pathlib import Path
 from dragoman.config import settings
 from dragoman.config.contradictions import Surrounding, check
 from dragoman.config.document import FILE_BYTES_MAX, Document, Values, dotted
+from dragoman.config.environment import tasks_url
 from dragoman.config.files import read_file
-from dragoman.config.layers import TABLES
+from dragoman.config.layers import GROUPS
 from dragoman.config.problem import ConfigError, Problem, Refused, did_you_mean
 from dragoman.config.project import FunctionSettings, Project, Source
 from dragoman.config.servers import read_http, read_native_options
 from dragoman.config.shared import read_shared
 from dragoman.config.sources import SourceReader, bare
+from dragoman.config.tasks import located, read_tasks
 from dragoman.config.written import written
+from dragoman.tasks.options import TasksOptions
 
 FILE_NAME = "dragoman.toml"
 
@@ -88,6 +91,7 @@ def parse_project(file: Path, content: bytes) -> Project:
     functions = _functions(document, sources)
     name = about["name"].value if "name" in about else folder.name or "dragoman"
     shared = read_shared(document, name)
+    tasks = read_tasks(document, folder)
     built = {key: value for key, value in sources.items() if value}
     missing = partial(_function_refusal, sources=sources)
     # Where chaos is switched off by name, its settings are kept for another day.
@@ -97,7 +101,7 @@ def parse_project(file: Path, content: bytes) -> Project:
         document.refuse((), 'no sources: add one, for example [sources.stats] with path = "stats.py"')
     document.finish()
     chaos = "chaos" in about and about["chaos"].value
-    return Project(name, folder, built, functions, http, native, file, shared, chaos)
+    return Project(name, folder, built, functions, http, native, file, shared, chaos, tasks)
 
 
 def _current() -> Project:
@@ -128,8 +132,8 @@ def _sources(document: Document, folder: Path, defaults: Values) -> dict[str, So
     for name, value in names.items():
         if re.fullmatch(settings.NAME, name) is None:
             document.refuse(("sources", name), NAME_RULE)
-        elif name == OWN_NAME:
-            document.refuse(("sources", name), OWN_RULE)
+        elif name in OWN_NAMES:
+            document.refuse(("sources", name), OWN_NAMES[name])
         elif not isinstance(value, dict):
             document.refuse(("sources", name), f'expected a table such as [sources.{name}] with path = "{name}.py"')
         else:
@@ -137,7 +141,11 @@ def _sources(document: Document, folder: Path, defaults: Values) -> dict[str, So
     return sources
 
 
-OWN_NAME, OWN_RULE = "dragoman", "dragoman is the host's own name: its functions list those of the sources"
+OWN_NAMES = {
+    "dragoman": "dragoman is the host's own name: its functions list those of the sources",
+    "tasks": "tasks is a name of the host's own: its functions (tasks.submit) make tasks of others; choose another",
+}
+"""What no source may be called, and why."""
 NAME_RULE = "a source's name is a letter or _, then up to 63 letters, digits, _ or -"
 
 
@@ -147,7 +155,7 @@ def _functions(document: Document, sources: dict[str, Source | None]) -> dict[st
         place = ("functions", name)
         table = document.table(place)
         source = sources.get(name)
-        layers = TABLES if source is None or source.alone else ()
+        layers = GROUPS if source is None or source.alone else ()
         nested = [key for key, value in table.items() if isinstance(value, dict) and key not in layers]
         if nested and "." not in name:
             example = (
@@ -200,16 +208,21 @@ def _loose(paths: Iterable[Path]) -> Project:
             sources[name], origins[name] = bare(name, folder, path), path
         except Refused as refusal:
             problems.append(Problem(str(path), 0, "", refusal.message))
+    try:
+        tasks = TasksOptions(store=located(tasks_url(), folder))
+    except Refused as refusal:
+        problems.append(Problem("environment", 0, "", refusal.message))
+        tasks = TasksOptions()
     if problems:
         raise ConfigError(problems)
     only = next(iter(sources)) if len(sources) == 1 else ""
-    return Project(only or folder.name or "dragoman", folder, sources)
+    return Project(only or folder.name or "dragoman", folder, sources, tasks=tasks)
 
 
 def _name(path: Path) -> str:
     name = path.stem
-    if re.fullmatch(settings.NAME, name) is None or name == OWN_NAME:
-        rule = OWN_RULE if name == OWN_NAME else NAME_RULE
+    if re.fullmatch(settings.NAME, name) is None or name in OWN_NAMES:
+        rule = OWN_NAMES.get(name, NAME_RULE)
         message = f"{name!r} cannot name a source ({rule}); rename the file, or name it in a {FILE_NAME}"
         raise Refused(message)
     return name

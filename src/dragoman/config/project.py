@@ -6,12 +6,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
-from dragoman.config.layers import options_of
+from dragoman.config.layers import options_of, task_options
 from dragoman.config.setting import INLINE, UPSTREAM
 from dragoman.core.call import PRIORITIES, Priority
 from dragoman.ingress.http.options import HttpOptions
 from dragoman.ingress.native.options import NativeOptions
 from dragoman.sandbox.confinement import Limits
+from dragoman.tasks.options import TaskOptions, TasksOptions
 from dragoman.workers.options import PoolOptions
 
 if TYPE_CHECKING:
@@ -32,13 +33,14 @@ class FunctionSettings:
     """What the project says about a function; None where it says nothing.
 
     `writings` are the settings by their dotted keys, with the places where they stand; `layers` what they make of the
-    stack, by layer.
+    stack, by layer, and `task` of its tasks.
     """
 
     timeout_s: float | None = None
     idempotent: bool | None = None
     priority: Priority | None = None
     layers: Mapping[str, Options] = field(default_factory=dict[str, "Options"])
+    task: TaskOptions = field(default_factory=TaskOptions)
     writings: Mapping[str, Written] = field(default_factory=dict[str, "Written"])
 
 
@@ -99,7 +101,8 @@ class Source:
 class Project:
     """Sources by their names, settings by full function names. `file` is None where sources came by themselves.
 
-    `shared` is the store that hosts share, if there is one; `chaos` says whether faults may be made on purpose.
+    `shared` is the store that hosts share, if there is one; `chaos` says whether faults may be made on purpose; `tasks`
+    how tasks are kept.
     """
 
     name: str
@@ -111,6 +114,7 @@ class Project:
     file: Path | None = None
     shared: StoreOptions | None = None
     chaos: bool = False
+    tasks: TasksOptions = field(default_factory=TasksOptions)
 
     def settings(self, source: str, function: str, said: Mapping[str, Written] | None = None) -> FunctionSettings:
         """What holds for one function: its own settings, then its source's. `timeout_s` is always set.
@@ -133,5 +137,6 @@ class Project:
             idempotent=shared.idempotent if own.idempotent is None else own.idempotent,
             priority=None if priority is None else PRIORITIES[priority.value],
             layers=layers,
+            task=task_options(writings),
             writings=writings,
         )

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from dragoman.config import drill, settings
 from dragoman.config.environment import VARIABLES
 from dragoman.config.languages import MODES
-from dragoman.config.layers import TABLES
+from dragoman.config.layers import TABLES, TASK
 from dragoman.config.setting import ALL, UPSTREAM
 
 if TYPE_CHECKING:
@@ -28,6 +28,8 @@ PARTS = {
     "http": settings.HTTP,
     "native": settings.NATIVE,
     "shared": settings.SHARED,
+    "tasks": settings.TASKS,
+    "task": TASK,
     **TABLES,
 }
 DRILLS = {"drill": drill.DRILL, "drill-step": drill.STEP, "drill-calls": drill.LOAD, "drill-event": drill.EVENT}

@@ -37,6 +37,7 @@ def project_schema() -> dict[str, Any]:
             "http": table_schema(settings.HTTP),
             "native": table_schema(settings.NATIVE),
             "shared": table_schema(settings.SHARED),
+            "tasks": table_schema(settings.TASKS),
             "sources": {
                 "description": "Where functions come from, by the name that begins theirs.",
                 "type": "object",

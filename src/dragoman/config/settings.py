@@ -10,7 +10,7 @@ from __future__ import annotations
 from dragoman.config.declared import Declared
 from dragoman.config.kinds import Arguments, Duration, Flag, Names, Requirements, Size, Text, Variables, Whole
 from dragoman.config.languages import Language, Mode
-from dragoman.config.layers import LAYERS
+from dragoman.config.layers import LAYERS, TASK
 from dragoman.config.services import SERVICE
 from dragoman.config.setting import (
     BODY_BYTES_MAX,
@@ -28,6 +28,7 @@ from dragoman.config.setting import (
     Setting,
 )
 from dragoman.config.shared import SHARED
+from dragoman.config.tasks import TASKS
 from dragoman.config.ways import HTTP, NATIVE
 from dragoman.core.call import PRIORITIES
 
@@ -368,7 +369,7 @@ LIMITS = (
     ),
 )
 
-SOURCE = (*ORIGIN, *SERVICE, *BUILD, *FORKS, *FUNCTION, *PROGRAM, *POOL, *LIMITS, *LAYERS)
+SOURCE = (*ORIGIN, *SERVICE, *BUILD, *FORKS, *FUNCTION, *PROGRAM, *POOL, *LIMITS, *TASK, *LAYERS)
 DEFAULTS = tuple(setting for setting in SOURCE if setting.inheritable)
 
 TABLES = {
@@ -378,6 +379,7 @@ TABLES = {
     "native": NATIVE,
     "sources": SOURCE,
     "shared": SHARED,
-    "functions": (*FUNCTION, *LAYERS),
+    "tasks": TASKS,
+    "functions": (*FUNCTION, *TASK, *LAYERS),
 }
 """The tables of the file; `sources` and `functions` hold one table of these settings for each name."""

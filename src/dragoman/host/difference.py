@@ -6,7 +6,7 @@ from dataclasses import dataclass, fields, replace
 from typing import TYPE_CHECKING, Any
 
 from dragoman.config import settings
-from dragoman.config.layers import TABLES
+from dragoman.config.layers import GROUPS
 from dragoman.config.notation import noted, text
 
 if TYPE_CHECKING:
@@ -16,6 +16,9 @@ if TYPE_CHECKING:
     from dragoman.config.setting import Setting
 
 OFF = "off"
+LASTING = frozenset({"store", "lease_s"})
+"""Fields of `[tasks]` that runners have told others, or work with from their start on."""
+OF_TASKS = {setting.field: setting for setting in settings.TASKS}
 OF_FUNCTIONS = {setting.key: setting for setting in settings.FUNCTION}
 
 
@@ -56,7 +59,7 @@ def difference(old: Project, new: Project, functions: Iterable[tuple[str, Functi
         started=tuple(name for name in new.sources if name not in old.sources),
         retired=tuple(name for name in old.sources if name not in new.sources),
         reloaded=tuple(name for name in both if own(old.sources[name]) != own(new.sources[name])),
-        functions=tuple(_of_functions(new, functions)),
+        functions=(*_of_functions(new, functions), *_of_tasks(old, new)),
         restart=tuple(_fixed(old, new)),
     )
 
@@ -81,6 +84,14 @@ def _of_functions(new: Project, functions: Iterable[tuple[str, FunctionSettings]
                 yield f"{name}: {key}: {earlier.get(key, OFF)} -> {later.get(key, OFF)}"
 
 
+def _of_tasks(old: Project, new: Project) -> Iterator[str]:
+    """Settings of `[tasks]` that hold from now on."""
+    for field, setting in OF_TASKS.items():
+        earlier, later = (text(noted(setting, getattr(each.tasks, field))) for each in (old, new))
+        if field not in LASTING and earlier != later:
+            yield f"tasks.{setting.key}: {earlier} -> {later}"
+
+
 def shown(found: FunctionSettings) -> dict[str, str]:
     """The settings of a function as text, by key; those of a layer that is not there are left out."""
     told: dict[str, str] = {}
@@ -89,15 +100,18 @@ def shown(found: FunctionSettings) -> dict[str, str]:
     if found.idempotent is not None:
         told["idempotent"] = text(found.idempotent)
     told["priority"] = "normal" if found.priority is None else found.priority.name.lower()
-    for layer, options in found.layers.items():
-        for setting, value in values(layer, options):
+    groups: dict[str, object] = dict(found.layers)
+    if found.task.enabled:
+        groups["task"] = found.task
+    for group, options in groups.items():
+        for setting, value in values(group, options):
             told[setting.key] = text(noted(setting, value))
     return told
 
 
 def values(layer: str, options: object) -> Iterator[tuple[Setting, object]]:
-    """The settings of a layer with the values that its options have."""
-    for setting in TABLES[layer][1:]:
+    """The settings of a layer, or of tasks, with the values that their options have."""
+    for setting in GROUPS[layer][1:]:
         yield setting, getattr(options, setting.field.rpartition(".")[2])
 
 
@@ -107,6 +121,7 @@ def _fixed(old: Project, new: Project) -> Iterator[str]:
         yield "project.name"
     for table, known in (("http", settings.HTTP), ("native", settings.NATIVE)):
         yield from _fields(table, (getattr(old, table), getattr(new, table)), {each.field: each.key for each in known})
+    yield from _fields("tasks", (old.tasks, new.tasks), {field: OF_TASKS[field].key for field in LASTING})
     if old.shared != new.shared:
         if old.shared is None or new.shared is None:
             yield "shared"

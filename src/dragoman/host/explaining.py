@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from dragoman.host.registry import Entry
 
 WHY = {line.name: line.why for line in STACK}
-KNOWN = {setting.key: setting for setting in (*settings.FUNCTION, *settings.POOL)}
+KNOWN = {setting.key: setting for setting in (*settings.FUNCTION, *settings.TASK, *settings.POOL)}
 OF_PLAIN = {"size": ("body_max",), "deadline": ("timeout",), "validate": ()}
 """The settings that say how a layer without a table of its own works."""
 OF_POOL = {
@@ -55,8 +55,19 @@ class Explaining:
             "settings": own,
             "stack": [self._layer(name, entry, earlier, live=live) for name in entry.stack],
             "workers": [self._row(key, _of_pool(source, key), found, earlier) for key in OF_POOL.get(source.mode, ())],
+            "tasks": self._tasks(entry, earlier),
             "left_out": list(left_out(entry)),
         }
+
+    def _tasks(self, entry: Entry, earlier: FunctionSettings | None) -> list[dict[str, Any]]:
+        """What holds where it is called as a task; nothing where it cannot be."""
+        found, options = entry.settings, entry.settings.task
+        if not options.enabled:
+            return [self._row("task.enabled", value=False, found=found, earlier=earlier)]
+        own = {"task.timeout": options.timeout_s or entry.target.timeout_s}
+        return [
+            self._row(each.key, own.get(each.key, value), found, earlier) for each, value in values("task", options)
+        ]
 
     def _earlier(self, entry: Entry) -> FunctionSettings | None:
         """What held for the function when the host started; None where that is what holds now."""

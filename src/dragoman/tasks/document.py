@@ -77,7 +77,8 @@ def delivery(each: Delivery) -> dict[str, Any]:
     """A message about a task's end that could not be delivered."""
     return {
         "id": each.id,
-        "task": each.task,
+        "task": each.task.id,
+        "state": each.task.state.value,
         "target": json.loads(each.target) if each.target else None,
         "attempts": each.number,
         "fault": each.fault or None,

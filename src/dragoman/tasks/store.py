@@ -145,7 +145,8 @@ class Store(Protocol):
     async def tick(self, now: int) -> int:
         """Move on what time moves: due tasks to PENDING, those that wait past their deadline to TIMED_OUT.
 
-        What runs past its deadline is for its runner to end. Returns the moment at which there is something to do again, 0 for never.
+        What runs past its deadline is for its runner to end. Returns the moment at which there is something to do
+        again, 0 for never.
         """
         ...
 

@@ -17,6 +17,7 @@ PACKAGES = {
     "curl": "curl",
     "git": "git",
     "go": "golang-go",
+    "mosquitto": "mosquitto",
     "mvn": "maven",
     "npm": "npm",
     "javac": "default-jdk-headless",
@@ -24,6 +25,7 @@ PACKAGES = {
     "node": "nodejs",
     "openssl": "openssl",
     "perl": "perl",
+    "rabbitmq-server": "rabbitmq-server",
     "wrk": "wrk",
 }
 """The Debian package of each program that a test may need."""

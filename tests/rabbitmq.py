@@ -1,0 +1,72 @@
+"""A RabbitMQ node that tests may kill and stop: the system's program, with a folder and an epmd of its own."""
+
+from __future__ import annotations
+
+import shutil
+import signal
+import tempfile
+from pathlib import Path
+
+from tests.leash import Leash, free_port
+
+PROGRAM = "/usr/lib/rabbitmq/bin/rabbitmq-server"
+"""The one in PATH is Debian's wrapper, which goes on as another user, in the system's own folders."""
+EPMD_TOO = 'epmd -port "$ERL_EPMD_PORT" & exec "$1"'
+"""Else the node starts one, which outlives it."""
+CONFIG = """\
+listeners.tcp.1 = 127.0.0.1:{port}
+log.console = true
+log.console.level = warning
+log.file = false
+vm_memory_high_watermark.absolute = 1GB
+disk_free_limit.absolute = 50MB
+"""
+
+
+class Server:
+    """One node, at one port and with one folder from its first start to its last."""
+
+    def __init__(self) -> None:
+        self._folder = Path(tempfile.mkdtemp(prefix="dragoman-rabbitmq-"))
+        self.port = free_port()
+        self._ports = (free_port(), free_port())
+        (self._folder / "rabbitmq.conf").write_text(CONFIG.format(port=self.port), "utf-8")
+        self.start()
+
+    @property
+    def url(self) -> str:
+        return f"amqp://guest:guest@127.0.0.1:{self.port}"
+
+    def start(self) -> None:
+        folder, (distribution, epmd) = self._folder, self._ports
+        program = PROGRAM if Path(PROGRAM).exists() else shutil.which("rabbitmq-server") or PROGRAM
+        env = {
+            "HOME": str(folder),
+            "ERL_EPMD_ADDRESS": "127.0.0.1",
+            "ERL_EPMD_PORT": str(epmd),
+            "RABBITMQ_CONF_ENV_FILE": "/dev/null",
+            "RABBITMQ_CONFIG_FILE": str(folder / "rabbitmq.conf"),
+            "RABBITMQ_DIST_PORT": str(distribution),
+            "RABBITMQ_ENABLED_PLUGINS_FILE": str(folder / "plugins"),
+            "RABBITMQ_LOG_BASE": str(folder / "log"),
+            "RABBITMQ_MNESIA_BASE": str(folder / "mnesia"),
+            "RABBITMQ_NODENAME": "dragoman@localhost",
+            "RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS": "+S 1:1 +sbwt none",
+        }
+        self._leash = Leash(["sh", "-c", EPMD_TOO, "rabbitmq", program], folder / "out", env)
+        self._leash.answers_at(self.port)
+
+    def kill(self) -> None:
+        """As a crash would: at once. What it has confirmed is on its disk."""
+        self._leash.kill()
+
+    def stop(self) -> None:
+        """Have it hang: connections stay, and nothing is answered."""
+        self._leash.signal(signal.SIGSTOP)
+
+    def go_on(self) -> None:
+        self._leash.signal(signal.SIGCONT)
+
+    def close(self) -> None:
+        self._leash.kill()
+        shutil.rmtree(self._folder, ignore_errors=True)

@@ -1,0 +1,191 @@
+"""What the writing thread does: whatever has come meanwhile is one transaction, one sync of the disk (group commit).
+
+An operation that cannot be done does not take others along: then all are done again, each behind a savepoint, and where
+the whole cannot be committed either, each by itself.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from contextlib import suppress
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from dragoman.tasks.liveness import Place, has_gone, place
+from dragoman.tasks.store import StoreFailed
+from dragoman.tasks.stores.sqlite.clerk import Landing
+from dragoman.tasks.stores.sqlite.opening import connect, create, ready
+from dragoman.tasks.stores.sqlite.order import Order, perform
+from dragoman.tasks.stores.sqlite.trouble import explain, is_everybodys
+from dragoman.tasks.stores.sqlite.turns import Turns
+from dragoman.tasks.stores.sqlite.work import Work
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from dragoman.tasks.stores.sqlite.options import Options
+    from dragoman.tasks.task import Change
+
+CHECKPOINT_ROWS = 4000
+"""Changed rows after which the log is carried over into the file, while nobody waits for it: a few megabytes."""
+CHANGES_MAX = 100_000
+"""Changes kept for other processes: ten seconds at full rate. Whoever missed more is told of all tasks."""
+
+
+class Writer:
+    """The connection that writes."""
+
+    def __init__(self, path: Path, listener: str, options: Options) -> None:
+        """`listener` is the store's own id, by which its changes are told from those of others."""
+        self._path = path
+        self._listener = listener
+        self._options = options
+        self._version = -1
+        self._others = False
+        self._rows = 0
+        self._places: list[tuple[int, int]] = []
+
+    def open(self) -> None:
+        """Make the file if there is none, and bring it up to date."""
+        create(self._path, self._options.steps)
+        self._db = connect(self._path, self._options.busy_s, full_sync=self._options.full_sync)
+        try:
+            ready(self._db, self._path, self._options.steps)
+            self._turns = Turns(self._db)
+            self._places = self._found()
+        except BaseException:
+            self._db.close()
+            raise
+
+    def close(self) -> None:
+        """Have the others know that nobody listens here any more, and let go."""
+        with suppress(sqlite3.Error):
+            self._db.execute("DELETE FROM listeners WHERE id = ?", (self._listener,))
+        with suppress(sqlite3.Error):
+            self._db.close()
+
+    def work(self, items: Sequence[Order]) -> tuple[list[Landing], list[Change]]:
+        """Do orders in one transaction."""
+        if not items:
+            return [], []
+        orders = sorted(items, key=lambda order: order.rank)
+        try:
+            return self._together(orders)
+        except BaseException as error:  # noqa: BLE001 - each of those who wait is told what went wrong
+            self._undo()
+            if len(orders) == 1 or is_everybodys(error):
+                return [Landing(each.future, None, self._explained(error)) for each in orders], []
+        try:
+            return self._apart(orders)
+        except BaseException as error:  # noqa: BLE001 - as above
+            self._undo()
+            if is_everybodys(error):
+                return [Landing(each.future, None, self._explained(error)) for each in orders], []
+        return self._alone(orders)
+
+    def rest(self) -> None:
+        """Carry the log over into the file, now and then."""
+        if self._rows < CHECKPOINT_ROWS:
+            return
+        self._rows = 0
+        with suppress(sqlite3.Error):
+            self._db.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
+            if self._others:
+                self._db.execute("DELETE FROM changes WHERE n < (SELECT max(n) FROM changes) - ?", (CHANGES_MAX,))
+
+    def _together(self, orders: Sequence[Order]) -> tuple[list[Landing], list[Change]]:
+        self._begin()
+        work = Work(self._db, self._turns)
+        answers = perform(work, orders)
+        work.finish(listener=self._listener, others=self._others)
+        self._commit(len(work.changes))
+        landings = [Landing(order.future, answer) for order, answer in zip(orders, answers, strict=True)]
+        return landings, work.changes
+
+    def _apart(self, orders: Sequence[Order]) -> tuple[list[Landing], list[Change]]:
+        self._begin()
+        landings: list[Landing] = []
+        changes: list[Change] = []
+        for order in orders:
+            self._db.execute("SAVEPOINT one")
+            work = Work(self._db, self._turns)
+            try:
+                (answer,) = perform(work, [order])
+                work.finish(listener=self._listener, others=self._others)
+            except Exception as error:
+                if is_everybodys(error) or not self._db.in_transaction:
+                    raise
+                self._db.execute("ROLLBACK TO one")
+                self._turns.forget()
+                landings.append(Landing(order.future, None, self._explained(error)))
+            else:
+                landings.append(Landing(order.future, answer))
+                changes += work.changes
+            self._db.execute("RELEASE one")
+        self._commit(len(changes))
+        return landings, changes
+
+    def _alone(self, orders: Sequence[Order]) -> tuple[list[Landing], list[Change]]:
+        landings: list[Landing] = []
+        changes: list[Change] = []
+        for order in orders:
+            try:
+                landed, changed = self._together([order])
+            except BaseException as error:  # noqa: BLE001 - as above
+                self._undo()
+                landed, changed = [Landing(order.future, None, self._explained(error))], []
+            landings += landed
+            changes += changed
+        return landings, changes
+
+    def _begin(self) -> None:
+        self._db.execute("BEGIN IMMEDIATE")
+        version = self._db.execute("PRAGMA data_version").fetchone()[0]
+        if version != self._version:
+            self._version = version
+            self._turns.forget()
+            found = self._db.execute("SELECT 1 FROM listeners WHERE id <> ? LIMIT 1", (self._listener,)).fetchone()
+            self._others = found is not None
+
+    def _commit(self, rows: int) -> None:
+        try:
+            self._db.execute("COMMIT")
+        except sqlite3.Error as error:
+            raise explain(self._path, error, committing=True) from error
+        self._rows += rows
+        places = self._found()
+        if places != self._places:
+            raise StoreFailed(
+                f"the tasks' file {self._path} was removed or replaced while it was in use, or the log beside it was: "
+                "stop all hosts, and put back what was there",
+                unsure=True,
+            )
+
+    def _found(self) -> list[tuple[int, int]]:
+        """Which files have the names of the file and of its log: what is stored in a file without a name is lost."""
+        try:
+            stats = [Path(f"{self._path}{end}").stat() for end in ("", "-wal")]
+        except FileNotFoundError:
+            return []
+        return [(each.st_dev, each.st_ino) for each in stats]
+
+    def _undo(self) -> None:
+        self._turns.forget()
+        self._version = -1
+        with suppress(sqlite3.Error):
+            if self._db.in_transaction:
+                self._db.execute("ROLLBACK")
+
+    def _explained(self, error: BaseException) -> BaseException:
+        if isinstance(error, sqlite3.Error | ValueError | OverflowError | TypeError):
+            return explain(self._path, error)
+        return error
+
+
+def listen(work: Work, listener: str) -> int:
+    """Have other processes keep their changes for this one, from the one after that whose number is returned."""
+    for found in work.db.execute("SELECT id, pid, born_at, boot, space FROM listeners").fetchall():
+        if has_gone(Place(*found[1:])):
+            work.db.execute("DELETE FROM listeners WHERE id = ?", found[:1])
+    work.db.execute("INSERT OR REPLACE INTO listeners VALUES (?, ?, ?, ?, ?)", (listener, *place()))
+    return work.db.execute("SELECT coalesce(max(seq), 0) FROM sqlite_sequence WHERE name = 'changes'").fetchone()[0]

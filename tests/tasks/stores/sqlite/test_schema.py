@@ -1,0 +1,50 @@
+"""Tables grow by steps that older hosts can live with, or refuse them clearly."""
+
+import sqlite3
+from pathlib import Path
+
+import pytest
+
+from dragoman.tasks.store import StoreFailed
+from dragoman.tasks.stores.sqlite.opening import connect, ready
+from dragoman.tasks.stores.sqlite.schema import MIGRATIONS, Migration, version_of
+
+NEXT = Migration(len(MIGRATIONS) + 1, ("ALTER TABLE tasks ADD COLUMN colour TEXT NOT NULL DEFAULT 'red'",))
+BREAKING = Migration(len(MIGRATIONS) + 1, ("CREATE TABLE novelty (a)",), needs=len(MIGRATIONS) + 1)
+
+
+def test_steps_are_numbered_without_a_gap() -> None:
+    assert [step.number for step in MIGRATIONS] == list(range(1, len(MIGRATIONS) + 1))
+
+
+def test_a_file_is_brought_up_to_date_once(db: sqlite3.Connection, path: Path) -> None:
+    ready(db, path, (*MIGRATIONS, NEXT))
+    ready(db, path, (*MIGRATIONS, NEXT))
+
+    assert version_of(db) == NEXT.number
+    assert db.execute("SELECT count(*) FROM pragma_table_info('tasks') WHERE name = 'colour'").fetchone() == (1,)
+
+
+def test_a_newer_file_is_used_where_it_can_be(db: sqlite3.Connection, path: Path) -> None:
+    ready(db, path, (*MIGRATIONS, NEXT))
+
+    ready(db, path, MIGRATIONS)
+
+    assert version_of(db) == NEXT.number
+
+
+def test_a_newer_file_that_needs_a_newer_program_is_refused(db: sqlite3.Connection, path: Path) -> None:
+    ready(db, path, (*MIGRATIONS, BREAKING))
+
+    with pytest.raises(StoreFailed, match=r"newer Dragoman.*upgrade this host"):
+        ready(db, path, MIGRATIONS)
+
+
+def test_a_step_that_fails_leaves_the_file_as_it_was(db: sqlite3.Connection, path: Path) -> None:
+    broken = Migration(NEXT.number, (*NEXT.statements, "CREATE TABLE tasks (a)"))
+
+    with pytest.raises(StoreFailed):
+        ready(db, path, (*MIGRATIONS, broken))
+
+    assert version_of(db) == len(MIGRATIONS)
+    connect(path, 1.0).close()

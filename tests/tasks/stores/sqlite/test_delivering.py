@@ -42,3 +42,14 @@ def test_a_delivery_is_given_up_and_taken_up_again(work: Work, db: sqlite3.Conne
     delivered(work, [Delivered(third.id, third.token, done=True)])
 
     assert db.execute("SELECT count(*) FROM deliveries").fetchone() == (0,)
+
+
+def test_an_attempt_that_was_not_made_does_not_count(work: Work, make: Make) -> None:
+    submit(work, [make(callback=b"there")])
+    cancel(work, "t1", 5)
+    (first,) = deliveries(work, "r", 1, 7)
+
+    delivered(work, [Delivered(first.id, first.token, due_at=8, tried=False)])
+
+    (second,) = deliveries(work, "r", 1, 8)
+    assert (first.number, second.number) == (1, 1)

@@ -40,9 +40,9 @@ def delivered(work: Work, outcomes: Sequence[Delivered]) -> None:
             work.db.execute("DELETE FROM deliveries WHERE id = ? AND token = ? AND runner <> ''", (each.id, each.token))
         else:
             work.db.execute(
-                "UPDATE deliveries SET runner = '', dead = ?, due_at = ?, trouble = ?"
+                "UPDATE deliveries SET runner = '', dead = ?, due_at = ?, trouble = ?, number = number - ?"
                 " WHERE id = ? AND token = ? AND runner <> ''",
-                (int(each.dead), each.due_at, each.fault, each.id, each.token),
+                (int(each.dead), each.due_at, each.fault, int(not each.tried), each.id, each.token),
             )
 
 

@@ -11,10 +11,10 @@ from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any, cast
 from urllib.parse import quote
 
+from dragoman.contract.components import PREFIX, Components, Schema
 from dragoman.contract.table import MEDIA_TYPE as ARROW
 from dragoman.contract.table import is_table_schema, tables_of
 from dragoman.core.fault import Code, Started
-from dragoman.ingress.http.components import PREFIX, Components, Schema
 from dragoman.ingress.http.problem import MEDIA_TYPE
 
 if TYPE_CHECKING:

@@ -1,4 +1,4 @@
-"""Moves the schemas of contracts into one OpenAPI document.
+"""Moves the schemas of contracts into one document (OpenAPI, AsyncAPI).
 
 A contract's schema stands alone: its references point into itself. In a document all schemas share one place, so each
 becomes a component, its `$defs` become components of their own, and every reference is rewritten. A definition that

@@ -7,7 +7,7 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dragoman.ingress.http.components import PREFIX, Components
+from dragoman.contract.components import PREFIX, Components
 
 ORDER = {"type": "object", "properties": {"next": {"$ref": "#/$defs/Order"}}}
 

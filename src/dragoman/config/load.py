@@ -16,6 +16,7 @@ from dragoman.config.files import read_file
 from dragoman.config.layers import GROUPS
 from dragoman.config.problem import ConfigError, Problem, Refused, did_you_mean
 from dragoman.config.project import FunctionSettings, Project, Source
+from dragoman.config.queues import read_queues
 from dragoman.config.servers import read_http, read_native_options
 from dragoman.config.shared import read_shared
 from dragoman.config.sources import SourceReader, bare
@@ -94,6 +95,7 @@ def parse_project(file: Path, content: bytes) -> Project:
     tasks = read_tasks(document, folder)
     built = {key: value for key, value in sources.items() if value}
     missing = partial(_function_refusal, sources=sources)
+    queues = read_queues(document, name, shared, missing)
     # Where chaos is switched off by name, its settings are kept for another day.
     surrounding = Surrounding(shared=shared is not None, chaos="chaos" in about, missing=missing)
     check(document, built, functions, surrounding)
@@ -101,7 +103,7 @@ def parse_project(file: Path, content: bytes) -> Project:
         document.refuse((), 'no sources: add one, for example [sources.stats] with path = "stats.py"')
     document.finish()
     chaos = "chaos" in about and about["chaos"].value
-    return Project(name, folder, built, functions, http, native, file, shared, chaos, tasks)
+    return Project(name, folder, built, functions, http, native, file, shared, chaos, tasks, queues)
 
 
 def _current() -> Project:

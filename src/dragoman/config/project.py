@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     from dragoman.config.layers import Options
     from dragoman.config.written import Written
+    from dragoman.queues.options import QueueOptions
     from dragoman.stores.options import StoreOptions
     from dragoman.upstream.options import UpstreamOptions
 
@@ -102,7 +103,7 @@ class Project:
     """Sources by their names, settings by full function names. `file` is None where sources came by themselves.
 
     `shared` is the store that hosts share, if there is one; `chaos` says whether faults may be made on purpose; `tasks`
-    how tasks are kept.
+    how tasks are kept, and `queues` where calls come from besides the ingresses.
     """
 
     name: str
@@ -115,6 +116,7 @@ class Project:
     shared: StoreOptions | None = None
     chaos: bool = False
     tasks: TasksOptions = field(default_factory=TasksOptions)
+    queues: Mapping[str, QueueOptions] = field(default_factory=dict[str, "QueueOptions"])
 
     def settings(self, source: str, function: str, said: Mapping[str, Written] | None = None) -> FunctionSettings:
         """What holds for one function: its own settings, then its source's. `timeout_s` is always set.

@@ -30,6 +30,7 @@ PARTS = {
     "shared": settings.SHARED,
     "tasks": settings.TASKS,
     "task": TASK,
+    "queues": settings.QUEUE,
     **TABLES,
 }
 DRILLS = {"drill": drill.DRILL, "drill-step": drill.STEP, "drill-calls": drill.LOAD, "drill-event": drill.EVENT}

@@ -11,6 +11,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 from dragoman.config import settings
+from dragoman.config.queues import NAME as QUEUE_NAME
 from dragoman.config.setting import shorthands
 from dragoman.config.upstreams import MARKS
 
@@ -38,6 +39,12 @@ def project_schema() -> dict[str, Any]:
             "native": table_schema(settings.NATIVE),
             "shared": table_schema(settings.SHARED),
             "tasks": table_schema(settings.TASKS),
+            "queues": {
+                "description": "Brokers as a way in for calls and a place for results, by names of their own.",
+                "type": "object",
+                "propertyNames": {"pattern": f"^(?:{QUEUE_NAME})$"},
+                "additionalProperties": table_schema(settings.QUEUE),
+            },
             "sources": {
                 "description": "Where functions come from, by the name that begins theirs.",
                 "type": "object",

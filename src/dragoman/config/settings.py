@@ -11,6 +11,7 @@ from dragoman.config.declared import Declared
 from dragoman.config.kinds import Arguments, Duration, Flag, Names, Requirements, Size, Text, Variables, Whole
 from dragoman.config.languages import Language, Mode
 from dragoman.config.layers import LAYERS, TASK
+from dragoman.config.queues import QUEUE
 from dragoman.config.services import SERVICE
 from dragoman.config.setting import (
     BODY_BYTES_MAX,
@@ -380,6 +381,7 @@ TABLES = {
     "sources": SOURCE,
     "shared": SHARED,
     "tasks": TASKS,
+    "queues": QUEUE,
     "functions": (*FUNCTION, *TASK, *LAYERS),
 }
-"""The tables of the file; `sources` and `functions` hold one table of these settings for each name."""
+"""The tables of the file; `sources`, `queues` and `functions` hold one table of these settings for each name."""

@@ -1,0 +1,449 @@
+"""A consumer: the messages of one queue as calls, each handled once its result is safe. One for all brokers.
+
+What becomes of a message:
+
+    its call has ended       the result is sent and confirmed, then the message is acknowledged
+    refused before it began  (no worker, a limit, an open breaker) it is kept in hand, hardly more is fetched, and it is
+                             offered again after growing pauses: no attempt of its own
+    failed in a way that     it is tried again after growing, random pauses, as often as `attempts` says; a host that
+    may pass                 died with it made an attempt, too
+    failed otherwise, or     it goes to the dead letters with its problem, and is acknowledged when it is safe there
+    for the last time
+
+The broker may be lost at any time, for as long as it likes: calls go on, and what came of them is sent when it is back.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any
+
+from dragoman.core.fault import PASSING, Cancelled, Code, Fault, Started, Unavailable
+from dragoman.queues.answer import Answers
+from dragoman.queues.broker import BrokerLost, Done
+from dragoman.queues.calling import Calling
+from dragoman.queues.flight import Flight
+from dragoman.queues.message import Sending
+from dragoman.queues.window import Window
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from dragoman.core.call import Call, Reply
+    from dragoman.core.clock import Timer
+    from dragoman.queues.broker import Broker, Unfit
+    from dragoman.queues.intake import Asked
+    from dragoman.queues.message import Message
+    from dragoman.queues.options import QueueOptions
+    from dragoman.queues.surroundings import Door, Surroundings
+
+BATCH = 64
+"""Messages fetched at a time: more would keep the loop from everybody else for longer than a few milliseconds."""
+WAITING_MAX = 1000
+"""Messages that wait here for another attempt; past it nothing is fetched: so many do not fail for their own sake."""
+PAUSE_S, PAUSE_S_MAX = 0.05, 5.0
+"""Between offers of what was refused, and between tries to reach the broker."""
+RETRY_AFTER_S_MAX = 60.0
+"""Whoever refuses may ask for no longer pause than this: nobody else would be told of a worker that is free."""
+DOUBLINGS_MAX = 30
+HELD_MAX = 100
+"""Refused messages in hand. While all are refused, one more is fetched at each offer: it may be another that is not."""
+REFUSALS_MAX = 100
+"""Refusals of a message, each after others went well: it is not the pool that refuses it."""
+EXTENSIONS = 3
+"""In the time of a lease: two of them may be late."""
+CLOSE_S = 5.0
+"""For a last word to a broker that does not answer: the host is stopping."""
+
+
+class Consumer:
+    """One queue of one host. `run` it until `stop` has ended."""
+
+    def __init__(self, options: QueueOptions, broker: Broker, around: Surroundings) -> None:
+        self.options = options
+        self.counts = dict.fromkeys(
+            ("received", "handled", "retried", "refused", "dead", "given_back", "connected", "lost"), 0
+        )
+        self.up = False
+        self.why: str = "not connected yet"
+        self._broker = broker
+        self._around = around
+        self._calling = Calling(options, around)
+        self._answers = Answers(around.service, options.name, events=options.format == "cloudevents")
+        self._window = Window(options.prefetch, around.clock.monotonic())
+        self._flights: set[Flight] = set()
+        self._lanes: dict[str, deque[Flight]] = {}
+        self._waiting: dict[Flight, Timer] = {}
+        self._held: deque[Flight] = deque()
+        self._offer_timer: Timer | None = None
+        self._refusals = 0
+        self._refusing = self._probing = False
+        self._done: list[Done] = []
+        self._back: list[tuple[Message, float]] = []
+        self._sent = 0
+        self._ready, self._freed = asyncio.Event(), asyncio.Event()
+        self._stopping, self._aborted = asyncio.Event(), asyncio.Event()
+
+    def state(self) -> dict[str, object]:
+        """What an operator may want to see."""
+        return {
+            "up": self.up,
+            "why": self.why,
+            "in_hand": len(self._flights),
+            "waiting": len(self._waiting),
+            "held": len(self._held),
+            "unsent": len(self._done) + len(self._back) + self._sent,
+        }
+
+    async def run(self) -> None:
+        """Handle messages until told to stop, whatever becomes of the broker."""
+        failures = 0
+        try:
+            while not (self._stopping.is_set() and (self._aborted.is_set() or self._idle)):
+                connected = self.counts["connected"]
+                try:
+                    await self._session()
+                except BrokerLost as error:
+                    failures = 1 if self.counts["connected"] > connected else failures + 1
+                    self._lost(str(error))
+                    told = self._aborted if self._stopping.is_set() else self._stopping
+                    with suppress(TimeoutError):
+                        await asyncio.wait_for(told.wait(), self._pause(failures))
+        finally:
+            self._drop()
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._broker.close(), CLOSE_S)
+            self.up = False
+
+    def stop(self) -> None:
+        """Fetch nothing more, give back what has not begun; `run` ends when what has begun is acknowledged."""
+        self._stopping.set()
+
+    def abort(self) -> None:
+        """Stop what has begun, too, and give it back."""
+        self._stopping.set()
+        self._aborted.set()
+
+    @property
+    def _idle(self) -> bool:
+        return not (self._flights or self._done or self._back)
+
+    # What comes of a message
+
+    def prepare(self, message: Message) -> tuple[Asked, Door, Call]:
+        """What a message asks for, whom, and the call that it is. Raises a `Fault`."""
+        return self._calling.prepare(message)
+
+    def succeeded(self, flight: Flight, reply: Reply) -> None:
+        """Have the result sent, and the message acknowledged after that."""
+        call, asked, door = flight.call, flight.asked, flight.door
+        assert call is not None, "it has a reply"
+        assert asked is not None, "as above"
+        assert door is not None, "as above"
+        door.meter.finished(None, self._around.clock.monotonic() - call.arrived_at)
+        if flight not in self._flights:
+            return  # given back: it was stopped too late
+        self._refusals = 0
+        self._refusing = False
+        self.counts["handled"] += 1
+        options, sendings = self.options, ()
+        if options.to and options.becomes == "call":
+            body = reply.body if isinstance(reply.body, bytes) else bytes(reply.body)
+            sendings = (Sending(options.to, self._answers.result(flight.message, asked, call, body, reply.codec)),)
+        self._finish(flight, sendings)
+
+    def failed(self, flight: Flight, fault: Fault) -> None:
+        """Decide what becomes of a message whose call has failed, or never was one."""
+        if flight.call is not None and flight.door is not None:
+            flight.door.meter.finished(fault.code, self._around.clock.monotonic() - flight.call.arrived_at)
+        if flight not in self._flights:
+            return
+        if self._stopping.is_set() and isinstance(fault, Cancelled):
+            self._return(flight)
+        elif self._is_refusal(flight, fault):
+            self._hold(flight, fault)
+        elif fault.code in self.options.on and flight.message.deliveries < self.options.attempts:
+            self._retry(flight, fault)
+        else:
+            self._bury(flight, fault)
+
+    def _is_refusal(self, flight: Flight, fault: Fault) -> bool:
+        """Whether it is the host that could not, and not the call that failed: before it began, for what passes."""
+        # Who waited all its time for a worker was refused, too; unless its own time was up before it was a call.
+        passing = fault.code in PASSING or (fault.code is Code.DEADLINE_EXCEEDED and flight.call is not None)
+        if not passing or (fault.started is not Started.NO and self.options.becomes == "call"):
+            return False
+        handled = self.counts["handled"]
+        if fault.code is not Code.RESOURCE_EXHAUSTED and flight.successes != handled:
+            flight.refusals, flight.successes = flight.refusals + 1, handled
+        return flight.refusals <= REFUSALS_MAX
+
+    def _hold(self, flight: Flight, fault: Fault) -> None:
+        self.counts["refused"] += 1
+        if self._stopping.is_set():
+            self._return(flight)
+            return
+        self._held.append(flight)
+        self._refusing = True
+        if self._offer_timer is None:
+            self._refusals += 1
+            pause_s = max(self._pause(self._refusals), min(fault.retry_after_s or 0.0, RETRY_AFTER_S_MAX))
+            self._offer_timer = self._around.call_later(pause_s, self._offer)
+
+    def _offer(self) -> None:
+        """Try again what was refused, until something is refused again."""
+        for _ in range(len(self._held)):
+            refused = self.counts["refused"]
+            self._held.popleft().begin()
+            if self.counts["refused"] > refused:
+                break
+        self._offer_timer = None
+        if self._held:
+            self._probing = True
+            self._offer_timer = self._around.call_later(self._pause(self._refusals), self._offer)
+            self._refusals += 1
+        self._freed.set()
+
+    def _retry(self, flight: Flight, fault: Fault) -> None:
+        options, message = self.options, flight.message
+        self.counts["retried"] += 1
+        doublings = min(max(message.deliveries, 1) - 1, DOUBLINGS_MAX)
+        bound_s = min(options.base_s * 2**doublings, options.max_s)
+        delay_s = max(0.0, fault.retry_after_s or 0.0) + bound_s * self._around.random()
+        if self._stopping.is_set() or (self._broker.delays and not message.lane):
+            self._return(flight, delay_s)
+            return
+        message.deliveries = max(message.deliveries, 1) + 1
+        self._waiting[flight] = self._around.call_later(delay_s, self._again, flight)
+
+    def _again(self, flight: Flight) -> None:
+        del self._waiting[flight]
+        flight.begin()
+
+    def _bury(self, flight: Flight, fault: Fault) -> None:
+        self.counts["dead"] += 1
+        options, message, around = self.options, flight.message, self._around
+        fault.service = around.service
+        if (call := flight.call) is not None:
+            fault.call_id = f"{around.prefix}{call.id:08x}"
+            fault.trace_id = "" if call.trace is None else call.trace.trace_id.hex()
+            around.listener.failed(call, fault)
+        now = around.clock.now()
+        sendings = [Sending(options.dead, self._answers.dead(message, fault, now))] if options.dead else []
+        if options.faults:
+            problem = self._answers.problem(message, flight.asked, flight.call, fault, now)
+            sendings.append(Sending(options.faults, problem))
+        self._finish(flight, tuple(sendings))
+
+    def _finish(self, flight: Flight, sendings: tuple[Sending, ...]) -> None:
+        self._done.append(Done(flight.message, sendings))
+        self._ready.set()
+        self._leave(flight)
+
+    def _return(self, flight: Flight, delay_s: float = 0.0) -> None:
+        """Have it delivered again, to anybody."""
+        self.counts["given_back"] += 1
+        self._back.append((flight.message, delay_s))
+        self._ready.set()
+        self._leave(flight)
+
+    def _leave(self, flight: Flight) -> None:
+        self._flights.discard(flight)
+        lane = flight.message.lane
+        if not lane:
+            return
+        line = self._lanes[lane]
+        line.remove(flight)
+        if not line:
+            del self._lanes[lane]
+        elif not self._stopping.is_set():
+            # Not at once: a line of messages that all fail would be as deep a stack.
+            asyncio.get_running_loop().call_soon(self._begin, line[0])
+
+    # The broker
+
+    async def _session(self) -> None:
+        """One connection, from its beginning to its end. Raises `BrokerLost`."""
+        await self._broker.open()
+        self.up, self.why = True, ""
+        self.counts["connected"] += 1
+        self._around.listener.note("info", f"queue {self.options.name}: connected")
+        self._ready.set()
+        receiving = asyncio.ensure_future(self._receive())
+        keeping = [asyncio.ensure_future(each) for each in (self._settle(), self._extend())]
+        stopping = asyncio.ensure_future(self._stopping.wait())
+        try:
+            await asyncio.wait({receiving, stopping, *keeping}, return_when=asyncio.FIRST_COMPLETED)
+            if stopping.done():
+                await ended(receiving)
+                await self._drain(keeping)
+            for loop in (receiving, *keeping):
+                if loop.done() and not loop.cancelled():
+                    loop.result()
+        finally:
+            for loop in (receiving, stopping, *keeping):
+                await ended(loop)
+
+    async def _receive(self) -> None:
+        while not self._stopping.is_set():
+            while (room := self._room()) < 1:
+                self._freed.clear()
+                await self._freed.wait()
+            messages = await self._broker.receive(room)
+            self.counts["received"] += len(messages)
+            for message in messages:
+                self._take(message)
+
+    def _room(self) -> int:
+        """How many messages to fetch now; none until it is worth it."""
+        if self._refusing and self._held:
+            probe, self._probing = self._probing and len(self._held) < HELD_MAX, False
+            return int(probe)
+        if len(self._waiting) >= WAITING_MAX:
+            return 0
+        ahead = self._window.ahead(self._around.clock.monotonic())
+        running = len(self._flights) - len(self._waiting)
+        unsent = len(self._done) + len(self._back) + self._sent
+        room = self._calling.places() + ahead - running - unsent
+        # Half of what is ahead may go before more is fetched: batches, and yet nobody stands idle.
+        return min(room, BATCH) if room >= min(BATCH, max(ahead // 2, 1)) else 0
+
+    def _take(self, message: Message) -> None:
+        flight = Flight(self, message)
+        self._flights.add(flight)
+        if message.lane:
+            line = self._lanes.setdefault(message.lane, deque())
+            line.append(flight)
+            if len(line) > 1:
+                return
+        self._begin(flight)
+
+    def _begin(self, flight: Flight) -> None:
+        message = flight.message
+        if flight not in self._flights:
+            return  # given back meanwhile
+        if message.deliveries > self.options.attempts:
+            deliveries = message.deliveries - 1
+            detail = f"it was delivered {deliveries} times, and whoever had it died, or never said what came of it"
+            self._bury(flight, Unavailable(detail, function=self.options.function))
+        else:
+            flight.begin()
+
+    async def _settle(self) -> None:
+        while True:
+            await self._ready.wait()
+            self._ready.clear()
+            await self._send()
+
+    async def _send(self) -> None:
+        """Have all that is ready sent and acknowledged, or given back."""
+        broker = self._broker
+        while self._done or self._back:
+            done, self._done = self._done, []
+            back, self._back = self._back, []
+            self._sent = len(done) + len(back)
+            try:
+                unfit = await broker.finish(done) if done else ()
+                done = []
+                while back:
+                    delay_s = back[0][1]
+                    await broker.give_back([message for message, later_s in back if later_s == delay_s], delay_s)
+                    back = [each for each in back if each[1] != delay_s]
+            except BaseException:
+                self._done[:0], self._back[:0] = done, back
+                raise
+            finally:
+                self._window.done(self._sent)
+                self._sent = 0
+            for each in unfit:
+                self._refit(each)
+            self._freed.set()
+
+    def _refit(self, unfit: Unfit) -> None:
+        """Make a dead letter of what its broker will never take; and of a dead letter, a smaller one."""
+        (message, sendings), fault = unfit
+        self._around.listener.note("error", f"queue {self.options.name}: {fault.detail}")
+        letters = [each for each in sendings if each.place == self.options.dead]
+        if message is None or not self.options.dead:
+            self._done.append(Done(message))
+        elif not letters:
+            self.counts["dead"] += 1
+            letter = self._answers.dead(message, fault, self._around.clock.now())
+            self._done.append(Done(message, (Sending(self.options.dead, letter),)))
+        elif len(sendings) > 1:
+            self._done.append(Done(message, tuple(letters)))
+        else:
+            smaller = self._answers.smaller(letters[0].outgoing)
+            self._done.append(Done(message, () if smaller is None else (Sending(self.options.dead, smaller),)))
+        self._ready.set()
+
+    async def _extend(self) -> None:
+        while True:
+            await asyncio.sleep(self.options.lease_s / EXTENSIONS)
+            messages = [flight.message for flight in self._flights]
+            messages += [done.message for done in self._done if done.message is not None]
+            if messages:
+                await self._broker.extend(messages)
+
+    async def _drain(self, keeping: Sequence[asyncio.Future[None]]) -> None:
+        """Give back what has not begun, wait for what has, and have all of it sent. Raises `BrokerLost`."""
+        self._drop()
+        aborted = asyncio.ensure_future(self._aborted.wait())
+        try:
+            while self._flights and not any(each.done() for each in keeping):
+                self._freed.clear()
+                freed = asyncio.ensure_future(self._freed.wait())
+                await asyncio.wait({aborted, freed, *keeping}, return_when=asyncio.FIRST_COMPLETED)
+                await ended(freed)
+                if aborted.done():
+                    self._cancel()
+                    break
+        finally:
+            await ended(aborted)
+        for each in keeping:
+            if each.done() and not each.cancelled():
+                each.result()
+            await ended(each)
+        try:
+            await asyncio.wait_for(self._send(), CLOSE_S)
+        except TimeoutError:
+            raise BrokerLost(f"no answer within {CLOSE_S:g}s") from None
+
+    def _drop(self) -> None:
+        """Give back what has not begun."""
+        if self._offer_timer is not None:
+            self._offer_timer.cancel()
+            self._offer_timer = None
+        for timer in self._waiting.values():
+            timer.cancel()
+        behind = [flight for line in self._lanes.values() for flight in list(line)[1:]]
+        idle = dict.fromkeys([*self._waiting, *self._held, *behind])
+        self._waiting.clear()
+        self._held.clear()
+        for flight in idle:
+            self._return(flight)
+
+    def _cancel(self) -> None:
+        for flight in tuple(self._flights):
+            flight.cancel()
+        for flight in tuple(self._flights):
+            self._return(flight)
+
+    def _lost(self, why: str) -> None:
+        if self.up:
+            self.counts["lost"] += 1
+        if self.up or why != self.why:
+            self._around.listener.note("warning", f"queue {self.options.name}: {why}; trying again until it is back")
+        self.up, self.why = False, why
+
+    def _pause(self, failures: int) -> float:
+        most_s = min(PAUSE_S * 2 ** min(failures - 1, DOUBLINGS_MAX), PAUSE_S_MAX)
+        return most_s * (0.5 + self._around.random() / 2)
+
+
+async def ended(work: asyncio.Future[Any]) -> None:
+    """Have something end, and wait until it has."""
+    work.cancel()
+    await asyncio.wait((work,))

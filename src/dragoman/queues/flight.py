@@ -1,0 +1,83 @@
+"""One message in hand: from its delivery to the moment at which what came of it is on its way back."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Protocol
+
+from dragoman.core.fault import Fault
+from dragoman.core.items import gather
+from dragoman.core.service import Pending, settle
+
+if TYPE_CHECKING:
+    from dragoman.core.call import Call, Reply
+    from dragoman.queues.intake import Asked
+    from dragoman.queues.message import Message
+    from dragoman.queues.surroundings import Door
+
+
+class Owner(Protocol):
+    """Whoever has the message in hand."""
+
+    def prepare(self, message: Message) -> tuple[Asked, Door, Call]:
+        """What a message asks for, whom, and the call that it is. Raises a `Fault`."""
+        ...
+
+    def succeeded(self, flight: Flight, reply: Reply) -> None:
+        """The call has a result."""
+        ...
+
+    def failed(self, flight: Flight, fault: Fault) -> None:
+        """The call has failed, or never was one (`flight.call` is None)."""
+        ...
+
+
+class Flight:
+    """A message and the call that it is, as often as it is tried. No task: it goes on where its reply arrives."""
+
+    __slots__ = ("_owner", "asked", "call", "door", "message", "pending", "refusals", "successes")
+
+    def __init__(self, owner: Owner, message: Message) -> None:
+        self._owner = owner
+        self.message = message
+        self.asked: Asked | None = None
+        self.door: Door | None = None
+        self.call: Call | None = None
+        self.pending: Pending | None = None
+        self.refusals = 0
+        self.successes = 0
+
+    def begin(self) -> None:
+        """Make the call."""
+        self.call = None
+        try:
+            self.asked, door, call = self._owner.prepare(self.message)
+        except Fault as fault:
+            self._owner.failed(self, fault)
+            return
+        self.door, self.call = door, call
+        door.meter.in_flight += 1
+        try:
+            answer = door.service(call)
+            pending = answer if isinstance(answer, Pending) else settle(answer)
+        except Exception as error:  # noqa: BLE001 - whatever goes wrong inside, the message is to be settled
+            pending = Pending.failed(Fault.internal(f"the host failed to run the call: {error!r}"))
+        self.pending = pending
+        pending.then(self._settled)
+
+    def cancel(self) -> None:
+        """Have the call stopped, if it runs."""
+        if self.pending is not None:
+            self.pending.cancel()
+
+    def _settled(self, pending: Pending) -> None:
+        self.pending = None
+        reply, call = pending.reply, self.call
+        assert call is not None, "only a call is settled"
+        if reply is None:
+            assert pending.fault is not None, "a settled call has a reply or a fault"
+            self._owner.failed(self, pending.fault)
+        elif reply.items is not None:
+            gathered = self.pending = settle(gather(reply, call.reply_codec))
+            gathered.then(self._settled)
+        else:
+            self._owner.succeeded(self, reply)

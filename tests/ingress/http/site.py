@@ -26,6 +26,7 @@ from dragoman.core.draft import whole
 from dragoman.core.fault import Fault, NotFound, Overloaded
 from dragoman.core.service import Pending, Service
 from dragoman.core.target import Target
+from dragoman.ingress.http.board import Board
 from dragoman.ingress.http.doors import Door, Doors
 from dragoman.ingress.http.lane import CallLane
 from dragoman.ingress.http.options import HttpOptions
@@ -36,6 +37,7 @@ from dragoman.security.tls import context
 from dragoman.telemetry.metrics import IngressMeter, Meter, Metrics
 from dragoman.telemetry.trace import Tracer
 
+from .ledger import Ledger
 from .shelf import full
 
 if TYPE_CHECKING:
@@ -157,6 +159,8 @@ class Site:
         self._sock = bind(self.options)
         self.port: int = self._sock.getsockname()[1]
         self.lane: CallLane
+        self.board: Board
+        self.ledger: Ledger
         self.server: HttpServer
         self._started = threading.Event()
         self._stop: Callable[[], object]
@@ -228,9 +232,11 @@ class Site:
             self.noted,
         )
         self.doors.replace(self.functions())
+        self.ledger = Ledger()
+        self.lane.board = self.board = Board(self.ledger, clock)
         shelf = full()
         tls = context(self.options.tls_cert, self.options.tls_key)
-        self.server = HttpServer(build(shelf, Metrics("0"), shelf), self.lane, self._sock, tls)
+        self.server = HttpServer(build(shelf, Metrics("0"), shelf, self.board), self.lane, self._sock, tls)
         await self.server.open()
         self._started.set()
         await stop.wait()
@@ -245,6 +251,12 @@ class Site:
         done = threading.Event()
         self._loop.call_soon_threadsafe(lambda: (action(), done.set()))
         assert done.wait(TIMEOUT_S)
+
+    def task(self, **fields: Any) -> str:
+        """A new task; its id."""
+        made: list[str] = []
+        self.do(lambda: made.append(self.ledger.add(**fields)))
+        return made[0]
 
     def answer(self, body: bytes = b"null") -> None:
         """Answer the oldest call that is held."""

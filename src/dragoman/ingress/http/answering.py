@@ -11,17 +11,18 @@ from typing import TYPE_CHECKING, Any
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-from dragoman.core.call import Codec
-from dragoman.core.fault import Fault, InvalidArgument, Overloaded
+from dragoman.core.fault import Fault, InvalidArgument, Overloaded, Unimplemented
 from dragoman.core.service import Pending, settle
 from dragoman.ingress.holding import HELD_BYTES_LEAST
-from dragoman.ingress.http import answer, caching, negotiation
+from dragoman.ingress.http import answer, caching
 from dragoman.ingress.http.head import HEAD, NO_CONTENT, Refusal
 from dragoman.ingress.http.layout import Layout
 from dragoman.ingress.http.limits import limit_lines
 from dragoman.ingress.http.negotiation import Form
 from dragoman.ingress.http.request import Request
+from dragoman.ingress.http.results import CONTENT_TYPES
 from dragoman.ingress.http.streaming import StreamedResponse
+from dragoman.ingress.http.submitting import SubmittedCall
 from dragoman.wire.fault import Oversized
 
 if TYPE_CHECKING:
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
 
     from dragoman.core.call import Call, Reply
     from dragoman.ingress.http.lane import CallLane
+    from dragoman.ingress.http.later import Later
 
 PIPELINE_MAX = 32
 """Requests that may wait behind the one being answered; past it nothing more is read from the connection."""
@@ -39,12 +41,6 @@ PIPELINE_BYTES_MAX = 64 * 1024
 """And bytes of their bodies, so that nobody stores gigabytes here that way."""
 JOIN_BYTES_MAX = 64 * 1024
 """Up to here head and body are copied together; past it they are written one after the other."""
-CONTENT_TYPES = {
-    Codec.JSON: negotiation.JSON,
-    Codec.MSGPACK: negotiation.MSGPACK,
-    Codec.BYTES: negotiation.BYTES,
-    Codec.ARROW: negotiation.ARROW,
-}
 
 
 class Answering(HttpToolsProtocol):
@@ -70,6 +66,7 @@ class Answering(HttpToolsProtocol):
         self._call: Call | None = None
         self._pending: Pending | None = None
         self._stream: StreamedResponse | None = None
+        self._submitted: SubmittedCall | None = None
         self._paused_at = 0.0
 
     @property
@@ -101,6 +98,8 @@ class Answering(HttpToolsProtocol):
         self._line.clear()
         if self._stream is not None:
             self._stream.cancel()
+        elif self._submitted is not None:
+            self._submitted.leave()
         elif self._pending is not None:
             self._pending.cancel()
 
@@ -206,6 +205,9 @@ class Answering(HttpToolsProtocol):
             return
         self._call = call
         call.caller = request.head.caller or self.caller
+        if request.head.later is not None:
+            self._submit(request, call, request.head.later)
+            return
         door = request.head.door
         assert door is not None, "what became a call has a door"
         door.meter.in_flight += 1
@@ -218,6 +220,22 @@ class Answering(HttpToolsProtocol):
             pending = Pending.failed(Fault.internal(f"the host failed to run the call: {error!r}"))
         self._pending = pending
         pending.then(self._answered)
+
+    def _submit(self, request: Request, call: Call, later: Later) -> None:
+        """Have a call stored as a task, in place of being run."""
+        lane = self.lane
+        if lane.board is None:
+            refusal = Refusal(Unimplemented("this host keeps no tasks: send the call without Prefer"), reason="tasks")
+            self._refuse(request, call.id, refusal)
+            return
+        self._submitted = SubmittedCall(lane, lane.board, request.head, later, call)
+        self._submitted.start(self._stored, lambda: self._closes(request))
+
+    def _stored(self, response: bytes) -> None:
+        request = self._serving
+        assert isinstance(request, Request), "a call is submitted while its request is served"
+        self._submitted = None
+        self._finish(response, close=self._closes(request))
 
     def _answered(self, pending: Pending) -> None:
         request, call = self._serving, self._call

@@ -33,8 +33,7 @@ class Document:
 
     def known(self, if_none_match: str) -> bool:
         """Whether a client that sent this `If-None-Match` has it already (RFC 9110 §13.1.2: weak comparison)."""
-        names = (name.strip().removeprefix("W/") for name in if_none_match.split(","))
-        return any(name in {self.etag, "*"} for name in names)
+        return is_named(self.etag, if_none_match)
 
 
 class Documents:
@@ -73,6 +72,12 @@ class Documents:
             if kept is None or kept[0] != version:
                 kept = self._kept[name] = (version, Document.of(to_json(make())))
             return kept[1]
+
+
+def is_named(etag: str, if_none_match: str) -> bool:
+    """Whether an `If-None-Match` names a tag, by the weak comparison that it asks for."""
+    names = (name.strip().removeprefix("W/") for name in if_none_match.split(","))
+    return any(name in {etag, "*"} for name in names)
 
 
 def to_json(value: object) -> bytes:

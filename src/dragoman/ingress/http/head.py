@@ -13,12 +13,14 @@ from urllib.parse import unquote_to_bytes
 from dragoman.core.fault import Fault, InvalidArgument, PermissionDenied, Unimplemented
 from dragoman.core.units import duration
 from dragoman.ingress.http.doors import CALL_PREFIX
+from dragoman.ingress.http.later import WISHES, Wishes
 from dragoman.ingress.http.marks import IDEMPOTENCY_KEY, MARKS, read_key, read_priority
 from dragoman.ingress.http.negotiation import Plan, plan
 
 if TYPE_CHECKING:
     from dragoman.core.call import Priority
     from dragoman.ingress.http.doors import Door, Doors
+    from dragoman.ingress.http.later import Later
 
 TARGET_BYTES_MAX = 8 * 1024
 """A longer request target is answered with 414: longer than any query that a browser would send."""
@@ -46,7 +48,7 @@ class Head:
     `body_bytes` is -1 where the length is not known beforehand, `timeout_s` the function's own or what the caller asks
     for if that is less. `caller` is who calls where a header says so, else empty. `fresh` asks for an answer that was
     not kept, `if_none_match` says which answers the client has. `marked` says that there is a `priority`, or an
-    `idempotency_key`.
+    `idempotency_key`. `later` is there where the call is to be stored as a task.
     """
 
     __slots__ = (
@@ -60,6 +62,7 @@ class Head:
         "idempotency_key",
         "if_none_match",
         "keep_alive",
+        "later",
         "marked",
         "method",
         "path",
@@ -72,6 +75,7 @@ class Head:
         "traceparent",
         "tracestate",
         "wants_continue",
+        "wishes",
     )
 
     def __init__(self, method: bytes, path: bytes, *, keep_alive: bool, chunked: bool = True) -> None:
@@ -92,6 +96,8 @@ class Head:
         self.idempotency_key = ""
         self.wants_continue = False
         self.personal = False
+        self.wishes: Wishes | None = None
+        self.later: Later | None = None
         self.door: Door | None = None
         self.plan: Plan | None = None
         self.refusal: Refusal | None = None
@@ -120,6 +126,8 @@ class Head:
             for name, value in headers:
                 if name not in UNINTERESTING:
                     self._read_one(name, value)
+            if self.wishes is not None:
+                self._read_wishes(self.wishes)
             self._find_door(doors)
             if self.body_bytes > body_bytes_max and not self.feeds:
                 raise too_large(body_bytes_max)
@@ -155,6 +163,8 @@ class Head:
             self.personal = True
         elif name in MARKS:
             self._read_mark(name, value)
+        elif name in WISHES:
+            self._take_wish(name, value)
         elif name == b"cache-control":
             self.fresh = self.fresh or wants_anew(value)
         elif name == b"if-none-match":
@@ -182,6 +192,19 @@ class Head:
         if priority not in (None, self.priority):
             raise differing("Dragoman-Priority")
 
+    def _take_wish(self, name: bytes, value: bytes) -> None:
+        self.wishes = self.wishes or Wishes()
+        try:
+            self.wishes.take(name, value)
+        except ValueError as error:
+            raise Refusal(InvalidArgument(str(error)), reason="headers") from None
+
+    def _read_wishes(self, wishes: Wishes) -> None:
+        try:
+            self.later = wishes.later(self.timeout_s)
+        except ValueError as error:
+            raise Refusal(InvalidArgument(str(error)), reason="headers") from None
+
     def _find_door(self, doors: Doors) -> None:
         if self.path == b"*":
             fault = Unimplemented("only OPTIONS may be asked about everything")
@@ -192,8 +215,11 @@ class Head:
         if self.method != POST and (self.method != GET or not door.target.idempotent):
             raise self._wrong_method(door)
         self.plan = chosen = plan(self.content_type, self.accept, door.shape)
-        if chosen.problem is not None:
-            status, detail = chosen.problem
+        wrong = chosen.problem
+        if self.later is not None and self.feeds:
+            wrong = (415, "a task's input is stored whole: send application/json or application/msgpack")
+        if wrong is not None:
+            status, detail = wrong
             raise Refusal(InvalidArgument(detail, function=door.target.name), status, reason="media_type")
 
     def _search(self, doors: Doors) -> Door:

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from dragoman.core.call import Call, Trace
     from dragoman.core.clock import Clock
     from dragoman.core.fault import Fault
+    from dragoman.ingress.http.board import Board
     from dragoman.ingress.http.doors import Doors, Tracer
     from dragoman.ingress.http.head import Head
     from dragoman.ingress.http.options import HttpOptions
@@ -48,6 +49,7 @@ class CallLane:
         self._failed = listener.failed
         self.connections_max = options.connections_max
         self.draining = False
+        self.board: Board | None = None
         self.loopback_port = 0
         self.held_bytes = 0
         self.held_bytes_max = held_bytes_max(options.body_bytes_max)

@@ -14,6 +14,8 @@ from dragoman.contract.table import MEDIA_TYPE
 from dragoman.core.call import Codec
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from dragoman.core.target import Target
 
 PLANS_MAX = 1024
@@ -107,6 +109,15 @@ def plan(content_type: bytes, accept: bytes, shape: Shape) -> Plan:
                 return Plan(codec, offer[1], offer[2], offer[0], feeds=feeds)
     known = ", ".join(dict.fromkeys(offer[0].decode() for offer in offers))
     return Plan(problem=(406, f"this function cannot answer with what Accept asks for; it can with {known}"))
+
+
+def choose(accept: bytes, offers: Sequence[tuple[bytes, Codec]]) -> Codec | None:
+    """The codec of the media type, of those on offer with the best first, that an `Accept` asks for; None for none."""
+    for wanted in _ranges(accept):
+        for media, codec in offers:
+            if _matches(wanted, media):
+                return codec
+    return None
 
 
 def _offers(codec: Codec, shape: Shape) -> list[tuple[bytes, Codec, Form]]:

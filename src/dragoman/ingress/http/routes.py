@@ -18,13 +18,15 @@ from dragoman.core.fault import Fault, NotFound, Started, Unimplemented
 from dragoman.core.moment import rfc3339
 from dragoman.ingress.http.documents import Document, Documents, to_json
 from dragoman.ingress.http.page import Page
-from dragoman.ingress.http.problem import MEDIA_TYPE, render, status_of
+from dragoman.ingress.http.problem import MEDIA_TYPE, render, retry_after, status_of
+from dragoman.ingress.http.task_routes import TaskRoutes
 
 if TYPE_CHECKING:
     from starlette.requests import Request
     from starlette.types import ASGIApp
 
     from dragoman.core.clock import Clock
+    from dragoman.ingress.http.board import Board
     from dragoman.ingress.http.catalogue import Catalogue, Exposition, Health
 
 JSON = "application/json"
@@ -36,9 +38,16 @@ SHOWN_CHARS_MAX = 256
 _PLAIN_HEADERS = {"x-content-type-options": "nosniff", "cache-control": "no-cache"}
 
 
-def build(catalogue: Catalogue, metrics: Exposition, health: Health, clock: Clock | None = None) -> ASGIApp:
-    """Make the application that answers everything but calls."""
-    return _Pages(catalogue, metrics, health, clock or SystemClock()).application()
+def build(
+    catalogue: Catalogue,
+    metrics: Exposition,
+    health: Health,
+    board: Board | None = None,
+    clock: Clock | None = None,
+) -> ASGIApp:
+    """Make the application that answers everything but calls; without a board there are no tasks."""
+    pages = _Pages(catalogue, metrics, health, clock or SystemClock())
+    return pages.application(board)
 
 
 class _Pages:
@@ -52,7 +61,7 @@ class _Pages:
         self._health = health
         self._clock = clock
 
-    def application(self) -> Starlette:
+    def application(self, board: Board | None) -> Starlette:
         answers = {
             "/v1/functions": self.functions,
             "/v1/functions/{function}": self.function,
@@ -62,9 +71,11 @@ class _Pages:
             "/health/live": self.live,
             "/health/ready": self.ready,
         }
+        routes = [Route(path, answer, methods=["GET"]) for path, answer in answers.items()]
+        routes += TaskRoutes(board, self.problem).routes() if board is not None else []
         application = Starlette(
-            routes=[Route(path, answer, methods=["GET"]) for path, answer in answers.items()],
-            exception_handlers={HTTPException: self.refused, Exception: self.failed},
+            routes=routes,
+            exception_handlers={HTTPException: self.refused, Fault: self.faulted, Exception: self.failed},
         )
         # Else a path with a slash too many is redirected to whatever host its own header names.
         application.router.redirect_slashes = False
@@ -81,7 +92,7 @@ class _Pages:
         document = self._documents.function(name)
         if document is None:
             detail = f"there is no function {name[:SHOWN_CHARS_MAX]!r}; GET /v1/functions lists those that there are"
-            return self._problem(request, NotFound(detail))
+            return self.problem(request, NotFound(detail))
         return _answer(request, document)
 
     async def docs(self, request: Request) -> Response:
@@ -110,18 +121,26 @@ class _Pages:
             fault: Fault = Unimplemented(f"{path} does not take {request.method[:20]}; it takes {allow}")
         else:
             fault = NotFound(f"there is nothing at {path}; /docs shows the functions, /openapi.json every path")
-        return self._problem(request, fault, error.status_code, headers)
+        return self.problem(request, fault, error.status_code, headers)
+
+    async def faulted(self, request: Request, error: Exception) -> Response:
+        """Answer what a task could not do, or could not be asked."""
+        assert isinstance(error, Fault)
+        return self.problem(request, error)
 
     async def failed(self, request: Request, error: Exception) -> Response:
         """Answer an error of our own; the server logs its traceback."""
         detail = f"the host failed to answer ({type(error).__name__}); its log has the traceback"
-        return self._problem(request, Fault.internal(detail))
+        fault = Fault.internal(detail)
+        fault.started = Started.NO
+        return self.problem(request, fault)
 
-    def _problem(
+    def problem(
         self, request: Request, fault: Fault, status: int = 0, headers: dict[str, str] | None = None
     ) -> Response:
+        """The answer of a fault. It says when to try again where the fault does: how a task ended stays as it is."""
         fault.service = self._catalogue.service
-        fault.started = Started.NO
+        again = {"retry-after": retry_after(fault)} if fault.retry_after_s is not None else {}
         status = status or status_of(fault.code)
         body = render(
             fault,
@@ -129,7 +148,7 @@ class _Pages:
             instance=request.scope["raw_path"].decode("latin-1"),
             timestamp=rfc3339(self._clock.now()),
         )
-        return Response(body, status, _PLAIN_HEADERS | (headers or {}), MEDIA_TYPE)
+        return Response(body, status, _PLAIN_HEADERS | again | (headers or {}), MEDIA_TYPE)
 
 
 def _answer(

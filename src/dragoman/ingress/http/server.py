@@ -119,6 +119,8 @@ class HttpServer(Server):
         False where some were not within `grace_s` seconds.
         """
         self._lane.draining = True
+        if self._lane.board is not None:
+            self._lane.board.drain()
         for connection in self.connections:
             connection.shutdown()
         loop = asyncio.get_running_loop()

@@ -1,0 +1,113 @@
+"""What a request says that wants its call run as a durable task: `Prefer: respond-async`, and on which terms.
+
+Prefer: respond-async, wait=5        the task; or its result, if there is one within five seconds
+Dragoman-Task-Delay: 10m             not before then
+Dragoman-Task-Deadline: 2h           over by then, or stopped
+Dragoman-Callback: https://…         who is told of its end
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from dataclasses import dataclass
+from urllib.parse import urlsplit
+
+from dragoman.core.terms import Terms
+from dragoman.core.units import duration
+from dragoman.ingress.http.preference import preferences
+
+PREFER = b"prefer"
+DELAY, DEADLINE, CALLBACK = b"dragoman-task-delay", b"dragoman-task-deadline", b"dragoman-callback"
+NAMES = {DELAY: "Dragoman-Task-Delay", DEADLINE: "Dragoman-Task-Deadline", CALLBACK: "Dragoman-Callback"}
+WISHES = frozenset({PREFER, *NAMES})
+"""The headers that say it."""
+ASYNC, WAIT = "respond-async", "wait"
+WAIT_S_MAX = 60.0
+"""Nobody is kept waiting for longer: proxies cut a connection on which nothing comes for a minute."""
+AHEAD_S_MAX = 10 * 365 * 24 * 3600.0
+"""Ten years: what is to happen later than that is a slip of the pen."""
+URL_CHARS_MAX = 2048
+"""As long as URLs may be in most programs."""
+DIGITS_MAX = 9
+
+
+@dataclass(frozen=True, slots=True)
+class Later:
+    """That a call is to be a task: on which terms, and for how many seconds its caller waits for its result."""
+
+    terms: Terms
+    wait_s: float = 0.0
+
+    @property
+    def applied(self) -> bytes:
+        """The preferences that a `202` has met, as `Preference-Applied` says them."""
+        return b"respond-async, wait=%d" % self.wait_s if self.wait_s else b"respond-async"
+
+
+class Wishes:
+    """Gathers the headers of one request."""
+
+    __slots__ = ("_prefer", "_said")
+
+    def __init__(self) -> None:
+        self._prefer: list[bytes] = []
+        self._said: dict[bytes, bytes] = {}
+
+    def take(self, name: bytes, value: bytes) -> None:
+        """Take one of the headers. Raises `ValueError` for two that differ."""
+        if name == PREFER:
+            self._prefer.append(value)
+        elif self._said.setdefault(name, value) != value:
+            raise ValueError(f"there are two {NAMES[name]} headers that differ")
+
+    def later(self, attempt_s: float) -> Later | None:
+        """What they come to; None where the call is to be answered at once. Raises `ValueError` where it is wrong.
+
+        `attempt_s` is what the caller gives an attempt, infinite where it does not say.
+        """
+        preferred = preferences(b",".join(self._prefer))
+        if ASYNC not in preferred:
+            if self._said:
+                name = NAMES[min(self._said)]
+                raise ValueError(f'{name} is for calls that are stored as tasks: send "Prefer: {ASYNC}" with it')
+            return None
+        terms = Terms(
+            delay_s=self._seconds(DELAY),
+            deadline_s=self._seconds(DEADLINE, least_s=0.001),
+            attempt_s=attempt_s if attempt_s < math.inf else 0.0,
+            callback=callback(self._said[CALLBACK]) if CALLBACK in self._said else b"",
+        )
+        return Later(terms, wait_s(preferred[WAIT]) if WAIT in preferred else 0.0)
+
+    def _seconds(self, name: bytes, least_s: float = 0.0) -> float:
+        if name not in self._said:
+            return 0.0
+        try:
+            seconds = duration(self._said[name].decode("latin-1").strip())
+        except ValueError as error:
+            raise ValueError(f"{NAMES[name]}: {error}") from None
+        if not least_s <= seconds <= AHEAD_S_MAX:
+            raise ValueError(f"{NAMES[name]}: expected {'more than 0' if least_s else '0s'} to 3650d")
+        return seconds
+
+
+def wait_s(text: str) -> float:
+    """The seconds of a `wait` preference, at most those that anybody is kept. Raises `ValueError`."""
+    if not (text.isascii() and text.isdigit() and len(text) <= DIGITS_MAX):
+        raise ValueError(f'Prefer: wait: expected whole seconds, as in "wait=5", found {text[:40]!r}')
+    return min(float(text), WAIT_S_MAX)
+
+
+def callback(value: bytes) -> bytes:
+    """A callback's URL as tasks keep it. Raises `ValueError` where it is none."""
+    text = value.decode("latin-1").strip()
+    expected = f'Dragoman-Callback: expected an http or https URL of at most {URL_CHARS_MAX} characters, such as "https://example.org/done"'
+    try:
+        url = urlsplit(text)
+        fits = url.scheme in ("http", "https") and bool(url.hostname) and url.port != 0
+    except ValueError:
+        fits = False
+    if not fits or not text.isascii() or not text.isprintable() or " " in text or len(text) > URL_CHARS_MAX:
+        raise ValueError(expected)
+    return json.dumps({"url": text}).encode()

@@ -1,0 +1,138 @@
+"""Callbacks: where the end of a task is told, as whoever submits it writes them, and as they are stored.
+
+`https://shop.example/hooks?for=reports` is a URL that is posted to, `queue:NAME` a queue of the project that is
+published to. What is accepted here has the looks of one; whether it may be reached is another matter
+(`dragoman.tasks.reach`).
+
+A URL is taken apart once, by one rule that leaves nothing to guess about. Where two readers see two hosts in one text,
+one of them is checked and the other is connected to.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import Any, TypeAlias, cast
+
+from dragoman.contract.codecs import json
+
+URL_CHARS_MAX = 2000
+"""What every server and proxy takes; it is kept with each task."""
+SHOWN_CHARS_MAX = 80
+
+EXPECTED = 'expected a URL such as "https://shop.example/hooks", or "queue:NAME" for a queue of the project'
+QUEUE = "queue:"
+NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_-]{0,63}", re.ASCII)
+URL = re.compile(
+    r"(?P<scheme>https?)://"
+    r"(?P<host>\[[0-9A-F:.]+\]|[A-Z0-9]([A-Z0-9._-]{0,252}[A-Z0-9.])?)"
+    r"(:(?P<port>[0-9]{1,5}))?"
+    r"(?P<path>(/([A-Z0-9._~!$&'()*+,;=:@/-]|%[0-9A-F]{2})*)?)"
+    r"(?P<query>(\?([A-Z0-9._~!$&'()*+,;=:@/?-]|%[0-9A-F]{2})*)?)",
+    re.ASCII | re.IGNORECASE,
+)
+AUTHORITY = re.compile(r"[A-Za-z]+://[^/?#]*@")
+PORTS = {"http": 80, "https": 443}
+
+
+class CallbackError(ValueError):
+    """What is no callback; the message says why."""
+
+
+@dataclass(frozen=True, slots=True)
+class Url:
+    """A URL: `host` in lower case and without brackets, `target` the path and the query."""
+
+    scheme: str
+    host: str
+    port: int
+    target: str
+
+    @property
+    def authority(self) -> str:
+        """The host as a request names it, with its port where that is not the scheme's."""
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return host if self.port == PORTS[self.scheme] else f"{host}:{self.port}"
+
+    @property
+    def origin(self) -> str:
+        """Whom it belongs to: what of it is told where its path and query are nobody's business."""
+        return f"{self.scheme}://{self.authority}"
+
+    def __str__(self) -> str:
+        """The whole of it."""
+        return f"{self.origin}{self.target}"
+
+
+@dataclass(frozen=True, slots=True)
+class Outlet:
+    """A queue of the project."""
+
+    name: str
+
+    @property
+    def origin(self) -> str:
+        """Itself."""
+        return f"{QUEUE}{self.name}"
+
+    def __str__(self) -> str:
+        """As it is written."""
+        return self.origin
+
+
+Callback: TypeAlias = Url | Outlet
+
+
+def parse(text: str) -> Callback:
+    """Read a callback as people write it. Raises `CallbackError`."""
+    if text.startswith(QUEUE):
+        name = text.removeprefix(QUEUE)
+        if NAME.fullmatch(name) is None:
+            raise CallbackError(f"{name[:SHOWN_CHARS_MAX]!a} is no name of a queue; {EXPECTED}")
+        return Outlet(name)
+    if len(text) > URL_CHARS_MAX:
+        raise CallbackError(f"the callback has {len(text)} characters; at most {URL_CHARS_MAX} go")
+    match = URL.fullmatch(text)
+    if match is None:
+        raise CallbackError(_why_not(text))
+    scheme, host = match["scheme"].lower(), match["host"].lower().strip("[]")
+    port = int(match["port"] or PORTS[scheme])
+    if not 0 < port <= 65535:  # noqa: PLR2004 - the ports that there are
+        raise CallbackError(f"there is no port {port}")
+    return Url(scheme, host, port, (match["path"] or "/") + match["query"])
+
+
+def _why_not(text: str) -> str:
+    """What is wrong with a text. Passwords stay untold."""
+    if AUTHORITY.match(text):
+        return "a callback's URL must not hold a user or a password: callbacks are signed instead"
+    if not text.lower().startswith(("http://", "https://")):
+        scheme = re.match(r"[A-Za-z][A-Za-z0-9+.-]{0,20}:", text)
+        found = f"{EXPECTED}, found "
+        return found + (f"one that begins with {scheme[0]!r}" if scheme else f"{text[:SHOWN_CHARS_MAX]!a}")
+    if "#" in text:
+        return "a callback's URL must not hold a fragment (#…): it is never sent"
+    if not text.isascii():
+        return "a callback's URL is ASCII: write a host's name as xn--…, and other characters as %XX"
+    return f"{EXPECTED}, found {text[:SHOWN_CHARS_MAX]!a}"
+
+
+def dump(callback: Callback) -> bytes:
+    """As it is kept with a task."""
+    return json.encode({"queue": callback.name} if isinstance(callback, Outlet) else {"url": str(callback)})
+
+
+def load(stored: bytes) -> Callback:
+    """Read what `dump` wrote, or the text of a callback as a JSON string. Raises `CallbackError`."""
+    try:
+        value: Any = json.decode(stored)
+    except ValueError:
+        raise CallbackError(EXPECTED) from None
+    if isinstance(value, dict):
+        fields = cast("dict[str, Any]", value)
+        name = fields.get("queue")
+        value = f"{QUEUE}{name}" if isinstance(name, str) and len(fields) == 1 else fields.get("url")
+        value = value if len(fields) == 1 else None
+    if not isinstance(value, str):
+        raise CallbackError(EXPECTED)
+    return parse(value)

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 from dragoman.core.fault import Fault, InvalidArgument, Started
 from dragoman.tasks.callback import CallbackError, Outlet, dump, load
+from dragoman.tasks.verdict import Verdict
 
 if TYPE_CHECKING:
     from dragoman.tasks.callback import Callback
@@ -17,18 +17,6 @@ if TYPE_CHECKING:
 
 PUBLISH_S = 15.0
 """How long a broker may take to have a message safe."""
-
-
-@dataclass(frozen=True, slots=True)
-class Verdict:
-    """What came of an attempt: `why` it failed, empty where it did not.
-
-    `gone` where no other one is wanted; `retry_after_s` where the other side asked for time.
-    """
-
-    why: str = ""
-    gone: bool = False
-    retry_after_s: float = 0.0
 
 
 class Queues(Protocol):

@@ -17,9 +17,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
 from dragoman.tasks.callback import CallbackError, load
-from dragoman.tasks.carrying import Verdict
 from dragoman.tasks.store import StoreFailed
 from dragoman.tasks.task import US, Delivered
+from dragoman.tasks.verdict import Verdict
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Protocol
 
-from dragoman.tasks.carrying import Verdict
+from dragoman.tasks.verdict import Verdict
 
 if TYPE_CHECKING:
     from dragoman.core.clock import Clock

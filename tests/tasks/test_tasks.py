@@ -36,6 +36,9 @@ class Broken:
     """A store that cannot be opened."""
 
     present = True
+    backlog = 10
+
+    def due(self, at_us: int) -> None: ...
 
     async def open(self) -> Store:
         raise StoreFailed("the disk is full")
@@ -44,7 +47,7 @@ class Broken:
 def tasks_of(options: TaskOptions | None = None) -> Tasks:
     clock = ManualClock()
     known = Known(options or TaskOptions())
-    return Tasks(Broken(), known, Watching(), clock, Identities(clock, os.urandom), 10)
+    return Tasks(Broken(), known, Watching(), clock, Identities(clock, os.urandom))
 
 
 async def draw(terms: Terms, options: TaskOptions | None = None, name: str = "shop.buy") -> Submission:

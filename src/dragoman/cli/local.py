@@ -73,7 +73,8 @@ class LocalHost:
 @asynccontextmanager
 async def hosted(project: Project, journal: Journal) -> AsyncGenerator[LocalHost]:
     """Start a project's sources, and end them with the block."""
-    host = assemble_host(parts(project, lambda _: journal, launch_confinement()))
+    # Tasks may be submitted to it, and wait for a host that stays.
+    host = assemble_host(parts(project, lambda _: journal, launch_confinement(), runs_tasks=False))
     starting = asyncio.ensure_future(host.start())
     await asyncio.sleep(0)
     try:
@@ -117,6 +118,9 @@ class StderrJournal:
         """Print what happened to a worker, unless it is the way of things; and what is built, which takes its time."""
         if level == "warning" or (level == "info" and not pid):
             self._line(f"{source}: {message}")
+
+    def failed(self, fault: Fault) -> None:
+        """Nothing: whoever submitted the task is told."""
 
     def finish(self) -> None:
         """End the line of the bar, or of a build."""

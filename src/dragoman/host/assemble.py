@@ -14,6 +14,7 @@ from dragoman.config.sources import processors
 from dragoman.core.clock import SystemClock
 from dragoman.host.host import Host, Outfit
 from dragoman.host.launching import BuildTelling
+from dragoman.host.tasking import Tasking
 from dragoman.host.version import VERSION
 from dragoman.sandbox.spawning import SpawnerConfinement
 from dragoman.telemetry.trace import Tracer
@@ -40,7 +41,8 @@ BUILD_JOBS_MAX = 4
 class Parts:
     """What one host is made with; everything in it may be replaced by a test.
 
-    `versions` is the lowest and the highest version of the wire that it offers its workers.
+    `versions` is the lowest and the highest version of the wire that it offers its workers. `runs_tasks` says whether
+    it runs what is in the store of tasks, or only puts more there.
     """
 
     project: Project
@@ -52,6 +54,7 @@ class Parts:
     tracer: Tracer
     debug: bool = False
     versions: tuple[int, int] = SPOKEN
+    runs_tasks: bool = True
 
 
 def launch_confinement() -> SpawnerConfinement:
@@ -65,6 +68,7 @@ def parts(
     confinement: SpawnerConfinement | None = None,
     *,
     debug: bool = False,
+    runs_tasks: bool = True,
 ) -> Parts:
     """The real parts. `journal` is made for the prefix of this host's call ids."""
     return Parts(
@@ -77,6 +81,7 @@ def parts(
         count(1).__next__,
         Tracer(os.urandom),
         debug,
+        runs_tasks=runs_tasks,
     )
 
 
@@ -100,7 +105,7 @@ def host(with_parts: Parts) -> Host:
         return worker_environment(source.env)
 
     journal = with_parts.journal(with_parts.call_prefix)
-    return Host(
+    made = Host(
         with_parts.project,
         with_parts.confinement,
         with_parts.clock,
@@ -108,6 +113,8 @@ def host(with_parts: Parts) -> Host:
         with_parts.next_id,
         Outfit(hello, environment, builder(with_parts, journal)),
     )
+    made.tasking = Tasking(made, journal, with_parts.tracer, runs=with_parts.runs_tasks)
+    return made
 
 
 def builder(with_parts: Parts, journal: Journal) -> Builder:

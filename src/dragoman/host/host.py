@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     from dragoman.core.service import Service
     from dragoman.core.target import Target
     from dragoman.host.journal import Journal
+    from dragoman.host.tasking import Tasking
     from dragoman.policies.surroundings import Policy
     from dragoman.sandbox.confinement import Confinement
     from dragoman.wire.handshake import Hello
@@ -110,6 +111,7 @@ class Host:
         self._fresh: set[Hosted] = set()
         self._retired: dict[Hosted, asyncio.Task[None]] = {}
         self.draining = False
+        self.tasking: Tasking
 
     @property
     def project(self) -> Project:
@@ -126,6 +128,7 @@ class Host:
             hosted = self._hosted(source)
             self.registry.announce(hosted)
             self._beginning[source.name] = asyncio.ensure_future(self._begin(hosted))
+        self.tasking.start()
         tasks = set(self._beginning.values())
         if tasks:
             if patience_s is not None:
@@ -150,6 +153,7 @@ class Host:
     async def stop(self, timeout_s: float | None = None) -> None:
         """Let calls in flight finish for up to `timeout_s` seconds, then end everything that was started."""
         self.draining = True
+        await self.tasking.stop(timeout_s or 0.0)
         everything = {*self.registry.sources.values(), *self._fresh, *self._retired}
         for task in (*self._beginning.values(), *self._retired.values()):
             task.cancel()

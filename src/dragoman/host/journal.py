@@ -10,6 +10,7 @@ from dragoman.telemetry.log import Origin
 if TYPE_CHECKING:
     from dragoman.core.call import Call
     from dragoman.core.event import Event
+    from dragoman.core.fault import Fault
     from dragoman.telemetry.log import Log
 
 
@@ -22,6 +23,10 @@ class Journal(Protocol):
 
     def note(self, level: str, message: str, source: str, pid: int) -> None:
         """Something happened to a worker."""
+        ...
+
+    def failed(self, fault: Fault) -> None:
+        """An attempt at a task failed: there is no caller who is told of it now."""
         ...
 
 
@@ -47,6 +52,10 @@ class LogJournal:
         else:
             write(message, source=source)
 
+    def failed(self, fault: Fault) -> None:
+        """Log it, with the traceback of user code where there is one."""
+        self._log.fault(fault)
+
 
 class SilentJournal:
     """Tells nobody: for a host inside somebody else's program, whose standard error is not ours."""
@@ -55,4 +64,7 @@ class SilentJournal:
         """Let it pass."""
 
     def note(self, level: str, message: str, source: str, pid: int) -> None:
+        """Let it pass."""
+
+    def failed(self, fault: Fault) -> None:
         """Let it pass."""

@@ -1,9 +1,8 @@
 """Trying again what failed in a way that may pass: with growing, random pauses, and within a budget.
 
 What never began may always be tried again; what did, only if the function is idempotent. A stream is not, once it has
-begun, and neither is a call whose input is streamed in. Pauses are "full jitter" (Brooker, *Exponential Backoff And
-Jitter*, AWS Architecture Blog, 2015); the budget is a share of the calls, as in Finagle's `RetryBudget`, so that a
-service in trouble gets little more work for being in trouble.
+begun, and neither is a call whose input is streamed in. Pauses are those of `core.backoff`; the budget is a share of
+the calls, as in Finagle's `RetryBudget`, so that a service in trouble gets little more work for being in trouble.
 
 In a chain of functions only the one next to the trouble tries again: a layer that gives up marks the call that its own
 was made for as `spent`, and a spent call is not tried again (*Site Reliability Engineering*, Google 2016, chapter 22:
@@ -15,6 +14,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
+from dragoman.core import backoff
 from dragoman.core.deadline import NEVER
 from dragoman.core.fault import PASSING, Cancelled, Code, Fault, Started
 from dragoman.core.service import Pending, settle
@@ -31,8 +31,6 @@ if TYPE_CHECKING:
 
 PAUSE_S_MAX = 60.0
 """A call without a deadline is kept waiting for another attempt no longer than this, whatever it is told."""
-DOUBLINGS_MAX = 60
-"""Past these the pause has long reached its bound, and the power would leave what a float can say."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,9 +97,7 @@ class Retry:
             return self._give_up(call, "spent")
         if tries >= options.attempts:
             return self._give_up(call, "exhausted")
-        bound_s = min(options.base_s * 2 ** min(tries - 1, DOUBLINGS_MAX), options.max_s)
-        # Added up, not the larger of both: all who were told the same are not to come back at the same moment.
-        pause_s = max(0.0, fault.retry_after_s or 0.0) + bound_s * surroundings.random()
+        pause_s = backoff.pause(options.base_s, options.max_s, tries, surroundings.random, fault.retry_after_s)
         left_s = PAUSE_S_MAX if call.deadline == NEVER else call.deadline - surroundings.clock.monotonic()
         if pause_s >= left_s:
             return self._give_up(call, "no_time")

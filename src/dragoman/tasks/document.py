@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
-from dragoman.core.fault import Cancelled, Code, DeadlineExceeded, Fault, Started
+from dragoman.core.fault import Cancelled, Code, DeadlineExceeded, Fault, Started, Unavailable
 from dragoman.core.moment import rfc3339
 from dragoman.core.problem import from_problem, to_problem
 from dragoman.tasks.state import State
@@ -110,6 +110,15 @@ class Faults:
         fault.trace_id = fault.trace_id or trace_id(task.submission.trace)
         document = to_problem(
             fault, status=self._status_of(fault.code), instance=f"/v1/tasks/{task.id}", timestamp=rfc3339(at_us / US)
+        )
+        return json.dumps(document, ensure_ascii=False, separators=(",", ":")).encode(errors="replace")
+
+    def lost(self, at_us: int) -> bytes:
+        """The problem document of attempts whose host is gone."""
+        fault = Unavailable("the host that ran this attempt is gone", started=Started.UNKNOWN)
+        fault.service = self._service
+        document = to_problem(
+            fault, status=self._status_of(fault.code), instance="/v1/tasks", timestamp=rfc3339(at_us / US)
         )
         return json.dumps(document, ensure_ascii=False, separators=(",", ":")).encode(errors="replace")
 

@@ -68,6 +68,15 @@ class Vault(Protocol):
     """Where the store is. It is opened, and tasks are run, from when it is first needed."""
 
     @property
+    def backlog(self) -> int:
+        """How many tasks may wait."""
+        ...
+
+    def due(self, at_us: int) -> None:
+        """A task has something due at a moment, in microseconds since the epoch."""
+        ...
+
+    @property
     def present(self) -> bool:
         """Whether there may be tasks already."""
         ...
@@ -87,15 +96,14 @@ class Tasks:
         watching: Watching,
         clock: Clock,
         next_id: Callable[[], str],
-        backlog: int,
     ) -> None:
-        """`next_id` makes ids of tasks; `backlog` is how many may wait."""
+        """`next_id` makes ids of tasks."""
         self._vault = vault
         self._functions = functions
         self._watching = watching
         self._clock = clock
         self._next_id = next_id
-        self.backlog = Backlog(backlog)
+        self._backlog = Backlog()
 
     # In
 
@@ -113,7 +121,7 @@ class Tasks:
         """
         submission = await self.draw(call, terms, parent=parent, schedule=schedule)
         store = await self._store()
-        await self.backlog.admit(store, call.target.name)
+        await self._backlog.admit(store, self._vault.backlog, call.target.name)
         (told,) = await said(store.submit([submission]))
         if told.refused:
             detail = (
@@ -123,7 +131,8 @@ class Tasks:
             raise FailedPrecondition(detail, started=Started.NO, function=call.target.name)
         if not told.created:
             return await self.show(told.id, history=False), False
-        self.backlog.submitted += 1
+        self._backlog.submitted += 1
+        self._vault.due(submission.deadline)
         return document.shown(begun(submission, told.state)), True
 
     async def draw(self, call: Call, terms: Terms, *, parent: str = "", schedule: str = "") -> Submission:
@@ -318,22 +327,20 @@ class Tasks:
 class Backlog:
     """How many tasks wait, about: counted in the store when it matters, and added to in between."""
 
-    def __init__(self, most: int) -> None:
-        self.most = most
+    def __init__(self) -> None:
         self.submitted = 0
         self._counted: int | None = None
 
-    async def admit(self, store: Store, function: str) -> None:
+    async def admit(self, store: Store, most: int, function: str) -> None:
         """Raise `RESOURCE_EXHAUSTED` where no more tasks may wait."""
         # Between two counts no more are added than a tenth, so that many submissions pay for one.
-        if self._counted is None or (
-            self._counted + self.submitted >= self.most or self.submitted >= max(self.most // 10, 1)
-        ):
+        known, since = self._counted, self.submitted
+        if known is None or known + since >= most or since >= max(most // 10, 1):
             census = await said(store.census())
-            self._counted = sum(count for (_, state), count in census.counts.items() if state in WAITING)
-            self.submitted = 0
-        if self._counted >= self.most:
-            detail = f"{self._counted} tasks wait already, and no more may (tasks.backlog = {self.most})"
+            known = self._counted = sum(count for (_, state), count in census.counts.items() if state in WAITING)
+            self.submitted -= since
+        if known >= most:
+            detail = f"{known} tasks wait already, and no more may (tasks.backlog = {most})"
             raise Overloaded(detail, function=function, retry_after_s=BUSY_RETRY_S)
 
 

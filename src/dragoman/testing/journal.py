@@ -9,6 +9,7 @@ from dragoman.core.event import Log
 if TYPE_CHECKING:
     from dragoman.core.call import Call
     from dragoman.core.event import Event
+    from dragoman.core.fault import Fault
 
 
 class Said(NamedTuple):
@@ -31,9 +32,10 @@ class Noted(NamedTuple):
 
 
 class RecordingJournal:
-    """A `Journal` for tests: `said` and `noted`, in order."""
+    """A `Journal` for tests: `said`, `noted` and `faults`, in order."""
 
     def __init__(self) -> None:
+        self.faults: list[Fault] = []
         self.said: list[Said] = []
         self.noted: list[Noted] = []
 
@@ -44,6 +46,10 @@ class RecordingJournal:
     def note(self, level: str, message: str, source: str, pid: int) -> None:
         """Remember what happened to a worker."""
         self.noted.append(Noted(level, message, source, pid))
+
+    def failed(self, fault: Fault) -> None:
+        """Remember that an attempt at a task failed."""
+        self.faults.append(fault)
 
     def lines(self, function: str | None = None) -> list[str]:
         """The log lines said, all of them or those of one function's calls; `""` for those of no call."""

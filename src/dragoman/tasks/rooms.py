@@ -1,0 +1,181 @@
+"""What a runner may claim: as much as its pools have room for, of functions that may have something due.
+
+A function of which a claim found less than was asked for is `dry` until something of it is heard; one whose tasks are
+turned away is left alone for a while. Where tasks are short, some more are claimed than there are places, so that no
+place stands empty while a claim is on its way: as many as end in the time of two claims.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from dragoman.tasks.task import Want
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping
+
+    from dragoman.tasks.works import Job, Room
+
+AHEAD_MAX = 256
+"""Tasks claimed ahead of a group's places. They wait for milliseconds, and would run again if this host died."""
+CLAIMS_AHEAD = 2.0
+WEIGHT = 0.2
+"""Of the newest measure in a running mean: ten tasks later the old ones hardly count."""
+PAUSE_S_MIN, PAUSE_S_MAX = 0.02, 5.0
+"""How long a function is left alone whose tasks are refused: each time twice as long, until one is taken."""
+GENTLE_S = 1.0
+"""For so long after other calls were seen in a group, tasks leave them a part of the places."""
+SHARE = 0.5
+"""The part of a group's places that tasks may have while other calls come, and at least one place."""
+REST = 9.0
+"""Where other calls leave no place, one task at a time waits in line with them, and then rests for so many times as
+long as it ran: a tenth of one place's time, so that tasks go on however much is called."""
+REST_S_MIN, REST_S_MAX = 0.01, 60.0
+LOOK_S = 0.01
+"""How often to look whether other calls have left a place, while tasks wait for one: nobody tells."""
+
+
+class Group:
+    """The tasks of one source here: `running` hold places, `held` wait for one. Times are running means, in seconds."""
+
+    __slots__ = ("held", "others_at", "rests_until", "run_s", "running")
+
+    def __init__(self) -> None:
+        self.running = 0
+        self.held = 0
+        self.run_s = 0.0
+        self.others_at = self.rests_until = float("-inf")
+
+
+class Rooms:
+    """Room for tasks."""
+
+    def __init__(
+        self, jobs: Callable[[], Mapping[str, Job]], room: Callable[[str], Room], now: Callable[[], float]
+    ) -> None:
+        self._jobs = jobs
+        self._room = room
+        self._now = now
+        self._groups: dict[str, Group] = {}
+        self._live: set[str] = set()
+        self._stirred: set[str] = set()
+        self._paused: dict[str, tuple[float, float]] = {}
+        self._turn = 0
+        self.claim_s = 0.0
+
+    # What is known of functions
+
+    def renew(self) -> None:
+        """Any function may have something due: after a start, or when there are other functions."""
+        self._live = set(self._jobs())
+
+    def stir(self, function: str) -> None:
+        """A function may have something due."""
+        self._live.add(function)
+        self._stirred.add(function)
+
+    def refused(self, function: str) -> float:
+        """Leave a function alone, since it takes nothing now; for how many seconds."""
+        until, pause_s = self._paused.get(function, (0.0, 0.0))
+        now = self._now()
+        if until > now:
+            return until - now
+        pause_s = min(2 * pause_s, PAUSE_S_MAX) if pause_s else PAUSE_S_MIN
+        self._paused[function] = (now + pause_s, pause_s)
+        self.stir(function)
+        return pause_s
+
+    def taken(self, function: str) -> None:
+        """A function takes tasks."""
+        self._paused.pop(function, None)
+
+    def _awake(self, function: str) -> bool:
+        paused = self._paused.get(function)
+        return paused is None or paused[0] <= self._now()
+
+    # Places
+
+    def group(self, name: str) -> Group:
+        """The tasks of a group."""
+        group = self._groups.get(name)
+        if group is None:
+            group = self._groups[name] = Group()
+        return group
+
+    def free(self, name: str) -> int:
+        """How many more tasks of a group may run now."""
+        room, group = self._room(name), self.group(name)
+        others, now = max(room.busy - group.running, 0), self._now()
+        if others or room.waiting:
+            group.others_at = now
+        most = room.places - others
+        if now - group.others_at < GENTLE_S:
+            most = min(most, max(int(room.places * SHARE), 1))
+        if room.places and most <= 0 and not group.running and now >= group.rests_until:
+            return 1
+        return max(most - group.running, 0)
+
+    def begun(self, name: str) -> None:
+        """A task has its place."""
+        self.group(name).running += 1
+
+    def ended(self, name: str, run_s: float) -> None:
+        """A task has left it."""
+        group = self.group(name)
+        group.running -= 1
+        group.run_s += WEIGHT * (run_s - group.run_s)
+        group.rests_until = self._now() + min(max(REST * run_s, REST_S_MIN), REST_S_MAX)
+
+    def claimed(self, seconds: float) -> None:
+        """A claim took so long."""
+        self.claim_s += WEIGHT * (seconds - self.claim_s)
+
+    def _ahead(self, name: str, group: Group) -> int:
+        if group.run_s <= 0.0:
+            return 0
+        places = self._room(name).places
+        return min(int(places * CLAIMS_AHEAD * self.claim_s / group.run_s), AHEAD_MAX)
+
+    # Claims
+
+    def wants(self) -> list[Want]:
+        """What to claim now."""
+        jobs = self._jobs()
+        by_group: dict[str, list[str]] = {}
+        for function in sorted(self._live):
+            job = jobs.get(function)
+            if job is not None and self._awake(function):
+                by_group.setdefault(job.group, []).append(function)
+        self._turn += 1
+        self._stirred.clear()
+        return [want for name, functions in by_group.items() for want in self._of_group(name, functions, jobs)]
+
+    def _of_group(self, name: str, functions: list[str], jobs: Mapping[str, Job]) -> Iterable[Want]:
+        group = self.group(name)
+        ahead = self._ahead(name, group)
+        count = self.free(name) + ahead - group.held
+        if count <= 0 or group.held > ahead // 2:
+            return
+        # Turn about: where there are fewer places than functions, others have theirs next time.
+        at = self._turn % len(functions)
+        turned = functions[at:] + functions[:at]
+        least, more = divmod(count, len(functions))
+        for index, function in enumerate(turned):
+            if share := least + (index < more):
+                limit = jobs[function].options.concurrency
+                yield Want(function, min(share, limit) if limit else share, limit)
+
+    def found(self, wants: Iterable[Want], counts: Mapping[str, int]) -> None:
+        """So many tasks were found of what was wanted."""
+        for want in wants:
+            if counts.get(want.function, 0) < want.count and want.function not in self._stirred:
+                self._live.discard(want.function)
+
+    def look_s(self) -> float | None:
+        """In how many seconds there may be room that nobody tells of; None where nothing waits for any."""
+        jobs, now = self._jobs(), self._now()
+        waiting = [function for function in self._live if function in jobs]
+        if not waiting:
+            return None
+        pauses = [max(self._paused[function][0] - now, 0.0) for function in waiting if not self._awake(function)]
+        return LOOK_S if len(pauses) < len(waiting) else min(pauses)

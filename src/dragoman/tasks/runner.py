@@ -1,0 +1,310 @@
+"""What runs tasks on one host: claims what there is room for, and tells the store that it lives.
+
+It sleeps until it hears of something: a submission wakes it at once, a timer when the store says that something is due.
+While it lives it counts itself up (`tasks.store`), and watches the others. One that was taken for dead, because its
+machine slept or its store was away, stops what it runs and begins anew under another id.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from dragoman.core import backoff
+from dragoman.tasks.attempts import Attempts
+from dragoman.tasks.liveness import has_gone, runner
+from dragoman.tasks.options import TaskOptions
+from dragoman.tasks.rooms import Rooms
+from dragoman.tasks.settling import Settling
+from dragoman.tasks.state import State
+from dragoman.tasks.store import StoreFailed
+from dragoman.tasks.task import US
+from dragoman.tasks.vigil import Vigil
+from dragoman.tasks.works import Job
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Sequence
+
+    from dragoman.core.clock import Timer
+    from dragoman.policies.surroundings import Surroundings
+    from dragoman.tasks.document import Faults
+    from dragoman.tasks.run import Run
+    from dragoman.tasks.store import Store
+    from dragoman.tasks.task import Change, Keeping
+    from dragoman.tasks.works import Works
+
+PAUSE_S, PAUSE_S_MAX = 0.1, 5.0
+"""Between tries to reach a store that fails."""
+TICK_S_MIN = 0.002
+"""Moments that come closer together than this are looked at in one go."""
+PRUNE_S = 60.0
+"""How often what has ended long ago is forgotten."""
+PRUNE_BATCH = 1000
+PRUNE_REST_S = 0.05
+"""Between two batches of that, so that it delays nobody."""
+FLUSH_S = 5.0
+"""How long a host that stops waits for its last outcomes to be recorded; what is not then runs again elsewhere."""
+GONE = Job("", TaskOptions())
+"""A function that was taken out of service while a task of it was claimed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """How a runner shows that it lives, and what it forgets.
+
+    `name` is for people. After `lease_s` seconds without a sign it is taken for dead. `keeping` is asked each time.
+    """
+
+    name: str
+    lease_s: float
+    keeping: Callable[[], Keeping]
+
+
+class Runner:
+    """Runs the tasks of a store on one host."""
+
+    def __init__(
+        self,
+        store: Store,
+        works: Works,
+        around: Surroundings,
+        faults: Faults,
+        terms: Terms,
+        next_id: Callable[[], str],
+    ) -> None:
+        """`next_id` makes the ids under which it is known."""
+        self._store = store
+        self._works = works
+        self._around = around
+        self._faults = faults
+        self._terms = terms
+        self._next_id = next_id
+        now = around.clock.monotonic
+        self._rooms = Rooms(works.jobs, works.room, now)
+        self._settling = Settling(store, around, self._settled, works.trouble)
+        self._wake = asyncio.Event()
+        self.attempts = Attempts(works, self._rooms, around, faults, self._settling, self._wake.set)
+        self._vigil = Vigil(terms.lease_s, now, has_gone)
+        self.id = ""
+        self._former: set[str] = set()
+        self._stir = asyncio.Event()
+        self._next_due = 0
+        self._looking: Timer | None = None
+        self._loops: list[asyncio.Task[None]] = []
+        self.stopping = False
+
+    # From outside
+
+    async def start(self) -> None:
+        """Begin. Raises `StoreFailed` where the store cannot be told."""
+        await self._enlist()
+        loops = (self._settling.work, self._claims, self._ticks, self._pulses, self._prunes)
+        self._loops = [asyncio.ensure_future(self._lasting(each)) for each in loops]
+
+    async def stop(self, drain_s: float) -> None:
+        """Claim nothing more; let what runs end for so many seconds, then give the rest back, and leave."""
+        self.stopping = True
+        released = await self.attempts.drain(drain_s)
+        await self._settling.flush(FLUSH_S)
+        for run in released:
+            if run.pending is not None:
+                run.pending.abandon()
+        for loop in self._loops:
+            loop.cancel()
+        await asyncio.gather(*self._loops, return_exceptions=True)
+        if self._looking is not None:
+            self._looking.cancel()
+        # Whatever could not be recorded comes free by this, or when the lease runs out.
+        with suppress(StoreFailed):
+            for enrolment in (self.id, *self._former):
+                await self._reap(enrolment)
+
+    def heard(self, changes: Sequence[Change]) -> None:
+        """Take changes of tasks."""
+        rooms, woken = self._rooms, False
+        for change in changes:
+            state = change.state
+            if state is State.PENDING:
+                rooms.stir(change.function)
+                woken = True
+            elif state is State.RUNNING:
+                if change.cancelling:
+                    self.attempts.cancel(change.id)
+                continue
+            elif not state.over:
+                self._stir.set()
+            woken = self._freed(change.function) or woken
+        if woken:
+            self._wake.set()
+
+    def due(self, at_us: int) -> None:
+        """Something is due at a moment, in microseconds since the epoch, which may be before all that was known."""
+        if at_us and (not self._next_due or at_us < self._next_due):
+            self._stir.set()
+
+    def renew(self) -> None:
+        """There are other functions, or settings of them, than before."""
+        self._rooms.renew()
+        self._wake.set()
+
+    def _freed(self, function: str) -> bool:
+        """A task of a function has left its place, for which others may wait where those are counted everywhere."""
+        job = self._works.jobs().get(function)
+        if job is None or not job.options.concurrency:
+            return False
+        self._rooms.stir(function)
+        return True
+
+    # Claims
+
+    async def _claims(self) -> None:
+        """Claim whenever there may be something and there is room."""
+        failures = 0
+        while not self.stopping:
+            await self._wake.wait()
+            self._wake.clear()
+            try:
+                await self._claim()
+            except StoreFailed as error:
+                failures += 1
+                if failures == 1:
+                    self._works.trouble(f"tasks cannot be claimed now: {error}")
+                await asyncio.sleep(backoff.pause(PAUSE_S, PAUSE_S_MAX, failures, self._around.random))
+                self._wake.set()
+                if error.unsure:
+                    # What was claimed, if anything was, nobody knows: it comes free when this id is given up.
+                    await self._enlist()
+            else:
+                if failures:
+                    self._works.trouble("tasks are claimed again")
+                failures = 0
+
+    async def _claim(self) -> None:
+        if self._settling.full or self.stopping:
+            return
+        wants = self._rooms.wants()
+        if not wants:
+            self._look_again()
+            return
+        enrolment, now = self.id, self._around.clock.monotonic
+        began = now()
+        claimed = await self._store.claim(enrolment, wants, self._wall())
+        self._rooms.claimed(now() - began)
+        self._rooms.found(wants, Counter(each.task.submission.function for each in claimed))
+        if enrolment != self.id and enrolment not in self._former:
+            return  # this host was taken for dead meanwhile: what it claimed is free again
+        jobs = self._works.jobs()
+        for each in claimed:
+            self.attempts.take(each, jobs.get(each.task.submission.function, GONE), enrolment)
+        self.attempts.fill()
+        if claimed:
+            self._wake.set()
+        else:
+            self._look_again()
+
+    def _look_again(self) -> None:
+        """Look for room that nobody tells of, if something waits for it."""
+        if self._looking is None and (look_s := self._rooms.look_s()) is not None:
+            self._looking = self._around.call_later(look_s, self._looked)
+
+    def _looked(self) -> None:
+        self._looking = None
+        self.attempts.fill()
+        self._wake.set()
+
+    def _settled(self, run: Run, held: bool) -> None:  # noqa: FBT001 - what the store says
+        self.attempts.settled(run, held)
+        if self._settling.full:
+            self._wake.set()
+
+    # Time
+
+    async def _ticks(self) -> None:
+        """Have the store move on what time moves, whenever there is something."""
+        while True:
+            self._stir.clear()
+            self._next_due = await self._store.tick(self._wall())
+            # A clock that jumps ahead is noticed no later than this.
+            wait_s = self._vigil.interval_s
+            if self._next_due:
+                wait_s = min(wait_s, max((self._next_due - self._wall()) / US, TICK_S_MIN))
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._stir.wait(), wait_s)
+                await asyncio.sleep(TICK_S_MIN)
+
+    async def _prunes(self) -> None:
+        """Forget what has ended long ago."""
+        while True:
+            forgotten = await self._store.prune(self._terms.keeping(), self._wall(), PRUNE_BATCH)
+            await asyncio.sleep(PRUNE_REST_S if forgotten >= PRUNE_BATCH else PRUNE_S)
+
+    # Life
+
+    async def _pulses(self) -> None:
+        """Say that this host lives, and see who does not."""
+        while True:
+            await self._pulse()
+            await asyncio.sleep(self._vigil.interval_s)
+
+    async def _pulse(self) -> None:
+        for enrolment in (self.id, *self._former):
+            pulse = await self._store.pulse(enrolment)
+            if not pulse.known:
+                await self._taken_for_dead(enrolment)
+            for each in pulse.cancelled:
+                self.attempts.cancel(each)
+        for enrolment in [each for each in self._former if not self.attempts.of(each)]:
+            await self._reap(enrolment)
+            self._former.discard(enrolment)
+        for enrolment in self._vigil.look(await self._store.beats(), (self.id, *self._former)):
+            count = await self._reap(enrolment)
+            if count:
+                self._works.trouble(f"a host that ran {count} tasks is gone: they run again")
+
+    async def _taken_for_dead(self, enrolment: str) -> None:
+        count = len(self.attempts.of(enrolment))
+        self.attempts.lose(enrolment)
+        self._former.discard(enrolment)
+        if enrolment == self.id:
+            self.id = ""
+            self._works.trouble(f"this host was taken for dead by another: {count} tasks that it ran are stopped here")
+            await self._enlist()
+
+    async def _enlist(self) -> None:
+        """Be known under a new id from now on; what runs under the one before goes on."""
+        fresh = self._next_id()
+        await self._store.enlist(runner(fresh, self._terms.name))
+        if self.id:
+            self._former.add(self.id)
+        self.id = fresh
+        self.renew()
+
+    async def _reap(self, enrolment: str) -> int:
+        now = self._wall()
+        return await self._store.reap(enrolment, now, self._faults.lost(now))
+
+    # Within
+
+    def _wall(self) -> int:
+        return int(self._around.clock.now() * US)
+
+    async def _lasting(self, loop: Callable[[], Awaitable[None]]) -> None:
+        """Run a loop for as long as this runs, whatever the store says meanwhile."""
+        failures = 0
+        while True:
+            began = self._around.clock.monotonic()
+            try:
+                await loop()
+            except StoreFailed as error:
+                problem = str(error)
+            except Exception as error:  # noqa: BLE001 - a mistake of ours, after which tasks must go on all the same
+                problem = f"{type(error).__name__}: {error}"
+            else:
+                return
+            failures = 0 if self._around.clock.monotonic() - began > PAUSE_S_MAX else failures + 1
+            if failures <= 1:
+                self._works.trouble(f"tasks: {problem}")
+            await asyncio.sleep(backoff.pause(PAUSE_S, PAUSE_S_MAX, max(failures, 1), self._around.random))

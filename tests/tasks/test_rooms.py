@@ -1,0 +1,149 @@
+from collections import Counter
+
+import pytest
+
+from dragoman.tasks.options import TaskOptions
+from dragoman.tasks.rooms import AHEAD_MAX, GENTLE_S, LOOK_S, PAUSE_S_MAX, REST, Rooms
+from dragoman.tasks.task import Want
+from dragoman.tasks.works import Job, Room
+from dragoman.testing import ManualClock
+
+PLAIN = TaskOptions()
+
+
+class Host:
+    """Functions of some sources, and how busy these are."""
+
+    def __init__(self, *functions: str, places: int = 4, limit: int = 0) -> None:
+        self.clock = ManualClock()
+        self.jobs = {name: Job(name.partition(".")[0], TaskOptions(concurrency=limit)) for name in functions}
+        self.now: dict[str, Room] = {}
+        self.places = places
+        self.rooms = Rooms(lambda: self.jobs, self.room, self.clock.monotonic)
+        self.rooms.renew()
+
+    def room(self, group: str) -> Room:
+        return self.now.get(group, Room(self.places, self.rooms.group(group).running))
+
+    def counts(self) -> dict[str, int]:
+        return {want.function: want.count for want in self.rooms.wants()}
+
+
+def test_as_much_is_wanted_as_there_are_places() -> None:
+    host = Host("a.f", "b.g")
+    assert host.counts() == {"a.f": 4, "b.g": 4}
+    host.rooms.begun("a")
+    assert host.counts() == {"a.f": 3, "b.g": 4}
+
+
+def test_functions_of_one_source_share_its_places_turn_about() -> None:
+    host = Host("a.f", "a.g", "a.h", places=4)
+    seen = Counter[str]()
+    for _ in range(3):
+        counts = host.counts()
+        assert sum(counts.values()) == 4
+        seen.update(counts)
+    assert set(seen.values()) == {4}
+    host.places = 1
+    assert {next(iter(host.counts())) for _ in range(3)} == {"a.f", "a.g", "a.h"}
+
+
+def test_a_function_that_has_nothing_is_not_asked_for_again_until_something_is_heard() -> None:
+    host = Host("a.f", "a.g")
+    wants = host.rooms.wants()
+    host.rooms.found(wants, {"a.g": 2})
+    assert host.counts() == {"a.g": 4}
+    host.rooms.stir("a.f")
+    assert host.counts() == {"a.f": 2, "a.g": 2}
+
+
+def test_what_is_heard_while_a_claim_is_on_its_way_is_not_forgotten() -> None:
+    host = Host("a.f")
+    wants = host.rooms.wants()
+    host.rooms.stir("a.f")
+    host.rooms.found(wants, {})
+    assert host.counts() == {"a.f": 4}
+
+
+def test_the_bound_over_all_hosts_is_asked_for() -> None:
+    assert Host("a.f", limit=2).rooms.wants() == [Want("a.f", 2, 2)]
+
+
+def test_a_function_that_refuses_is_left_alone_longer_and_longer_until_it_takes_one() -> None:
+    host = Host("a.f", "b.g")
+    pauses: list[float] = []
+    for _ in range(12):
+        pauses.append(host.rooms.refused("a.f"))
+        assert host.counts() == {"b.g": 4}
+        host.clock.advance(pauses[-1] + 1e-6)
+        assert host.counts() == {"a.f": 4, "b.g": 4}
+    assert pauses[1] == 2 * pauses[0]
+    assert pauses[-1] == PAUSE_S_MAX
+    host.rooms.taken("a.f")
+    assert host.rooms.refused("a.f") == pauses[0]
+
+
+def test_short_tasks_are_claimed_ahead_and_long_ones_are_not() -> None:
+    host = Host("a.f", places=2)
+    for _ in range(50):
+        host.rooms.claimed(0.01)
+        host.rooms.begun("a")
+        host.rooms.ended("a", 0.001)
+    assert host.counts()["a.f"] == pytest.approx(2 + 2 * 2 * 10, abs=2)
+    host.rooms.group("a").held = 30
+    assert host.counts() == {}  # those that wait last until the next claim
+    host.rooms.group("a").held = 0
+    for _ in range(50):
+        host.rooms.begun("a")
+        host.rooms.ended("a", 5.0)
+    assert host.counts() == {"a.f": 2}
+    for _ in range(200):
+        host.rooms.begun("a")
+        host.rooms.ended("a", 1e-9)
+    assert host.counts()["a.f"] <= 2 + AHEAD_MAX
+
+
+def test_other_calls_are_left_a_part_of_the_places_for_a_while() -> None:
+    host = Host("a.f", places=4)
+    host.now["a"] = Room(4, busy=1)
+    assert host.rooms.free("a") == 2
+    host.now["a"] = Room(4, busy=0)
+    assert host.rooms.free("a") == 2
+    host.clock.advance(GENTLE_S)
+    assert host.rooms.free("a") == 4
+
+
+def test_where_others_take_all_places_one_task_goes_at_a_time_and_rests_in_proportion() -> None:
+    host = Host("a.f", places=2)
+    host.now["a"] = Room(2, busy=2, waiting=100)
+    assert host.rooms.free("a") == 1
+    host.rooms.begun("a")
+    host.now["a"] = Room(2, busy=3, waiting=100)
+    assert host.rooms.free("a") == 0
+    host.rooms.ended("a", 2.0)
+    host.now["a"] = Room(2, busy=2, waiting=100)
+    host.clock.advance(2.0 * REST - 0.1)
+    assert host.rooms.free("a") == 0
+    host.clock.advance(0.2)
+    assert host.rooms.free("a") == 1
+
+
+def test_whoever_waits_for_room_that_nobody_tells_of_knows_when_to_look() -> None:
+    host = Host("a.f")
+    host.now["a"] = Room(0)
+    assert host.counts() == {}
+    assert host.rooms.look_s() == LOOK_S
+    pause_s = host.rooms.refused("a.f")
+    assert host.rooms.look_s() == pytest.approx(pause_s)
+    host.clock.advance(pause_s + 1e-6)
+    host.rooms.found([Want("a.f", 1)], {})
+    assert host.rooms.look_s() == LOOK_S
+    host.rooms.wants()
+    host.rooms.found([Want("a.f", 1)], {})
+    assert host.rooms.look_s() is None
+
+
+def test_functions_that_are_not_there_any_more_are_not_claimed() -> None:
+    host = Host("a.f", "b.g")
+    del host.jobs["a.f"]
+    assert host.counts() == {"b.g": 4}

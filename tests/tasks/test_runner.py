@@ -1,0 +1,224 @@
+from __future__ import annotations
+
+import asyncio
+import time
+from statistics import median
+from typing import TYPE_CHECKING
+
+from dragoman.core.call import Reply
+from dragoman.core.fault import Aborted, Started
+from dragoman.tasks.options import TaskOptions
+from dragoman.tasks.state import State
+from dragoman.tasks.store import StoreFailed
+from dragoman.tasks.task import US, Outcome, Query, Runner, Want
+from tests.tasks.workshop import QUICK, Desk, Workshop, desk, echo, runner_of, running
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from dragoman.core.call import Call
+
+
+async def test_a_submission_wakes_an_idle_runner_at_once(tmp_path: Path) -> None:
+    waits: list[float] = []
+
+    async def look(call: Call) -> Reply:
+        waits.append(time.monotonic() - submitted_at)
+        return await echo(call)
+
+    async with desk(tmp_path) as at, running(at, Workshop({"w.f": look})):
+        for _ in range(21):
+            await asyncio.sleep(0.01)
+            submitted_at = time.monotonic()
+            (id_,) = await at.submit("w.f")
+            await at.over(id_)
+    assert median(waits) < 0.05  # far below any interval of polling, far above what it takes
+
+
+async def test_what_is_there_already_is_run_from_the_start(tmp_path: Path) -> None:
+    async with desk(tmp_path) as at:
+        ids = await at.submit("w.f", 20)
+        async with running(at, Workshop({"w.f": echo})):
+            for id_ in ids:
+                assert (await at.over(id_)).state is State.SUCCEEDED
+
+
+async def test_delayed_tasks_run_when_they_are_due_and_not_before(tmp_path: Path) -> None:
+    async with desk(tmp_path) as at, running(at, Workshop({"w.f": echo})):
+        now = int(time.time() * US)
+        (id_,) = await at.submit("w.f", not_before=now + US // 5)
+        first = await at.store.get(id_)
+        assert first is not None
+        assert first.state is State.SCHEDULED
+        task = await at.over(id_)
+    assert now + US // 5 <= task.started_at < now + US
+
+
+async def test_a_task_that_waits_past_its_deadline_is_timed_out(tmp_path: Path) -> None:
+    async with desk(tmp_path) as at, running(at, Workshop({"w.other": echo})) as runner:
+        deadline = int(time.time() * US) + US // 5
+        (id_,) = await at.submit("w.f", deadline=deadline)
+        runner.due(deadline)
+        assert (await at.over(id_)).state is State.TIMED_OUT
+
+
+async def test_functions_that_come_later_are_run_then(tmp_path: Path) -> None:
+    works = Workshop({"w.other": echo})
+    async with desk(tmp_path) as at, running(at, works) as runner:
+        (id_,) = await at.submit("w.f")
+        (other,) = await at.submit("w.other")
+        await at.over(other)
+        works.functions["w.f"] = echo
+        runner.renew()
+        await at.over(id_)
+
+
+async def test_a_bound_over_all_hosts_holds_and_is_used_to_the_full(tmp_path: Path) -> None:
+    most = now = 0
+
+    async def count(call: Call) -> Reply:
+        nonlocal most, now
+        now += 1
+        most = max(most, now)
+        await asyncio.sleep(0.002)
+        now -= 1
+        return await echo(call)
+
+    works = [Workshop({"w.f": count}, TaskOptions(concurrency=3), places=4) for _ in range(2)]
+    async with desk(tmp_path) as one, desk(tmp_path) as two, running(one, works[0]), running(two, works[1]):
+        for id_ in await one.submit("w.f", 60):
+            await one.over(id_)
+    assert most == 3
+
+
+async def test_two_runners_of_one_file_run_each_task_once(tmp_path: Path) -> None:
+    ran: list[bytes] = []
+
+    async def note(call: Call) -> Reply:
+        ran.append(bytes(call.body))  # pyright: ignore[reportArgumentType] - bytes, in these tests
+        return await echo(call)
+
+    works = [Workshop({"w.f": note}) for _ in range(2)]
+    async with desk(tmp_path) as one, desk(tmp_path) as two, running(one, works[0]), running(two, works[1]):
+        for id_ in await one.submit("w.f", 200):
+            assert (await one.over(id_)).state is State.SUCCEEDED
+    assert sorted(ran, key=int) == [b"%d" % number for number in range(200)]
+
+
+async def test_what_a_dead_runner_ran_is_run_by_others(tmp_path: Path) -> None:
+    async with desk(tmp_path) as at:
+        await at.store.enlist(Runner("dead"))
+        (id_,) = await at.submit("w.f")
+        await at.store.claim("dead", [Want("w.f", 1)], int(time.time() * US))
+        works = Workshop({"w.f": echo})
+        async with running(at, works, lease_s=0.3):
+            task = await at.over(id_)
+        attempts = await at.store.attempts(id_)
+    assert (task.state, task.attempts) == (State.SUCCEEDED, 2)
+    assert b"gone" in attempts[0].fault
+    assert any("is gone" in trouble for trouble in works.troubles)
+
+
+async def test_a_runner_that_was_taken_for_dead_stops_and_begins_anew_and_records_nothing(tmp_path: Path) -> None:
+    stopped, entered = asyncio.Event(), asyncio.Event()
+    tries = 0
+
+    async def first_forever(call: Call) -> Reply:
+        nonlocal tries
+        tries += 1
+        if tries > 1:
+            return await echo(call)
+        try:
+            entered.set()
+            await asyncio.Event().wait()
+        finally:
+            stopped.set()
+        raise AssertionError
+
+    works = Workshop({"w.f": first_forever})
+    async with desk(tmp_path) as at, running(at, works, lease_s=0.3) as runner:
+        (id_,) = await at.submit("w.f")
+        await entered.wait()
+        before = runner.id
+        await at.store.reap(before, int(time.time() * US), b"{}")
+        task = await at.over(id_)
+        await stopped.wait()
+        assert runner.id != before
+    assert (task.state, task.attempts, tries) == (State.SUCCEEDED, 2, 2)
+    assert any("taken for dead" in trouble for trouble in works.troubles)
+
+
+async def test_a_cancel_that_came_by_no_word_is_seen_by_the_next_pulse(tmp_path: Path) -> None:
+    async def forever(_: Call) -> Reply:
+        await asyncio.Event().wait()
+        raise AssertionError
+
+    async with desk(tmp_path) as at:
+        runner = runner_of(at.store, Workshop({"w.f": forever}), lease_s=0.3)  # nobody passes changes on to it
+        (id_,) = await at.submit("w.f")
+        await runner.start()
+        await at.in_state(id_, State.RUNNING)
+        await at.store.cancel(id_, 1)
+        assert (await at.over(id_)).state is State.CANCELLED
+        await runner.stop(0)
+
+
+async def test_a_store_that_fails_for_a_while_costs_no_task(tmp_path: Path) -> None:
+    class Failing:
+        """A store of which every third operation fails, before it is done or after."""
+
+        def __init__(self, at: Desk) -> None:
+            self.store = at.store
+            self.asked = 0
+
+        def __getattr__(self, name: str) -> object:
+            real = getattr(self.store, name)
+            if name not in {"claim", "settle", "tick", "pulse", "prune"}:
+                return real
+
+            async def perhaps(*given: object) -> object:
+                self.asked += 1
+                if self.asked % 3 == 0:
+                    raise StoreFailed("cut off")
+                answer = await real(*given)
+                if self.asked % 7 == 0:
+                    raise StoreFailed("cut off", unsure=True)
+                return answer
+
+            return perhaps
+
+    works = Workshop({"w.f": echo}, QUICK)
+    async with desk(tmp_path) as at:
+        runner = runner_of(Failing(at), works, lease_s=1.0)  # pyright: ignore[reportArgumentType] - a store but for its failures
+        at.watching.listeners.append(runner.heard)
+        await runner.start()
+        ids = await at.submit("w.f", 30, attempts_max=50)
+        for id_ in ids:
+            assert (await at.over(id_)).state is State.SUCCEEDED
+        await runner.stop(5)
+
+
+async def test_a_poison_task_ends_and_blocks_nobody(tmp_path: Path) -> None:
+    async def poison(_: Call) -> Reply:
+        raise Aborted("again", started=Started.YES)
+
+    async with desk(tmp_path) as at, running(at, Workshop({"w.bad": poison, "w.good": echo}, places=1)):
+        bad = await at.submit("w.bad", 5, attempts_max=3)
+        for id_ in await at.submit("w.good", 20):
+            assert (await at.over(id_)).state is State.SUCCEEDED
+        for id_ in bad:
+            assert (await at.over(id_)).state is State.DEAD
+
+
+async def test_what_ended_long_ago_is_forgotten(tmp_path: Path) -> None:
+    async with desk(tmp_path) as at:
+        long_ago = int((time.time() - 30 * 86400) * US)
+        await at.store.enlist(Runner("r"))
+        (id_,) = await at.submit("w.f")
+        (claimed,) = await at.store.claim("r", [Want("w.f", 1)], int(time.time() * US))
+        from dragoman.tasks.state import Step  # noqa: PLC0415 - in this test alone
+
+        await at.store.settle([Outcome(id_, claimed.token, Step.SUCCEED, long_ago)])
+        async with running(at, Workshop({"w.f": echo})), asyncio.timeout(10):
+            while await at.store.find(Query()):  # noqa: ASYNC110 - nobody sets an event
+                await asyncio.sleep(0.01)

@@ -14,10 +14,10 @@ from dragoman.core.fault import (
     Unknown,
     WorkerLost,
 )
+from dragoman.tasks.ending import Ending, ending
 from dragoman.tasks.options import TaskOptions
 from dragoman.tasks.state import TRANSITIONS, State, Step
 from dragoman.tasks.task import US, Submission, Task
-from dragoman.tasks.ending import Ending, ending
 
 NOW = 1_767_225_600 * US
 OPTIONS = TaskOptions(base_s=1.0, max_s=10.0)

@@ -20,9 +20,10 @@ from dragoman.ingress.http.doors import Door, Doors
 from dragoman.ingress.http.head import Refusal, wants_websocket
 from dragoman.ingress.http.lane import CallLane
 from dragoman.ingress.http.options import HttpOptions
+from dragoman.ingress.http.presence import PING_S, QUIET_S_MAX
 from dragoman.ingress.http.protocol import CallProtocol
 from dragoman.ingress.http.sweep import look_at
-from dragoman.ingress.http.websocket import PING_S, QUIET_S_MAX, handshake
+from dragoman.ingress.http.websocket import handshake
 from dragoman.ingress.listener import Naming
 from dragoman.telemetry.metrics import IngressMeter, Meter
 from dragoman.telemetry.trace import Tracer

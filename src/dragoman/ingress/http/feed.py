@@ -151,7 +151,7 @@ class Watcher:
         if self._feed.fault is not None:
             raise self._feed.fault
 
-    async def next(self, timeout_s: float) -> list[Event] | None:
+    async def next(self, timeout_s: float | None) -> list[Event] | None:
         """The next events, none where there are none for so many seconds; None behind the last one.
 
         Raises the `Fault` for which nothing more can be told.
@@ -218,7 +218,7 @@ class Watcher:
         self._cursor = max(self._cursor, seq)
         return Event(self._cursor, "log", data)
 
-    async def _changed(self, timeout_s: float) -> bool:
+    async def _changed(self, timeout_s: float | None) -> bool:
         """Wait for something new; whether there is."""
         self._waiter = waiter = asyncio.get_running_loop().create_future()
         await asyncio.wait((waiter,), timeout=timeout_s)

@@ -22,6 +22,7 @@ from dragoman.ingress.http.doors import CALL_PREFIX
 from dragoman.ingress.http.head import GET, OPTIONS, Head, Refusal, origin_form, too_large, wants_websocket
 from dragoman.ingress.http.lines import BodyLines
 from dragoman.ingress.http.request import Request
+from dragoman.ingress.http.tasks import TASKS_PREFIX
 from dragoman.ingress.peer import address_of
 from dragoman.wire.handshake import SEGMENT_FROM_BYTES
 
@@ -32,13 +33,16 @@ if TYPE_CHECKING:
     from uvicorn.server import ServerState
 
     from dragoman.core.draft import Draft
+    from dragoman.ingress.http.board import Board
     from dragoman.ingress.http.lane import CallLane
+    from dragoman.ingress.http.task_socket import TaskSocket
     from dragoman.ingress.http.websocket import SocketCall
 
 CROWD_MAX = 64
 """Connections past the limit that are told why before they are closed; more of them are just closed."""
 UPGRADE_HEADERS = frozenset({b"upgrade", b"http2-settings", b"connection"})
 HEAD_END = b"\r\n\r\n"
+TASKS_BYTES = TASKS_PREFIX.encode()
 
 
 class Phase(Enum):
@@ -91,7 +95,7 @@ class CallProtocol(Answering):
         self._begun = 0
         self._upgrading = False
         self._lines: BodyLines | None = None
-        self.socket: SocketCall | None = None
+        self.socket: SocketCall | TaskSocket | None = None
         self.lingering = False
 
     # The connection
@@ -231,7 +235,7 @@ class CallProtocol(Answering):
     def _without_upgrade(self, rest: bytes) -> None:
         """Serve a request as plain HTTP/1.1 that offered something else as well (RFC 9110 §7.8)."""
         method = self.parser.get_method()
-        if method == GET and origin_form(self.url).startswith(CALL_PREFIX) and wants_websocket(self.headers):
+        if method == GET and wants_websocket(self.headers) and self._may_be_socket(origin_form(self.url)):
             self._begin_socket(rest)
             return
         if method == b"CONNECT":
@@ -242,6 +246,10 @@ class CallProtocol(Answering):
         self.parser = httptools.HttpRequestParser(self)
         self._upgrading = False
         self._parse(b"\r\n".join(lines) + HEAD_END + rest)
+
+    def _may_be_socket(self, url: bytes) -> bool:
+        watched = url.startswith(TASKS_BYTES) and url.partition(b"?")[0].endswith(b"/events")
+        return url.startswith(CALL_PREFIX) or (watched and self.lane.board is not None)
 
     def _begin_socket(self, rest: bytes) -> None:
         """Make a call of a WebSocket handshake; what is wrong with it is told as to any other request."""
@@ -261,7 +269,7 @@ class CallProtocol(Answering):
             self.socket.feed(rest)
 
     def _open_socket(self) -> None:
-        """Answer a handshake, and call. Raises `Refusal`."""
+        """Answer a handshake, and call or tell of a task. Raises `Refusal`."""
         from dragoman.ingress.http import websocket  # noqa: PLC0415 - 12 ms of wsproto, for the first handshake alone
 
         lane = self.lane
@@ -275,14 +283,28 @@ class CallProtocol(Answering):
             )
         if refusal is not None:
             raise refusal
+        if lane.board is not None and not origin_form(self.url).startswith(CALL_PREFIX):
+            self._open_task(lane.board)
+            return
         accepted, spoken = websocket.handshake(self.headers)
         head = websocket.head_of(origin_form(self.url), self.headers, lane, spoken)
         self.socket = socket = websocket.SocketCall(lane, head, self.transport, self.flow, self.caller)
         self.serve_socket(socket)
         socket.start(Request(head, b"", self.since, socket), lane.next_id(), accepted, self._end_socket)
 
+    def _open_task(self, board: Board) -> None:
+        """Answer a handshake, and tell what becomes of a task. Raises `Refusal`."""
+        from dragoman.ingress.http import task_socket, websocket  # noqa: PLC0415 - as above
+
+        target = origin_form(self.url)
+        asked = task_socket.asked(target, self.headers)
+        accepted, _ = websocket.handshake(self.headers, websocket.SPOKEN[:1])
+        self.socket = socket = task_socket.TaskSocket(self.lane, board, self.transport, self.flow)
+        self.serve_socket(socket)
+        socket.start(accepted, target, asked, self._end_socket)
+
     def _end_socket(self) -> None:
-        """The call has been answered; the client has a moment to close its side."""
+        """All has been said; the client has a moment to close its side."""
         self.serve_socket(None)
         self.phase, self.since, self.lingering = Phase.DEAF, self.lane.now(), True
         self.hang_up()

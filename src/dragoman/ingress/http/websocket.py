@@ -18,9 +18,11 @@ from dragoman.core.service import Pending, settle
 from dragoman.ingress.holding import HELD_BYTES_LEAST, full
 from dragoman.ingress.http.caller import caller_in
 from dragoman.ingress.http.head import POST, Head, Refusal
+from dragoman.ingress.http.later import WISHES
 from dragoman.ingress.http.lines import AHEAD_BYTES
 from dragoman.ingress.http.negotiation import JSONL
 from dragoman.ingress.http.negotiation import MSGPACK as MSGPACK_TYPE
+from dragoman.ingress.http.presence import Presence
 from dragoman.wire import websocket
 from dragoman.wire.websocket import Closed, Message, WebSocket
 
@@ -35,11 +37,7 @@ if TYPE_CHECKING:
 
 ITEM_BYTES_LEAST = 256
 """What an item counts at least while it waits: small ones cost memory too."""
-PING_S = 20.0
-"""A client that has said nothing for so long is asked whether it is there; proxies cut what is silent for a minute."""
-QUIET_S_MAX = 60.0
-"""And one that does not answer either has gone."""
-_OWN = frozenset({b"upgrade", b"connection", b"content-type", b"content-length", b"transfer-encoding", b"accept"})
+_OWN = WISHES | {b"upgrade", b"connection", b"content-type", b"content-length", b"transfer-encoding", b"accept"}
 _VERSION = b"13"
 _KEY_CHARACTERS = 24
 NUMBERS = {code: number for number, code in enumerate((
@@ -47,9 +45,10 @@ NUMBERS = {code: number for number, code in enumerate((
     Code.PERMISSION_DENIED, Code.RESOURCE_EXHAUSTED, Code.FAILED_PRECONDITION, Code.ABORTED, Code.OUT_OF_RANGE,
     Code.UNIMPLEMENTED, Code.INTERNAL, Code.UNAVAILABLE, Code.DATA_LOSS, Code.UNAUTHENTICATED,
 ), 1)}  # fmt: skip
+SPOKEN = (websocket.JSON, websocket.MSGPACK)
 
 
-def handshake(headers: list[tuple[bytes, bytes]]) -> tuple[bytes, str]:
+def handshake(headers: list[tuple[bytes, bytes]], speaks: tuple[str, ...] = SPOKEN) -> tuple[bytes, str]:
     """The answer to a client's handshake, and the subprotocol. Raises `Refusal` for one that is not as it should be."""
     found = {name: value.strip() for name, value in headers}
     origin, host = found.get(b"origin", b"").lower(), found.get(b"host", b"").lower()
@@ -64,9 +63,9 @@ def handshake(headers: list[tuple[bytes, bytes]]) -> tuple[bytes, str]:
     if len(key) != _KEY_CHARACTERS:
         raise Refusal(InvalidArgument("Sec-WebSocket-Key must be 16 bytes in base64"), reason="websocket")
     offered = [each.strip().decode("latin-1") for each in found.get(b"sec-websocket-protocol", b"").split(b",")]
-    spoken = next((each for each in offered if each in (websocket.JSON, websocket.MSGPACK)), "")
+    spoken = next((each for each in offered if each in speaks), "")
     if not spoken and offered != [""]:
-        detail = f"the subprotocols spoken here are {websocket.JSON} and {websocket.MSGPACK}"
+        detail = f"the subprotocols spoken here are {' and '.join(speaks)}"
         raise Refusal(InvalidArgument(detail), reason="websocket")
     lines = b"HTTP/1.1 101 Switching Protocols\r\nupgrade: websocket\r\nconnection: Upgrade\r\n"
     lines += b"sec-websocket-accept: %b\r\n" % websocket.accept(key)
@@ -113,7 +112,7 @@ class SocketCall:
         self.items = InputStream(self._took)
         self._ahead_bytes = 0
         self._fed = False
-        self._heard_at = self._pinged_at = lane.now()
+        self._presence = Presence(lane.now())
         self._call: Call | None = None
         self._pending: Pending | None = None
         self._task: asyncio.Task[None] | None = None
@@ -146,7 +145,7 @@ class SocketCall:
 
     def feed(self, data: bytes) -> None:
         """Take what came."""
-        self._heard_at = self._lane.now()
+        self._presence.heard(self._lane.now())
         for event in self._socket.receive(data):
             if isinstance(event, Closed):
                 self.cancel(f"the client closed: {event.code} {event.reason}".rstrip())
@@ -202,14 +201,13 @@ class SocketCall:
 
     def tick(self, now: float) -> None:
         """Look whether the client is still there; wants to be called every second."""
-        quiet_s = now - self._heard_at
+        presence = self._presence
         if self.paused or self._over:
-            self._heard_at = now
-        elif quiet_s > QUIET_S_MAX:
+            presence.heard(now)
+        elif presence.gone(now):
             self.cancel("the client answers no ping")
             self._transport.abort()
-        elif quiet_s > PING_S and now - self._pinged_at > PING_S and not self._flow.write_paused:
-            self._pinged_at = now
+        elif not self._flow.write_paused and presence.asks(now):
             self._socket.ping()
             self._write()
 

@@ -109,3 +109,28 @@ def test_no_source_is_called_tasks(tmp_path: Path) -> None:
     (tmp_path / "tasks.py").touch()
     with pytest.raises(ConfigError, match="'tasks' cannot name a source"):
         load([tmp_path / "tasks.py"])
+
+
+SECRET = "whsec_" + "a2V5" * 8
+
+
+def test_callbacks_have_secrets_of_which_none_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOOK", SECRET)
+    assert read('[tasks]\ncallback_secret = "${HOOK}"')[0].callback_secrets == (SECRET,)
+    told, problems = read(f'[tasks]\ncallback_secret = ["${{HOOK}}", "{SECRET}"]')
+    assert (told.callback_secrets, problems) == ((SECRET, SECRET), [])
+    assert SECRET not in repr(told)
+    monkeypatch.setenv("HOOK", "hunter2hunter2")
+    for text in ('"${HOOK}"', '["${HOOK}"]', '"hunter2hunter2"', "[]", "5", '["whsec_hunter2"]', '"${NOWHERE}"'):
+        told, problems = read(f"[tasks]\ncallback_secret = {text}")
+        assert (told.callback_secrets, len(problems)) == ((), 1)
+        assert "hunter2" not in problems[0]
+
+
+def test_addresses_and_hosts_can_be_opened_to_callbacks() -> None:
+    text = '[tasks]\ncallbacks_allow = ["10.1.0.0/16", "*.internal"]\ncallback_timeout = "5s"\ncallback_attempts = 3'
+    told, problems = read(text)
+    assert problems == []
+    assert told.callbacks_allow == ("10.1.0.0/16", "*.internal")
+    assert (told.callback_timeout_s, told.callback_attempts) == (5.0, 3)
+    assert read('[tasks]\ncallbacks_allow = ["10.1.0.0/8"]')[1][0].startswith("tasks.callbacks_allow[0]: expected addr")

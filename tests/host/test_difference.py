@@ -78,3 +78,22 @@ def test_what_only_a_restart_changes_is_said(folder: Path) -> None:
     assert told.lines[-1] == "shared: takes a restart, and stays as it was until then"
     changed = '[shared]\nurl = "redis://h:1"\ntimeout = "9ms"\n'
     assert found(folder, '[shared]\nurl = "redis://h:1"\n' + STATS, changed + STATS).restart == ("shared.timeout",)
+
+
+def test_schedules_that_come_go_and_change_are_told(folder: Path) -> None:
+    before = STATS + '[schedules.a]\nfunction = "stats.mean"\nevery = "1h"\n'
+    after = STATS + '[schedules.b]\nfunction = "stats.mean"\ncron = "@daily"\nzone = "Europe/Berlin"\n'
+    lines = found(folder, before, after).functions
+    assert "schedules.a: stats.mean every 1h -> off" in lines
+    assert "schedules.b: off -> stats.mean @daily Europe/Berlin" in lines
+    assert "schedules.a: changed" in found(folder, before, before + "moment = 'at'").functions
+    assert not found(folder, before, before).functions
+
+
+def test_secrets_that_change_are_told_by_a_mark(folder: Path) -> None:
+    old, new = ("whsec_" + each * 32 for each in "ab")
+    (line,) = found(
+        folder, STATS + f'[tasks]\ncallback_secret = "{old}"', STATS + f'[tasks]\ncallback_secret = "{new}"'
+    ).functions
+    assert line.startswith("tasks.callback_secret: 1 secret (")
+    assert not any(each[6:] in line for each in (old, new))

@@ -17,6 +17,7 @@ from dragoman.config.layers import GROUPS
 from dragoman.config.problem import ConfigError, Problem, Refused, did_you_mean
 from dragoman.config.project import FunctionSettings, Project, Source
 from dragoman.config.queues import read_queues
+from dragoman.config.schedules import read_schedules
 from dragoman.config.servers import read_http, read_native_options
 from dragoman.config.shared import read_shared
 from dragoman.config.sources import SourceReader, bare
@@ -96,6 +97,7 @@ def parse_project(file: Path, content: bytes) -> Project:
     built = {key: value for key, value in sources.items() if value}
     missing = partial(_function_refusal, sources=sources)
     queues = read_queues(document, name, shared, missing)
+    schedules = read_schedules(document, missing)
     # Where chaos is switched off by name, its settings are kept for another day.
     surrounding = Surrounding(shared=shared is not None, chaos="chaos" in about, missing=missing)
     check(document, built, functions, surrounding)
@@ -103,7 +105,7 @@ def parse_project(file: Path, content: bytes) -> Project:
         document.refuse((), 'no sources: add one, for example [sources.stats] with path = "stats.py"')
     document.finish()
     chaos = "chaos" in about and about["chaos"].value
-    return Project(name, folder, built, functions, http, native, file, shared, chaos, tasks, queues)
+    return Project(name, folder, built, functions, http, native, file, shared, chaos, tasks, queues, schedules)
 
 
 def _current() -> Project:

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from dragoman.config.written import Written
     from dragoman.queues.options import QueueOptions
     from dragoman.stores.options import StoreOptions
+    from dragoman.tasks.schedule import Schedule
     from dragoman.upstream.options import UpstreamOptions
 
 TIMEOUT_S_DEFAULT = 30.0
@@ -103,7 +104,8 @@ class Project:
     """Sources by their names, settings by full function names. `file` is None where sources came by themselves.
 
     `shared` is the store that hosts share, if there is one; `chaos` says whether faults may be made on purpose; `tasks`
-    how tasks are kept, and `queues` where calls come from besides the ingresses.
+    how tasks are kept, `queues` where calls come from besides the ingresses, and `schedules` what runs at certain
+    moments.
     """
 
     name: str
@@ -117,6 +119,7 @@ class Project:
     chaos: bool = False
     tasks: TasksOptions = field(default_factory=TasksOptions)
     queues: Mapping[str, QueueOptions] = field(default_factory=dict[str, "QueueOptions"])
+    schedules: Mapping[str, Schedule] = field(default_factory=dict[str, "Schedule"])
 
     def settings(self, source: str, function: str, said: Mapping[str, Written] | None = None) -> FunctionSettings:
         """What holds for one function: its own settings, then its source's. `timeout_s` is always set.

@@ -31,6 +31,7 @@ PARTS = {
     "tasks": settings.TASKS,
     "task": TASK,
     "queues": settings.QUEUE,
+    "schedules": settings.SCHEDULE,
     **TABLES,
 }
 DRILLS = {"drill": drill.DRILL, "drill-step": drill.STEP, "drill-calls": drill.LOAD, "drill-event": drill.EVENT}

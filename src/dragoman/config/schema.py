@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from dragoman.config import settings
 from dragoman.config.queues import NAME as QUEUE_NAME
+from dragoman.config.schedules import NAME as SCHEDULE_NAME
 from dragoman.config.setting import shorthands
 from dragoman.config.upstreams import MARKS
 
@@ -44,6 +45,16 @@ def project_schema() -> dict[str, Any]:
                 "type": "object",
                 "propertyNames": {"pattern": f"^(?:{QUEUE_NAME})$"},
                 "additionalProperties": table_schema(settings.QUEUE),
+            },
+            "schedules": {
+                "description": "Functions that run as tasks at certain moments, by names of their own.",
+                "type": "object",
+                "propertyNames": {"pattern": f"^(?:{SCHEDULE_NAME})$"},
+                "additionalProperties": {
+                    **table_schema(settings.SCHEDULE),
+                    "required": ["function"],
+                    "oneOf": [{"required": ["cron"]}, {"required": ["every"]}],
+                },
             },
             "sources": {
                 "description": "Where functions come from, by the name that begins theirs.",

@@ -12,6 +12,7 @@ from dragoman.config.kinds import Arguments, Duration, Flag, Names, Requirements
 from dragoman.config.languages import Language, Mode
 from dragoman.config.layers import LAYERS, TASK
 from dragoman.config.queues import QUEUE
+from dragoman.config.schedules import SCHEDULE
 from dragoman.config.services import SERVICE
 from dragoman.config.setting import (
     BODY_BYTES_MAX,
@@ -382,6 +383,7 @@ TABLES = {
     "shared": SHARED,
     "tasks": TASKS,
     "queues": QUEUE,
+    "schedules": SCHEDULE,
     "functions": (*FUNCTION, *TASK, *LAYERS),
 }
-"""The tables of the file; `sources`, `queues` and `functions` hold one table of these settings for each name."""
+"""The tables of the file; `sources`, `queues`, `schedules` and `functions` hold one of these for each name."""

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from dragoman.config.environment import TASKS_URL, tasks_url, with_secrets
-from dragoman.config.kinds import Duration, Flag, Schema, Text, Whole, wrong
+from dragoman.config.kinds import ITEMS_MAX, Duration, Flag, Names, Schema, Text, Whole, wrong
 from dragoman.config.problem import Refused
 from dragoman.config.setting import Setting
+from dragoman.tasks.message import SECRET_EXPECTED, read_secret
 from dragoman.tasks.options import TasksOptions
+from dragoman.tasks.reach import read_allowed
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -20,6 +22,10 @@ if TYPE_CHECKING:
 SQLITE = "sqlite:"
 FILE_DEFAULT = ".dragoman/tasks.db"
 TASKS_MAX = 1_000_000_000
+SECRETS_MAX = 10
+"""While one is replaced there are two; each is a signature in every request."""
+ATTEMPTS_MAX = 1000
+"""Six weeks of an attempt every hour."""
 
 
 @dataclass(frozen=True)
@@ -48,6 +54,63 @@ class Address:
         return self.text.words()
 
 
+@dataclass(frozen=True)
+class Allowed:
+    """Where callbacks may go although it is private: addresses and hosts."""
+
+    def read(self, value: object) -> tuple[str, ...]:
+        """The list."""
+        entries = Names(Text('addresses such as "10.1.0.0/16", or a host such as "hooks.internal"')).read(value)
+        for index, entry in enumerate(entries):
+            try:
+                read_allowed(entry)
+            except ValueError as error:
+                raise Refused(str(error), (index,)) from None
+        return entries
+
+    def schema(self) -> Schema:
+        """An array of strings."""
+        return {"type": "array", "items": {"type": "string", "minLength": 1}, "maxItems": ITEMS_MAX}
+
+    def words(self) -> str:
+        """For the reference page."""
+        return "list of addresses (`10.1.0.0/16`) and hosts (`hooks.internal`, `*.internal`)"
+
+
+@dataclass(frozen=True)
+class Secrets:
+    """One secret or several, with what they take from the environment. None of them is ever told."""
+
+    def read(self, value: object) -> tuple[str, ...]:
+        """The secrets."""
+        items = cast("list[object]", value if isinstance(value, list) else [value])
+        if not 0 < len(items) <= SECRETS_MAX:
+            raise Refused(f"expected 1 to {SECRETS_MAX} secrets, found {len(items)}")
+        many = isinstance(value, list)
+        return tuple(self._secret(item, (index,) if many else ()) for index, item in enumerate(items))
+
+    def _secret(self, item: object, below: tuple[int, ...]) -> str:
+        if not isinstance(item, str):
+            raise Refused(f"expected {SECRET_EXPECTED}, best from the environment: ${{NAME}}", below)
+        try:
+            text = with_secrets(item)
+            read_secret(text)
+        except Refused as refusal:
+            raise Refused(refusal.message, below) from None
+        except ValueError as error:
+            raise Refused(str(error), below) from None
+        return text
+
+    def schema(self) -> Schema:
+        """A string, or an array of them."""
+        one: Schema = {"type": "string", "minLength": 1}
+        return {"anyOf": [one, {"type": "array", "items": one, "minItems": 1, "maxItems": SECRETS_MAX}]}
+
+    def words(self) -> str:
+        """For the reference page."""
+        return "`whsec_` and 24 to 64 bytes in base64, or a list of such"
+
+
 TASKS = (
     Setting(
         "store",
@@ -73,6 +136,35 @@ TASKS = (
         "false",
         "Whether callbacks may go to private and loopback addresses too.",
         "callbacks_private",
+    ),
+    Setting(
+        "callbacks_allow",
+        Allowed(),
+        "[]",
+        "Addresses, and hosts wherever they are, to which callbacks may go although they are not public.",
+        "callbacks_allow",
+    ),
+    Setting(
+        "callback_secret",
+        Secrets(),
+        "none",
+        "What callbacks are signed with. Of several, each makes a signature, so that one can be replaced. `${NAME}` "
+        "stands for a variable of the host's environment. Without it they are not signed.",
+        "callback_secrets",
+    ),
+    Setting(
+        "callback_timeout",
+        Duration("100ms", "5m"),
+        "15s",
+        "How long one attempt of a callback may take.",
+        "callback_timeout_s",
+    ),
+    Setting(
+        "callback_attempts",
+        Whole(1, ATTEMPTS_MAX),
+        "16",
+        "Attempts of a callback, after pauses that grow from seconds to an hour. The last one leaves it undelivered.",
+        "callback_attempts",
     ),
 )
 

@@ -59,7 +59,7 @@ def difference(old: Project, new: Project, functions: Iterable[tuple[str, Functi
         started=tuple(name for name in new.sources if name not in old.sources),
         retired=tuple(name for name in old.sources if name not in new.sources),
         reloaded=tuple(name for name in both if own(old.sources[name]) != own(new.sources[name])),
-        functions=(*_of_functions(new, functions), *_of_tasks(old, new)),
+        functions=(*_of_functions(new, functions), *_of_tasks(old, new), *_of_schedules(old, new)),
         restart=tuple(_fixed(old, new)),
     )
 
@@ -90,6 +90,15 @@ def _of_tasks(old: Project, new: Project) -> Iterator[str]:
         earlier, later = (text(noted(setting, getattr(each.tasks, field))) for each in (old, new))
         if field not in LASTING and earlier != later:
             yield f"tasks.{setting.key}: {earlier} -> {later}"
+
+
+def _of_schedules(old: Project, new: Project) -> Iterator[str]:
+    """Schedules that are other ones from now on."""
+    for name in dict.fromkeys((*old.schedules, *new.schedules)):
+        earlier, later = old.schedules.get(name), new.schedules.get(name)
+        if earlier != later:
+            told = [OFF if each is None else f"{each.function} {each.told}" for each in (earlier, later)]
+            yield f"schedules.{name}: {' -> '.join(told)}" if told[0] != told[1] else f"schedules.{name}: changed"
 
 
 def shown(found: FunctionSettings) -> dict[str, str]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from dragoman.core.fault import PASSING, Code
 
@@ -35,7 +35,9 @@ class TasksOptions:
 
     `store` is its address: `sqlite:` and a file's absolute path, or a `postgres://` one. A runner that has not moved
     for `lease_s` seconds is taken for dead. What ended is kept for `keep_s` seconds, and `keep_count` of it at most.
-    `backlog` tasks may wait; one more is refused. `callbacks_private` has callbacks go to private addresses too.
+    `backlog` tasks may wait; one more is refused. `callbacks_private` has callbacks go to private addresses too, and
+    `callbacks_allow` to these addresses and hosts (`tasks.reach`). An attempt of a callback may take
+    `callback_timeout_s`, and there are `callback_attempts` of them. They are signed with each of `callback_secrets`.
     """
 
     store: str = ""
@@ -44,3 +46,7 @@ class TasksOptions:
     keep_count: int = 1_000_000
     backlog: int = 1_000_000
     callbacks_private: bool = False
+    callbacks_allow: tuple[str, ...] = ()
+    callback_timeout_s: float = 15.0
+    callback_attempts: int = 16
+    callback_secrets: tuple[str, ...] = field(default=(), repr=False)

@@ -44,6 +44,12 @@ class Schedule:
     moment: str = ""
     enabled: bool = True
 
+    @property
+    def told(self) -> str:
+        """When it is, in a few words."""
+        zone = "" if self.zone == "UTC" else f" {self.zone}"
+        return f"{self.written}{zone}" if self.enabled else "off"
+
     def due(self, last: int, now: int) -> tuple[list[int], int]:
         """The moments to run it for now, in order, and the last one that has come (0: none) since `last`."""
         latest = self.timetable.latest(last, now)

@@ -7,7 +7,9 @@ import pytest
 
 from dragoman.core.call import Codec
 from dragoman.core.fault import Fault, StartFailed
-from dragoman.host.doors import HostCatalogue, HostDoors, Listener
+from dragoman.core.terms import Terms
+from dragoman.host.doors import HostCatalogue, HostDoors, HostTasks, Listener
+from dragoman.ingress.http.tasks import Wanted, is_over
 from dragoman.telemetry.log import Log, LogOptions
 from dragoman.telemetry.metrics import Metrics
 from tests.host.projects import hosting
@@ -95,3 +97,27 @@ async def test_a_call_that_failed_is_logged_with_its_function(host: Host) -> Non
         (line,) = list(lines)
     assert '"function":"shop.price"' in line.replace(": ", ":")
     assert listener.counts is metrics.http
+
+
+async def test_tasks_are_found_as_an_ingress_asks_for_them(host: Host) -> None:
+    await host.start()
+    tasks = HostTasks(host.tasking.tasks)
+    target = host.registry.find("shop.price").target
+    made = [await tasks.submit(host.call(target, b'{"sku":"a"}', Codec.JSON, Codec.JSON), Terms()) for _ in range(3)]
+    ids = [document["id"] for document, _ in made]
+    assert [created for _, created in made] == [True] * 3
+    for id_ in ids:
+        events = [(kind, data) async for _, kind, data in tasks.events(id_)]
+        assert events[-1][0] == "state"
+        assert is_over(events[-1][1])
+        reply = await tasks.result(id_)
+        assert reply is not None
+        assert reply.body == b"1"
+    page = await tasks.find(Wanted(frozenset({"SUCCEEDED"}), "shop.price", limit=2))
+    assert [each["id"] for each in page["tasks"]] == [ids[2], ids[1]]
+    rest = await tasks.find(Wanted(before=page["next"]))
+    assert [each["id"] for each in rest["tasks"]] == [ids[0]]
+    assert (await tasks.find(Wanted(frozenset({"DEAD"}))))["tasks"] == []
+    assert (await tasks.cancel(ids[0]))["state"] == "SUCCEEDED"
+    assert await tasks.logs(ids[0]) == []
+    assert await tasks.undelivered() == []

@@ -7,14 +7,19 @@ from typing import TYPE_CHECKING
 
 from dragoman.ingress.http.catalogue import FunctionEntry
 from dragoman.ingress.http.doors import Door, Doors
+from dragoman.tasks.state import State
+from dragoman.tasks.task import Query
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import AsyncIterator, Mapping
 
-    from dragoman.core.call import Call
+    from dragoman.core.call import Call, Reply
     from dragoman.core.fault import Fault
+    from dragoman.core.terms import Terms
     from dragoman.host.host import Host
     from dragoman.host.registry import Entry
+    from dragoman.ingress.http.tasks import Document, Wanted
+    from dragoman.tasks.tasks import Tasks
     from dragoman.telemetry.log import Log
     from dragoman.telemetry.metrics import IngressMeter, Metrics
 
@@ -71,6 +76,63 @@ def shown(name: str, entry: Entry) -> FunctionEntry:
     # The project file may say of a function that it is idempotent, or that it is not.
     contract = replace(entry.contract, idempotent=entry.target.idempotent)
     return FunctionEntry(name, contract, source.name, source.language, source.mode, entry.target.timeout_s)
+
+
+class HostTasks:
+    """The host's tasks as an ingress asks for them."""
+
+    def __init__(self, tasks: Tasks) -> None:
+        self._tasks = tasks
+
+    async def submit(self, call: Call, terms: Terms) -> tuple[Document, bool]:
+        """Store a call as a task."""
+        return await self._tasks.submit(call, terms)
+
+    async def show(self, task: str, /) -> Document:
+        """A task, with its attempts."""
+        return await self._tasks.show(task)
+
+    async def result(self, task: str, /) -> Reply | None:
+        """What a task gave; None while it is not over."""
+        return await self._tasks.result(task)
+
+    async def find(self, wanted: Wanted, /) -> Document:
+        """A page of tasks."""
+        return await self._tasks.find(
+            Query(
+                frozenset(map(State, wanted.states)),
+                wanted.function,
+                wanted.caller,
+                wanted.schedule,
+                wanted.parent,
+                wanted.before,
+                wanted.limit,
+            )
+        )
+
+    def events(self, task: str, /, after: int = 0) -> AsyncIterator[tuple[int, str, Document]]:
+        """What becomes of a task, until it is over."""
+        return self._tasks.events(task, after)
+
+    async def logs(self, task: str, /, after: int = 0) -> list[Document]:
+        """The lines that a task has logged."""
+        return await self._tasks.logs(task, after)
+
+    async def cancel(self, task: str, /) -> Document:
+        """Have a task never run, or be stopped."""
+        return await self._tasks.cancel(task)
+
+    async def retry(self, task: str, /) -> Document:
+        """Have a task that ended without a result run anew."""
+        return await self._tasks.retry(task)
+
+    async def undelivered(self) -> list[Document]:
+        """Messages about ends of tasks that were given up."""
+        return await self._tasks.undelivered()
+
+    async def redeliver(self, task: str, /) -> None:
+        """Have such a message tried again."""
+        await self._tasks.redeliver(task)
 
 
 class Listener:

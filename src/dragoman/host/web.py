@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from dragoman.host.doors import HostCatalogue, HostDoors, Listener
+from dragoman.host.doors import HostCatalogue, HostDoors, HostTasks, Listener
+from dragoman.ingress.http.board import Board
 from dragoman.ingress.http.lane import CallLane
 from dragoman.ingress.http.routes import build
 from dragoman.ingress.http.server import HttpServer, bind
@@ -40,7 +41,8 @@ class Web:
             Naming(parts.project.name, parts.call_prefix, parts.next_id),
             Listener(metrics.http, log),
         )
-        return HttpServer(build(HostCatalogue(host), metrics, host), lane, self._sock, self._tls)
+        lane.board = Board(HostTasks(host.tasking.tasks), parts.clock)
+        return HttpServer(build(HostCatalogue(host), metrics, host, lane.board), lane, self._sock, self._tls)
 
     def close(self) -> None:
         """Leave the port."""

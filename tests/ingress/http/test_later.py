@@ -38,7 +38,7 @@ def test_a_task_is_taken_on_the_terms_of_its_headers() -> None:
         (CALLBACK, b"https://example.org/done?x=1"),
         attempt_s=3.0,
     )
-    url = json.dumps({"url": "https://example.org/done?x=1"}).encode()
+    url = json.dumps("https://example.org/done?x=1").encode()
     assert found == Later(Terms(delay_s=600.0, deadline_s=7200.0, attempt_s=3.0, callback=url))
     assert found is not None
     assert found.applied == b"respond-async"
@@ -71,14 +71,10 @@ def test_a_wait_is_whole_seconds(value: bytes) -> None:
         (DELAY, b"99999999999999d", "Dragoman-Task-Delay: expected 0s to 3650d"),
         (DEADLINE, b"0s", "Dragoman-Task-Deadline: expected more than 0 to 3650d"),
         (DEADLINE, b"10", "Dragoman-Task-Deadline: expected a duration"),
-        (CALLBACK, b"", "Dragoman-Callback: expected an http or https URL"),
-        (CALLBACK, b"ftp://example.org/", "Dragoman-Callback: expected an http or https URL"),
-        (CALLBACK, b"https://", "Dragoman-Callback: expected an http or https URL"),
-        (CALLBACK, b"https://example.org:x/", "Dragoman-Callback: expected an http or https URL"),
-        (CALLBACK, b"https://[::1/", "Dragoman-Callback: expected an http or https URL"),
-        (CALLBACK, b"https://example.org/a b", "Dragoman-Callback: expected an http or https URL"),
-        (CALLBACK, b"https://ex\xe4mple.org/", "Dragoman-Callback: expected an http or https URL"),
-        (CALLBACK, b"https://example.org/" + b"x" * 2048, "Dragoman-Callback: expected an http or https URL"),
+        (CALLBACK, b"", "Dragoman-Callback: expected a URL such as"),
+        (CALLBACK, b"https://example.org/a\tb", "Dragoman-Callback: expected a URL such as"),
+        (CALLBACK, b"https://ex\xe4mple.org/", "Dragoman-Callback: expected a URL such as"),
+        (CALLBACK, b"https://example.org/" + b"x" * 2048, "Dragoman-Callback: expected a URL such as"),
     ],
 )
 def test_what_cannot_be_read_is_refused(name: bytes, value: bytes, said: str) -> None:

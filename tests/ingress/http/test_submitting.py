@@ -56,7 +56,7 @@ def test_what_is_said_of_it_goes_with_it(site: Site) -> None:
     )
     assert answer.status == 202
     call, terms = site.ledger.submitted[0]
-    url = json.dumps({"url": "https://example.org/"}).encode()
+    url = json.dumps("https://example.org/").encode()
     assert terms == Terms(delay_s=600.0, deadline_s=86400.0, attempt_s=2.0, callback=url)
     assert (call.priority, call.idempotency_key) == (Priority.BATCH, "k1")
     assert call.trace is not None
@@ -105,7 +105,7 @@ def test_another_preference_is_no_reason_to_store_anything(site: Site) -> None:
     ("headers", "status", "said"),
     [
         ({"Dragoman-Task-Delay": "soon"}, 400, "Dragoman-Task-Delay: expected a duration"),
-        ({"Dragoman-Callback": "example.org"}, 400, "Dragoman-Callback: expected an http or https URL"),
+        ({"Dragoman-Callback": "caf\xe9"}, 400, "Dragoman-Callback: expected a URL such as"),
         ({"Prefer": "respond-async, wait=soon"}, 400, "wait: expected whole seconds"),
         ({"Prefer": "wait=5", "Dragoman-Task-Delay": "1s"}, 400, 'send "Prefer: respond-async" with it'),
         ({"content-type": "text/plain"}, 415, "cannot read a body of type text/plain"),

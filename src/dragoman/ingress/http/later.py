@@ -11,7 +11,6 @@ from __future__ import annotations
 import json
 import math
 from dataclasses import dataclass
-from urllib.parse import urlsplit
 
 from dragoman.core.terms import Terms
 from dragoman.core.units import duration
@@ -27,7 +26,7 @@ WAIT_S_MAX = 60.0
 """Nobody is kept waiting for longer: proxies cut a connection on which nothing comes for a minute."""
 AHEAD_S_MAX = 10 * 365 * 24 * 3600.0
 """Ten years: what is to happen later than that is a slip of the pen."""
-URL_CHARS_MAX = 2048
+CALLBACK_CHARS_MAX = 2048
 """As long as URLs may be in most programs."""
 DIGITS_MAX = 9
 
@@ -100,14 +99,11 @@ def wait_s(text: str) -> float:
 
 
 def callback(value: bytes) -> bytes:
-    """A callback's URL as tasks keep it. Raises `ValueError` where it is none."""
+    """A callback as JSON; whoever stores it looks at what it says. Raises `ValueError` where it cannot be one."""
     text = value.decode("latin-1").strip()
-    expected = f'Dragoman-Callback: expected an http or https URL of at most {URL_CHARS_MAX} characters, such as "https://example.org/done"'
-    try:
-        url = urlsplit(text)
-        fits = url.scheme in ("http", "https") and bool(url.hostname) and url.port != 0
-    except ValueError:
-        fits = False
-    if not fits or not text.isascii() or not text.isprintable() or " " in text or len(text) > URL_CHARS_MAX:
-        raise ValueError(expected)
-    return json.dumps({"url": text}).encode()
+    if not (0 < len(text) <= CALLBACK_CHARS_MAX and text.isascii() and text.isprintable()):
+        raise ValueError(
+            f'Dragoman-Callback: expected a URL such as "https://example.org/done", of at most {CALLBACK_CHARS_MAX} '
+            f"characters of ASCII"
+        )
+    return json.dumps(text).encode()

@@ -150,3 +150,48 @@ class Context:
             Fault: whatever the callee's call ended with, by its class.
         """
         return self._link.request_stream(self, function, arguments)
+
+    def submit(
+        self,
+        function: str,
+        input: dict[str, Any] | None = None,  # noqa: A002 - the public word
+        /,
+        **terms: Any,
+    ) -> Any:
+        """Submit a call as a task of its own: `task = ctx.submit("reports.build", {"month": 5}, delay="1m")`.
+
+        In an `async` function this gives an awaitable. Within a task, the nth one that is submitted is the same in
+        every attempt, so an attempt that runs anew submits none twice.
+
+        Args:
+            function: the full name, `source.function`.
+            input: the input.
+            **terms: `delay`, `deadline`, `timeout` (durations such as `"5s"`, or seconds), `attempts`, `priority`, and
+                `key`, which makes submissions one that have the same.
+
+        Returns:
+            The task's document; `["id"]` is its id.
+
+        Raises:
+            Fault: the function is unknown, its input is wrong, or tasks cannot be kept now.
+        """
+        return self._link.request(self, "tasks.submit", {"function": function, "input": input or {}, **terms})
+
+    def gather(self, *tasks: Any, outcomes: bool = False) -> Any:
+        """Wait for tasks: `first, second = ctx.gather(one, other)`. In an `async` function this gives an awaitable.
+
+        Within a task this holds no worker: where not all are over it raises `Aborted`, which must be let through; the
+        attempt ends by it, and the task runs anew, from its beginning, when they are. Elsewhere it waits.
+
+        Args:
+            *tasks: documents that `submit` gave, or ids.
+            outcomes: give `{"task", "state", "result", "fault"}` of each, whatever came of it.
+
+        Returns:
+            The results, in the order of `tasks`.
+
+        Raises:
+            Fault: `FAILED_PRECONDITION` where one of them has no result, with its fault in words.
+        """
+        ids = [task["id"] if isinstance(task, dict) else task for task in tasks]  # pyright: ignore[reportUnknownVariableType] - any document
+        return self._link.request(self, "tasks.gather", {"tasks": ids, "outcomes": outcomes})

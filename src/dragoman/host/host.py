@@ -23,6 +23,7 @@ from dragoman.core.fault import (
     StartFailed,
 )
 from dragoman.core.service import Pending, settle
+from dragoman.host.errands import OWN
 from dragoman.host.hosted import Hosted, PooledSource, PoolView
 from dragoman.host.registry import STARTING_RETRY_S, Registry
 from dragoman.host.world import World
@@ -213,6 +214,8 @@ class Host:
         if call.depth > DEPTH_MAX:
             detail = f"{call.function} is call number {call.depth} of a chain; chains end at {DEPTH_MAX}"
             return Pending.failed(FailedPrecondition(detail, started=Started.NO, function=call.function))
+        if call.function.startswith(OWN):
+            return self.tasking.errands(call)
         beginning = self._beginning.get(call.function.partition(".")[0])
         if beginning is None or beginning.done() or call.function in self.registry.entries:
             return self._route(call)

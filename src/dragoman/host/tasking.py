@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from dragoman.core import backoff
+from dragoman.host.errands import Errands
 from dragoman.host.works import HostFunctions, HostWorks
 from dragoman.tasks.document import Faults
 from dragoman.tasks.identity import Identities
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from dragoman.host.journal import Journal
     from dragoman.host.registry import Entry
     from dragoman.host.works import Hosting
+    from dragoman.tasks.run import Run
     from dragoman.tasks.runner import Runner
     from dragoman.tasks.store import Store
     from dragoman.telemetry.trace import Tracer
@@ -67,6 +69,7 @@ class Tasking:
         self.watching = Watching()
         self.next_id = Identities(self.around.clock, os.urandom)
         self.tasks = Tasks(self, self.functions, self.watching, self.around.clock, self.next_id)
+        self.errands = Errands(host, self.tasks, self._run_of)
         self.companions: list[Companion] = []
         self.runner: Runner | None = None
         self._begun: list[Companion] = []
@@ -128,6 +131,9 @@ class Tasking:
         store, self._store = self._store, None
         if store is not None:
             await store.close()
+
+    def _run_of(self, task: str) -> Run | None:
+        return None if self.runner is None else self.runner.attempts.find(task)
 
     def _changed(self, entries: Mapping[str, Entry]) -> None:
         self.functions.forget(entries)

@@ -60,6 +60,10 @@ class Attempts:
     def __len__(self) -> int:
         return len(self._runs)
 
+    def find(self, id: str) -> Run | None:  # noqa: A002 - the field's public name
+        """The attempt at a task that is here."""
+        return self._runs.get(id)
+
     def of(self, enrolment: str) -> list[Run]:
         """The attempts under one lease."""
         return [run for run in self._runs.values() if run.enrolment == enrolment]

@@ -10,7 +10,8 @@ import pytest
 
 from dragoman.core.fault import NotFound, Unavailable
 from dragoman.core.moment import rfc3339
-from dragoman.ingress.http.board import PACE_S_MAX, Board
+from dragoman.ingress.http.board import PACE_S_MAX, Board, written
+from dragoman.ingress.http.documents import to_json
 from dragoman.ingress.http.tasks import Document
 
 from .ledger import SUBMITTED_AT, Ledger, document, number
@@ -190,3 +191,8 @@ def test_the_older_a_task_the_more_rarely_it_is_worth_asking(age_s: float, due_i
     due_at = rfc3339(SUBMITTED_AT + max(age_s, 0.0) + due_in_s) if due_in_s else None
     assert board.pace_s(document(number(1), due_at=due_at)) == pace_s
     assert board.pace_s({"state": "PENDING"}) == 1
+
+
+def test_a_task_is_written_as_every_document_is() -> None:
+    for task in (document(number(1)), document(number(2), message="ä\u2028"), document(number(3), message="\ud800")):
+        assert written(task) == to_json(task)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from dragoman.core.fault import Fault, Overloaded
 from dragoman.ingress.http import answer
-from dragoman.ingress.http.documents import to_json
+from dragoman.ingress.http.board import written
 from dragoman.ingress.http.head import HEAD
 from dragoman.ingress.http.results import CONTENT_TYPES, Unacceptable, laid_out
 from dragoman.ingress.http.tasks import TASKS_PREFIX, is_over
@@ -105,7 +105,7 @@ class SubmittedCall:
         return self._accepted(task) if reply is None else self._replied(reply, lines)
 
     def _accepted(self, task: Document) -> bytes:
-        lane, body = self._lane, to_json(task)
+        lane, body = self._lane, written(task)
         return ACCEPTED % (
             lane.wall.date(lane.now()) + self._end(),
             len(body),

@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+pytest.register_assert_rewrite("dragoman.testing.task_store")
+
 PACKAGES = {
     "awk": "gawk",
     "cargo": "cargo",

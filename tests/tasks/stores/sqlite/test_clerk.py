@@ -30,6 +30,9 @@ class Doubling:
         self.batches.append(len(items))
         return [Landing(future, 2 * number) for future, number in items], [CHANGE]
 
+    def patience_s(self) -> None:
+        pass
+
     def rest(self) -> None:
         pass
 

@@ -62,6 +62,7 @@ def tick(work: Work, now: int) -> int:
         work.end(row, Step.TIME_OUT, now)
     work.save(late)
     due = work.read(found[0] for found in work.db.execute(_DUE, (now, TICK_MAX)))
+    due.sort(key=lambda row: row.due_at)
     fresh = [row for row in due if row.state is State.SCHEDULED]
     for row in due:
         row.held = 0

@@ -43,6 +43,10 @@ class Craft(Protocol[T_contra]):
         """Do it all; none where there was nothing to do for a while."""
         ...
 
+    def patience_s(self) -> float | None:
+        """How long to sleep at most where there is nothing to do; None to sleep until there is."""
+        ...
+
     def rest(self) -> None:
         """What was done is being told of: a moment for what nobody waits for."""
         ...
@@ -57,8 +61,6 @@ class Clerk(Generic[T]):
 
     def __init__(self, name: str, craft: Craft[T], most: int, heard: Callable[[Sequence[Change]], object]) -> None:
         """It does at most `most` things at once. `heard` is told of changes, on the loop."""
-        self.patience_s: float | None = None
-        """How long it sleeps at most, where it has something to look after meanwhile."""
         self._name = name
         self._craft = craft
         self._most = most
@@ -103,10 +105,6 @@ class Clerk(Generic[T]):
             self._loop.call_soon(self._hand_over)
         self._gathered.append(item)
 
-    def ring(self) -> None:
-        """Wake the thread, whether there is something to do or not."""
-        self._bell.put(None)
-
     def _hand_over(self) -> None:
         self._items.extend(self._gathered)
         self._gathered.clear()
@@ -134,7 +132,7 @@ class Clerk(Generic[T]):
             # What came before the bell was listened for did not ring it.
             if not items and not self._stopping:
                 with suppress(Empty):
-                    self._bell.get(timeout=self.patience_s)
+                    self._bell.get(timeout=self._craft.patience_s())
             self._asleep = False
         taken = [items.popleft() for _ in range(min(self._most, len(items)))]
         if not taken and self._stopping:

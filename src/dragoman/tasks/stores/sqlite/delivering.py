@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from dragoman.core.call import Codec
+from dragoman.tasks.state import State
 from dragoman.tasks.stores.sqlite.rows import STATES, WHOLE, task
 from dragoman.tasks.task import Delivered, Delivery
 
@@ -13,10 +16,13 @@ if TYPE_CHECKING:
 
     from dragoman.tasks.stores.sqlite.work import Work
 
-_OWN = "d.id, d.target, d.number, d.token, d.trouble, d.state, d.seq, d.attempts, d.finished_at, d.problem"
-_OWN_COUNT = 10
+_OWN = (
+    "d.id, d.target, d.number, d.token, d.trouble, d.state, d.seq, d.attempts, d.attempts_max, d.deadline, d.due_at,"
+    " d.started_at, d.finished_at, d.progress, d.message, d.fault"
+)
+_OWN_COUNT = 16
 _SELECT = f"SELECT {_OWN}, {WHOLE} FROM deliveries AS d JOIN tasks AS t ON t.n = d.task WHERE"  # noqa: S608 - columns, all ours
-_DUE = "SELECT n FROM deliveries WHERE dead = 0 AND runner = '' AND due_at <= ? ORDER BY due_at, n LIMIT ?"
+_DUE = "SELECT n FROM deliveries WHERE dead = 0 AND runner = '' AND next_at <= ? ORDER BY next_at, n LIMIT ?"
 
 
 def deliveries(work: Work, runner: str, count: int, now: int) -> list[Delivery]:
@@ -40,7 +46,7 @@ def delivered(work: Work, outcomes: Sequence[Delivered]) -> None:
             work.db.execute("DELETE FROM deliveries WHERE id = ? AND token = ? AND runner <> ''", (each.id, each.token))
         else:
             work.db.execute(
-                "UPDATE deliveries SET runner = '', dead = ?, due_at = ?, trouble = ?, number = number - ?"
+                "UPDATE deliveries SET runner = '', dead = ?, next_at = ?, trouble = ?, number = number - ?"
                 " WHERE id = ? AND token = ? AND runner <> ''",
                 (int(each.dead), each.due_at, each.fault, int(not each.tried), each.id, each.token),
             )
@@ -53,13 +59,29 @@ def undelivered(db: sqlite3.Connection, limit: int) -> list[Delivery]:
 
 def redeliver(work: Work, id: str) -> bool:  # noqa: A002 - the field's public name
     """Have a delivery that was given up tried again, as if for the first time."""
-    again = "UPDATE deliveries SET dead = 0, number = 0, due_at = 0 WHERE id = ? AND dead = 1"
+    again = "UPDATE deliveries SET dead = 0, number = 0, next_at = 0 WHERE id = ? AND dead = 1"
     return work.db.execute(again, (id,)).rowcount > 0
 
 
 def _delivery(found: Sequence[Any]) -> Delivery:
-    id, target, number, token, trouble, state, seq, attempts, finished_at, problem = found[:_OWN_COUNT]  # noqa: A001 - as above
-    ended = task(found[_OWN_COUNT:])
-    ended.state, ended.seq, ended.attempts = STATES[state], seq, attempts
-    ended.finished_at, ended.fault, ended.cancelling = finished_at, problem, False
-    return Delivery(id, ended, target, number, token, trouble)
+    id, target, number, token, trouble, *ended = found[:_OWN_COUNT]  # noqa: A001 - the field's public name
+    state, seq, attempts, attempts_max, deadline, due_at, started_at, finished_at, progress, message, fault = ended
+    now = task(found[_OWN_COUNT:])
+    then = replace(
+        now,
+        submission=replace(now.submission, attempts_max=attempts_max, deadline=deadline),
+        state=STATES[state],
+        seq=seq,
+        attempts=attempts,
+        due_at=due_at,
+        started_at=started_at,
+        finished_at=finished_at,
+        progress=progress,
+        message=message,
+        fault=fault,
+        cancelling=False,
+        waits_for=0,
+    )
+    if then.state is not State.SUCCEEDED:
+        then.result, then.result_codec = b"", Codec.NONE
+    return Delivery(id, then, target, number, token, trouble)

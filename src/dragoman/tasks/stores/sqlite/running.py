@@ -36,7 +36,7 @@ UPDATE tasks SET state = 2, attempts = attempts + 1, token = token + 1, runner =
 WHERE n IN (SELECT value FROM json_each(?))
 """
 _OF_RUNNER = "SELECT n FROM tasks WHERE state = 2 AND runner = ?"
-_DELIVERIES_BACK = "UPDATE deliveries SET runner = '', due_at = 0 WHERE runner = ? AND runner <> ''"
+_DELIVERIES_BACK = "UPDATE deliveries SET runner = '', next_at = 0 WHERE runner = ? AND runner <> ''"
 
 
 def enlist(work: Work, runner: Runner) -> None:

@@ -111,8 +111,10 @@ FIRST = (
     """
     CREATE TABLE deliveries (
         n INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, task INTEGER NOT NULL, target BLOB NOT NULL,
-        state INTEGER NOT NULL, seq INTEGER NOT NULL, attempts INTEGER NOT NULL, finished_at INTEGER NOT NULL,
-        problem BLOB NOT NULL, number INTEGER NOT NULL DEFAULT 0, due_at INTEGER NOT NULL DEFAULT 0,
+        state INTEGER NOT NULL, seq INTEGER NOT NULL, attempts INTEGER NOT NULL, attempts_max INTEGER NOT NULL,
+        deadline INTEGER NOT NULL, due_at INTEGER NOT NULL, started_at INTEGER NOT NULL, finished_at INTEGER NOT NULL,
+        progress REAL NOT NULL, message TEXT NOT NULL, fault BLOB NOT NULL,
+        number INTEGER NOT NULL DEFAULT 0, next_at INTEGER NOT NULL DEFAULT 0,
         runner TEXT NOT NULL DEFAULT '', token INTEGER NOT NULL DEFAULT 0, dead INTEGER NOT NULL DEFAULT 0,
         trouble TEXT NOT NULL DEFAULT ''
     )
@@ -143,7 +145,7 @@ FIRST = (
     "CREATE INDEX tasks_parent ON tasks (parent, id) WHERE parent <> ''",
     "CREATE INDEX tasks_schedule ON tasks (schedule, id) WHERE schedule <> ''",
     "CREATE INDEX waits_waiter ON waits (waiter)",
-    "CREATE INDEX deliveries_due ON deliveries (due_at) WHERE dead = 0 AND runner = ''",
+    "CREATE INDEX deliveries_due ON deliveries (next_at) WHERE dead = 0 AND runner = ''",
     "CREATE INDEX deliveries_runner ON deliveries (runner) WHERE runner <> ''",
     "CREATE INDEX deliveries_dead ON deliveries (n) WHERE dead = 1",
     "CREATE INDEX deliveries_task ON deliveries (task)",

@@ -12,7 +12,7 @@ from dragoman.tasks.stores.sqlite.clerk import Clerk
 from dragoman.tasks.stores.sqlite.options import Options
 from dragoman.tasks.stores.sqlite.order import Many, Order, Single
 from dragoman.tasks.stores.sqlite.reader import Question, Reader
-from dragoman.tasks.stores.sqlite.writer import Writer, listen
+from dragoman.tasks.stores.sqlite.writer import Writer
 
 if TYPE_CHECKING:
     import asyncio
@@ -43,8 +43,6 @@ if TYPE_CHECKING:
 
 BATCH_MAX = 512
 """Operations in one transaction: more would make the first wait for the last."""
-POLL_S = 0.05
-"""How often the file is looked at for what other processes have changed: some microseconds each time."""
 _SUBMIT, _TELL, _SETTLE, _OTHER, _CLAIM = range(5)
 """Ranks: what came at the same time is claimed last, so that it is there to be claimed."""
 
@@ -56,11 +54,10 @@ class SqliteStore:
         options = options or Options()
         self._path = Path(path)
         listener = os.urandom(8).hex()
-        self._listener = listener
         self._hears: Callable[[Sequence[Change]], object] | None = None
-        self._reading = Reader(self._path, listener, options)
-        self._reader = Clerk("dragoman-tasks-reader", self._reading, BATCH_MAX, self._heard)
-        self._writer = Clerk("dragoman-tasks-writer", Writer(self._path, listener, options), BATCH_MAX, self._heard)
+        self._writing = Writer(self._path, listener, options)
+        self._reader = Clerk("dragoman-tasks-reader", Reader(self._path, options), BATCH_MAX, self._heard)
+        self._writer = Clerk("dragoman-tasks-writer", self._writing, BATCH_MAX, self._heard)
         self._opened = False
 
     async def open(self) -> None:
@@ -198,15 +195,8 @@ class SqliteStore:
 
     def _register(self) -> asyncio.Future[Any]:
         future = self._writer.future()
-        future.add_done_callback(self._registered)
-        self._writer.put(Order(future, _OTHER, single=partial(listen, listener=self._listener)))
+        self._writer.put(Order(future, _OTHER, single=self._writing.hearing.begin))
         return future
-
-    def _registered(self, future: asyncio.Future[int]) -> None:
-        if not future.cancelled() and future.exception() is None:
-            self._reading.since = future.result()
-            self._reader.patience_s = POLL_S
-            self._reader.ring()
 
     def _heard(self, changes: Sequence[Change]) -> None:
         if self._hears is not None:

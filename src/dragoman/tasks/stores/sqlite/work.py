@@ -35,8 +35,10 @@ UPDATE tasks SET state = v.state, turn = v.turn, held = v.held, due_at = v.due_a
 FROM v WHERE tasks.n = v.n
 """
 _DELIVER = """
-INSERT INTO deliveries (id, task, target, state, seq, attempts, finished_at, problem)
-SELECT id || '-' || seq, n, callback, state, seq, attempts, finished_at, fault FROM tasks
+INSERT INTO deliveries (id, task, target, state, seq, attempts, attempts_max, deadline, due_at, started_at,
+    finished_at, progress, message, fault)
+SELECT id || '-' || seq, n, callback, state, seq, attempts, attempts_max, deadline, due_at, started_at,
+    finished_at, progress, message, fault FROM tasks
 WHERE n IN (SELECT value FROM json_each(?)) ORDER BY n
 """
 _WAITERS = (
@@ -83,7 +85,7 @@ class Work:
         """Have a task end by a step. `save` writes it."""
         self.step(row, step)
         row.finished_at = now
-        row.held = 0
+        row.held = row.cancelling = 0
         row.waited, row.waits_for = row.waits_for > 0, 0
 
     def count(self, function: str, before: State | None, after: State | None, tasks: int = 1) -> None:
@@ -101,10 +103,7 @@ class Work:
         keep_aside(
             self.db, [(each.n, RESULT, each.result) for each in rows if each.result and aside(each.result) is None]
         )
-        self.changes += [
-            Change(each.id, each.function, each.state, each.seq, bool(each.cancelling and not each.state.over))
-            for each in rows
-        ]
+        self.changes += [Change(each.id, each.function, each.state, each.seq, bool(each.cancelling)) for each in rows]
         ended = [each for each in rows if each.state.over]
         if ended:
             self._follow(ended)

@@ -11,9 +11,9 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from dragoman.tasks.liveness import Place, has_gone, place
 from dragoman.tasks.store import StoreFailed
 from dragoman.tasks.stores.sqlite.clerk import Landing
+from dragoman.tasks.stores.sqlite.hearing import Hearing
 from dragoman.tasks.stores.sqlite.opening import connect, create, ready
 from dragoman.tasks.stores.sqlite.order import Order, perform
 from dragoman.tasks.stores.sqlite.trouble import explain, is_everybodys
@@ -28,8 +28,6 @@ if TYPE_CHECKING:
 
 CHECKPOINT_ROWS = 4000
 """Changed rows after which the log is carried over into the file, while nobody waits for it: a few megabytes."""
-CHANGES_MAX = 100_000
-"""Changes kept for other processes: ten seconds at full rate. Whoever missed more is told of all tasks."""
 
 
 class Writer:
@@ -52,6 +50,7 @@ class Writer:
         try:
             ready(self._db, self._path, self._options.steps)
             self._turns = Turns(self._db)
+            self.hearing = Hearing(self._db, self._listener)
             self._places = self._found()
         except BaseException:
             self._db.close()
@@ -60,14 +59,23 @@ class Writer:
     def close(self) -> None:
         """Have the others know that nobody listens here any more, and let go."""
         with suppress(sqlite3.Error):
-            self._db.execute("DELETE FROM listeners WHERE id = ?", (self._listener,))
+            self.hearing.end()
         with suppress(sqlite3.Error):
             self._db.close()
 
     def work(self, items: Sequence[Order]) -> tuple[list[Landing], list[Change]]:
-        """Do orders in one transaction."""
-        if not items:
-            return [], []
+        """Do orders in one transaction, and look for what others have changed."""
+        landings, changes = self._write(items) if items else ([], [])
+        # Whoever asks next is told of any trouble; this is looked for again.
+        with suppress(sqlite3.Error):
+            changes += self.hearing.changes()
+        return landings, changes
+
+    def patience_s(self) -> float | None:
+        """As long as nobody else can have changed anything of interest."""
+        return self.hearing.patience_s
+
+    def _write(self, items: Sequence[Order]) -> tuple[list[Landing], list[Change]]:
         orders = sorted(items, key=lambda order: order.rank)
         try:
             return self._together(orders)
@@ -91,7 +99,7 @@ class Writer:
         with suppress(sqlite3.Error):
             self._db.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
             if self._others:
-                self._db.execute("DELETE FROM changes WHERE n < (SELECT max(n) FROM changes) - ?", (CHANGES_MAX,))
+                self.hearing.forget()
 
     def _together(self, orders: Sequence[Order]) -> tuple[list[Landing], list[Change]]:
         self._begin()
@@ -144,8 +152,7 @@ class Writer:
         if version != self._version:
             self._version = version
             self._turns.forget()
-            found = self._db.execute("SELECT 1 FROM listeners WHERE id <> ? LIMIT 1", (self._listener,)).fetchone()
-            self._others = found is not None
+            self._others = self.hearing.others()
 
     def _commit(self, rows: int) -> None:
         try:
@@ -180,12 +187,3 @@ class Writer:
         if isinstance(error, sqlite3.Error | ValueError | OverflowError | TypeError):
             return explain(self._path, error)
         return error
-
-
-def listen(work: Work, listener: str) -> int:
-    """Have other processes keep their changes for this one, from the one after that whose number is returned."""
-    for found in work.db.execute("SELECT id, pid, born_at, boot, space FROM listeners").fetchall():
-        if has_gone(Place(*found[1:])):
-            work.db.execute("DELETE FROM listeners WHERE id = ?", found[:1])
-    work.db.execute("INSERT OR REPLACE INTO listeners VALUES (?, ?, ?, ?, ?)", (listener, *place()))
-    return work.db.execute("SELECT coalesce(max(seq), 0) FROM sqlite_sequence WHERE name = 'changes'").fetchone()[0]

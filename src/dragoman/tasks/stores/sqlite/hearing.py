@@ -1,0 +1,101 @@
+"""What other processes have changed, as far as somebody here wants to know.
+
+It is for the thread that writes, which tells of its own changes too: a task is told of as it is at that moment, so what
+is told of it never goes back.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from dragoman.tasks.liveness import Place, has_gone, place
+from dragoman.tasks.stores.sqlite.rows import STATES
+from dragoman.tasks.stores.sqlite.statements import listed
+from dragoman.tasks.task import Change
+
+if TYPE_CHECKING:
+    import sqlite3
+    from collections.abc import Sequence
+
+    from dragoman.tasks.stores.sqlite.work import Work
+
+POLL_S = 0.05
+"""How often the file is looked at for what others have changed: some microseconds each time."""
+CHANGES_AT_ONCE = 1000
+"""Changes that are told of at once: some milliseconds of the loop."""
+CHANGES_MAX = 100_000
+"""Changes kept for other processes: ten seconds at full rate. Whoever missed more is told of all tasks."""
+
+_NEW = "SELECT n, task, origin FROM changes WHERE n > ? ORDER BY n LIMIT ?"
+_NOW = "SELECT id, function, state, seq, cancelling FROM tasks WHERE id IN (SELECT value FROM json_each(?))"
+_ALL = "SELECT id, function, state, seq, cancelling FROM tasks WHERE id > ? ORDER BY id LIMIT ?"
+
+
+class Hearing:
+    """One store's knowledge of what others have changed."""
+
+    def __init__(self, db: sqlite3.Connection, listener: str) -> None:
+        self._db = db
+        self._listener = listener
+        self._since: int | None = None
+        self._version = -1
+        self._missed: str | None = None
+
+    @property
+    def patience_s(self) -> float | None:
+        """How long to wait until the next look; None where nobody wants to know."""
+        if self._since is None:
+            return None
+        return POLL_S if self._missed is None and self._version >= 0 else 0.0
+
+    def begin(self, work: Work) -> None:
+        """Have others keep their changes for this one, from now on. Those who are gone no longer want any."""
+        for found in work.db.execute("SELECT id, pid, born_at, boot, space FROM listeners").fetchall():
+            if has_gone(Place(*found[1:])):
+                work.db.execute("DELETE FROM listeners WHERE id = ?", found[:1])
+        work.db.execute("INSERT OR REPLACE INTO listeners VALUES (?, ?, ?, ?, ?)", (self._listener, *place()))
+        last = work.db.execute("SELECT max(seq) FROM sqlite_sequence WHERE name = 'changes'").fetchone()[0]
+        self._since = last or 0
+
+    def end(self) -> None:
+        """Want to know nothing more."""
+        self._db.execute("DELETE FROM listeners WHERE id = ?", (self._listener,))
+
+    def others(self) -> bool:
+        """Whether anybody else wants to know."""
+        found = self._db.execute("SELECT 1 FROM listeners WHERE id <> ? LIMIT 1", (self._listener,)).fetchone()
+        return found is not None
+
+    def changes(self) -> list[Change]:
+        """What others have changed since the last look, or some of it."""
+        if self._since is None:
+            return []
+        if self._missed is not None:
+            return self._all(self._missed)
+        version = self._db.execute("PRAGMA data_version").fetchone()[0]
+        if version == self._version:
+            return []
+        found = self._db.execute(_NEW, (self._since, CHANGES_AT_ONCE)).fetchall()
+        self._version = version if len(found) < CHANGES_AT_ONCE else -1
+        if not found:
+            return []
+        if found[0][0] > self._since + 1:
+            self._missed = ""
+        self._since = found[-1][0]
+        foreign = {task for _, task, origin in found if origin != self._listener}
+        return [_change(each) for each in self._db.execute(_NOW, (listed(foreign),))] if foreign else []
+
+    def forget(self) -> None:
+        """Forget changes that everybody else has heard of, or has missed."""
+        self._db.execute("DELETE FROM changes WHERE n < (SELECT max(n) FROM changes) - ?", (CHANGES_MAX,))
+
+    def _all(self, after: str) -> list[Change]:
+        """Some were forgotten before they were seen here: all tasks are told of."""
+        found = self._db.execute(_ALL, (after, CHANGES_AT_ONCE)).fetchall()
+        self._missed = found[-1][0] if len(found) == CHANGES_AT_ONCE else None
+        return [_change(each) for each in found]
+
+
+def _change(columns: Sequence[Any]) -> Change:
+    id, function, state, seq, cancelling = columns  # noqa: A001 - the field's public name
+    return Change(id, function, STATES[state], seq, bool(cancelling))

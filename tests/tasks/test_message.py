@@ -78,7 +78,10 @@ def test_every_end_has_a_type(state: State) -> None:
     ("result", "codec"),
     [
         (b"", Codec.NONE),
-        (b"\x93\x01\x02\x03", Codec.MSGPACK),
+        (b"\x93\x01\x02", Codec.MSGPACK),
+        (b"\xcb\x7f\xf8\0\0\0\0\0\0", Codec.MSGPACK),
+        (b"\xc6\0\0\x3f\xf0" + b"x" * 16368, Codec.MSGPACK),
+        (b"ARROW1", Codec.ARROW),
         (b'"' + b"x" * RESULT_BYTES_MAX + b'"', Codec.JSON),
         (b"{broken", Codec.JSON),
         (b'1,"evil":2', Codec.JSON),
@@ -87,6 +90,10 @@ def test_every_end_has_a_type(state: State) -> None:
 )
 def test_a_result_that_is_large_or_no_json_is_left_out(result: bytes, codec: Codec) -> None:
     assert "result" not in json.loads(body_of(ended(result, codec)))["data"]
+
+
+def test_a_result_in_messagepack_is_told_in_json() -> None:
+    assert json.loads(body_of(ended(b"\x92\x01\xc4\x01\xff", Codec.MSGPACK)))["data"]["result"] == [1, "/w=="]
 
 
 JSON = st.recursive(

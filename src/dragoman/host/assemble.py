@@ -12,8 +12,10 @@ from dragoman.building.builder import Builder, BuildOptions
 from dragoman.config.environment import build_environment, build_flags, cache_places, worker_environment
 from dragoman.config.sources import processors
 from dragoman.core.clock import SystemClock
+from dragoman.host.delivering import Delivering
 from dragoman.host.host import Host, Outfit
 from dragoman.host.launching import BuildTelling
+from dragoman.host.scheduling import Scheduling
 from dragoman.host.tasking import Tasking
 from dragoman.host.version import VERSION
 from dragoman.sandbox.spawning import SpawnerConfinement
@@ -113,7 +115,9 @@ def host(with_parts: Parts) -> Host:
         with_parts.next_id,
         Outfit(hello, environment, builder(with_parts, journal)),
     )
-    made.tasking = Tasking(made, journal, with_parts.tracer, runs=with_parts.runs_tasks)
+    delivering = Delivering(made, journal)
+    made.tasking = Tasking(made, journal, with_parts.tracer, delivering.admit, runs=with_parts.runs_tasks)
+    made.tasking.companions += [delivering, Scheduling(made, journal)]
     return made
 
 

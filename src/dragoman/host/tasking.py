@@ -23,7 +23,7 @@ from dragoman.tasks.tasks import Tasks
 from dragoman.tasks.watching import Watching
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Awaitable, Callable, Mapping
 
     from dragoman.config.project import Project
     from dragoman.host.journal import Journal
@@ -58,8 +58,16 @@ class Companion(Protocol):
 class Tasking:
     """What a host does with tasks."""
 
-    def __init__(self, host: Hosting, journal: Journal, tracer: Tracer, *, runs: bool = True) -> None:
-        """One that does not run tasks stores them for others."""
+    def __init__(
+        self,
+        host: Hosting,
+        journal: Journal,
+        tracer: Tracer,
+        callback: Callable[[bytes], Awaitable[bytes]],
+        *,
+        runs: bool = True,
+    ) -> None:
+        """`callback` is how one is kept (`tasks.tasks`). One that does not run tasks stores them for others."""
         self._host = host
         self._journal = journal
         self._runs = runs
@@ -68,7 +76,7 @@ class Tasking:
         self.around = host.world.surroundings
         self.watching = Watching()
         self.next_id = Identities(self.around.clock, os.urandom)
-        self.tasks = Tasks(self, self.functions, self.watching, self.around.clock, self.next_id)
+        self.tasks = Tasks(self, self.functions, self.watching, self.around.clock, self.next_id, callback)
         self.errands = Errands(host, self.tasks, self._run_of)
         self.companions: list[Companion] = []
         self.runner: Runner | None = None
@@ -112,8 +120,12 @@ class Tasking:
     def start(self) -> None:
         """The host starts: open what is there, without holding anything up."""
         self._host.registry.on_change.append(self._changed)
+        self._want()
+
+    def _want(self) -> None:
+        """Open the store where there is something for it to do."""
         wanted = self._runs and (self.present or any(each.wanted(self._host.project) for each in self.companions))
-        if wanted and self._trying is None:
+        if wanted and self._trying is None and not self._stopped:
             self._trying = asyncio.ensure_future(self._try())
 
     async def stop(self, drain_s: float) -> None:
@@ -137,6 +149,7 @@ class Tasking:
 
     def _changed(self, entries: Mapping[str, Entry]) -> None:
         self.functions.forget(entries)
+        self._want()
         if self.runner is not None:
             self.runner.renew()
 

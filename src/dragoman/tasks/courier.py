@@ -22,12 +22,11 @@ from dragoman.tasks.task import US, Delivered
 from dragoman.tasks.verdict import Verdict
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Awaitable, Callable, Sequence
 
     from dragoman.core.clock import CallLater, Clock, Timer
     from dragoman.tasks.callback import Callback
-    from dragoman.tasks.carrying import Carriers
-    from dragoman.tasks.message import Composer
+    from dragoman.tasks.message import Message
     from dragoman.tasks.store import Store
     from dragoman.tasks.task import Change, Delivery
 
@@ -55,7 +54,7 @@ class CourierOptions:
     at_a_time: int = 64
     share: int = 8
     line: int = 24
-    look_s: float = 15.0
+    look_s: float = 5.0
 
 
 class World(NamedTuple):
@@ -92,20 +91,20 @@ class Courier:
     def __init__(
         self,
         store: Store,
-        carriers: Carriers,
-        composer: Composer,
+        carry: Callable[[Callback, Message], Awaitable[Verdict]],
+        compose: Callable[[Delivery, int], Message],
         world: World,
         note: Callable[[str], object],
         options: CourierOptions | None = None,
     ) -> None:
-        """`note` is told, for people, what was given up."""
+        """`compose` writes a message, `carry` brings it there. `note` is told, for people, what was given up."""
         self.counts: Counter[str] = Counter()
         self._store = store
-        self._carriers = carriers
-        self._composer = composer
+        self._carry = carry
+        self._compose = compose
         self._world = world
         self._note = note
-        self._options = options or CourierOptions()
+        self.options = options or CourierOptions()
         self._runner: Callable[[], str] = str
         self._targets: dict[str, _Target] = {}
         self._going: dict[asyncio.Task[None], _Trip] = {}
@@ -173,8 +172,8 @@ class Courier:
         if not self._running or self._taking is not None:
             return
         now = self._world.clock.monotonic()
-        wait_s = self._options.look_s
-        if self._wanted and self.in_hand < self._options.at_a_time:
+        wait_s = self.options.look_s
+        if self._wanted and self.in_hand < self.options.at_a_time:
             wait_s = 0.0
         elif self._due:
             wait_s = min(wait_s, self._due[0] - now)
@@ -201,7 +200,7 @@ class Courier:
     async def _take(self) -> None:
         """Record what is owed, and take what there is room for. Raises `StoreFailed`."""
         await self._settle()
-        room = self._options.at_a_time - self.in_hand
+        room = self.options.at_a_time - self.in_hand
         if room <= 0:
             self._wanted = True
             return
@@ -226,13 +225,13 @@ class Courier:
             return
         target = self._targets.setdefault(callback.origin, _Target())
         trip = _Trip(delivery, callback, target)
-        if target.going < self._options.share:
+        if target.going < self.options.share:
             self._go(trip)
-        elif len(target.waiting) < self._options.line:
+        elif len(target.waiting) < self.options.line:
             target.waiting.append(trip)
         else:
             target.crowd += 1
-            turn_s = (self._options.line + target.crowd) * target.took_s / self._options.share
+            turn_s = (self.options.line + target.crowd) * target.took_s / self.options.share
             self._owed.append(_untried(delivery, self._now() + int(min(turn_s, CROWD_S_MAX) * US)))
             self._remind(min(turn_s, CROWD_S_MAX))
             self.counts["postponed"] += 1
@@ -261,7 +260,7 @@ class Courier:
         clock, delivery, target = self._world.clock, trip.delivery, trip.target
         began = clock.monotonic()
         try:
-            verdict = await self._carriers(trip.callback, self._composer(delivery, self._now()))
+            verdict = await self._carry(trip.callback, self._compose(delivery, self._now()))
         except Exception as error:  # noqa: BLE001 - a message that cannot be made or carried is not to stop the others
             verdict = Verdict(f"{type(error).__name__}: {error}")
         target.took_s += (clock.monotonic() - began - target.took_s) / 4
@@ -276,7 +275,7 @@ class Courier:
         if not verdict.why:
             self.counts["delivered"] += 1
             return Delivered(delivery.id, delivery.token, done=True)
-        if verdict.gone or delivery.number >= self._options.attempts_max:
+        if verdict.gone or delivery.number >= self.options.attempts_max:
             self.counts["dead"] += 1
             self._note(
                 f"the end of task {delivery.task.id} is not told any more, after {delivery.number} "
@@ -291,14 +290,14 @@ class Courier:
 
     def _pause_s(self, number: int, retry_after_s: float) -> float:
         """Growing, and to half by chance, so that what failed together does not come back together."""
-        options = self._options
+        options = self.options
         bound_s = min(options.pause_s * GROWTH ** min(number - 1, 32), options.pause_s_max)
         pause_s = bound_s * (1.0 + self._world.random()) / 2
         return max(pause_s, min(retry_after_s, options.pause_s_max))
 
     def _remind(self, pause_s: float) -> None:
         """Look again when a pause is over, where that is before anybody would."""
-        if pause_s < self._options.look_s:
+        if pause_s < self.options.look_s:
             at = self._world.clock.monotonic() + pause_s
             heapq.heappush(self._due, at)
             if self._due[0] == at:

@@ -13,7 +13,7 @@ import hmac
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from dragoman.contract.codecs import json
+from dragoman.contract.codecs import json, msgpack
 from dragoman.core.call import Codec
 from dragoman.tasks import document
 from dragoman.tasks.task import US
@@ -29,6 +29,7 @@ SECRET_BYTES_MIN, SECRET_BYTES_MAX = 24, 64
 SECRET_EXPECTED = f'a secret such as "{SECRET_PREFIX}…": 24 to 64 bytes in base64 after {SECRET_PREFIX}'
 RESULT_BYTES_MAX = 16 * 1024
 """Larger results are fetched by who wants them: the specification asks for messages below 20 KB."""
+READ = {Codec.JSON: json.decode, Codec.MSGPACK: msgpack.decode}
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,11 +93,12 @@ def body_of(task: Task) -> bytes:
 
 
 def _small(task: Task) -> bytes | None:
-    """A result that goes into the message: a JSON value, and a short one."""
-    if task.result_codec is not Codec.JSON or not 0 < len(task.result) <= RESULT_BYTES_MAX:
+    """A result that goes into the message: one that JSON can say, and a short one."""
+    if not 0 < len(task.result) <= RESULT_BYTES_MAX or task.result_codec not in READ:
         return None
     try:
-        json.decode(task.result)
+        value = READ[task.result_codec](task.result)
+        said = task.result if task.result_codec is Codec.JSON else json.encode(value)
     except ValueError:
         return None
-    return task.result
+    return said if len(said) <= RESULT_BYTES_MAX else None

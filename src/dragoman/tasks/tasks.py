@@ -96,13 +96,15 @@ class Tasks:
         watching: Watching,
         clock: Clock,
         next_id: Callable[[], str],
+        callback: Callable[[bytes], Awaitable[bytes]],
     ) -> None:
-        """`next_id` makes ids of tasks."""
+        """`next_id` makes ids of tasks. `callback` is how one is kept, and raises where there can be none."""
         self._vault = vault
         self._functions = functions
         self._watching = watching
         self._clock = clock
         self._next_id = next_id
+        self._callback = callback
         self._backlog = Backlog()
 
     # In
@@ -154,6 +156,7 @@ class Tasks:
             raise _wrong(
                 call, f"a task that may first run in {terms.delay_s:g}s cannot end within {terms.deadline_s:g}s"
             )
+        callback = await self._callback(terms.callback) if terms.callback else b""
         own_s = options.timeout_s or target.timeout_s
         return Submission(
             id=self._next_id(),
@@ -174,7 +177,7 @@ class Tasks:
             trace=document.traceparent(call.trace),
             parent=parent,
             schedule=schedule,
-            callback=terms.callback,
+            callback=callback,
         )
 
     # Looking

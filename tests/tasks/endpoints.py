@@ -21,6 +21,7 @@ class Asked:
     line: str
     headers: dict[str, str]
     body: bytes
+    reader: asyncio.StreamReader
 
 
 class Endpoint:
@@ -49,7 +50,7 @@ class Endpoint:
                 head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1").split("\r\n")
                 fields = (line.partition(":") for line in head[1:] if line)
                 headers = {name.lower(): value.strip() for name, _, value in fields}
-                asked = Asked(head[0], headers, await reader.readexactly(int(headers.get("content-length", 0))))
+                asked = Asked(head[0], headers, await reader.readexactly(int(headers.get("content-length", 0))), reader)
                 self.asked.append(asked)
                 await self.answer(asked, writer)
                 await writer.drain()
@@ -68,10 +69,9 @@ async def endpoint(answer: Answer, tls: ssl.SSLContext | None = None) -> AsyncGe
         task = asyncio.current_task()
         assert task is not None
         busy.add(task)
-        try:
+        with contextlib.suppress(asyncio.CancelledError):
             await made.serve(reader, writer)
-        finally:
-            busy.discard(task)
+        busy.discard(task)
 
     server = await asyncio.start_server(serve, "127.0.0.1", 0, ssl=tls)
     made.port = server.sockets[0].getsockname()[1]
@@ -96,6 +96,6 @@ def says(status: int, *headers: str, body: bytes = b"") -> Answer:
     return answer
 
 
-async def hangs(_: Asked, __: asyncio.StreamWriter) -> None:
-    """An endpoint that takes a request and says nothing."""
-    await asyncio.Event().wait()
+async def hangs(asked: Asked, _: asyncio.StreamWriter) -> None:
+    """An endpoint that takes a request and says nothing, for as long as its client stays."""
+    await asked.reader.read()

@@ -102,6 +102,8 @@ def test_a_password_comes_from_the_environment_and_is_not_told(monkeypatch: pyte
         ('[queues."a b"]\nurl = "redis://h:1"\nfrom = "in"', "a queue's name is"),
         ('[queues.a]\nfrom = "in"', "needs a url"),
         ('[queues.a]\nurl = "redis://h:1"', "needs from"),
+        ('[queues.a]\nurl = "redis://h:x"\nfrom = "in"', "queues.a.url: expected an address"),
+        ('[queues.a]\nurl = "redis://h:0"\nfrom = "in"', "queues.a.url: expected an address"),
         ('[queues.a]\nurl = "http://h:1"\nfrom = "in"', "queues.a.url: expected an address"),
         ('[queues.a]\nurl = "redis://h:1"\nfrom = "in"\nfunktion = "x"', "did you mean 'function'?"),
         ('[queues.a]\nurl = "redis://h:1"\nfrom = "in"\nfunction = "other.f"', "'other.f': no source"),

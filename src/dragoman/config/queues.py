@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 from dragoman.config.environment import with_secrets
 from dragoman.config.kinds import Duration, Schema, Text, Whole
@@ -45,10 +46,14 @@ class QueueUrl:
             return ADDRESS.read(value)
         address = with_secrets(value)
         try:
-            return ADDRESS.read(address)
-        except Refused:
+            address = ADDRESS.read(address)
+            parts = urlsplit(address)
+            if "," not in parts.netloc and parts.port == 0:
+                raise ValueError  # noqa: TRY301 - one way out for every reason
+        except (Refused, ValueError):
             # What was found may hold a password.
             raise Refused(f"expected {ADDRESS.expected}") from None
+        return address
 
     def schema(self) -> Schema:
         """A string."""

@@ -66,7 +66,7 @@ class Broker(Protocol):
     async def give_back(self, messages: Sequence[Message], delay_s: float = 0.0) -> None:
         """Have messages delivered again, to any host, not before `delay_s` where the broker `delays`.
 
-        `deliveries` of each says how many of its deliveries count from now on.
+        This delivery is not to count where the broker can say so, unless it is for later.
         """
         ...
 

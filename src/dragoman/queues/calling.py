@@ -58,6 +58,8 @@ class Calling:
 
     def prepare(self, message: Message) -> tuple[Asked, Door, Call]:
         """Read a message, and make its call. Raises the `Fault` of one that cannot be one."""
+        if message.wrong:
+            raise InvalidArgument(message.wrong)
         asked = read(message, events=self._events)
         door = self._find(asked)
         call = self._call(message, asked, door)

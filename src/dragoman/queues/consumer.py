@@ -20,6 +20,7 @@ from collections import deque
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
+from dragoman.core.backoff import pause
 from dragoman.core.fault import PASSING, Cancelled, Code, Fault, Started, Unavailable
 from dragoman.queues.answer import Answers
 from dragoman.queues.broker import BrokerLost, Done
@@ -41,13 +42,14 @@ if TYPE_CHECKING:
 
 BATCH = 64
 """Messages fetched at a time: more would keep the loop from everybody else for longer than a few milliseconds."""
+GATHER_S = 0.002
+"""What ends within it is sent together, unless nothing else runs: a step of the server costs more than a message."""
 WAITING_MAX = 1000
 """Messages that wait here for another attempt; past it nothing is fetched: so many do not fail for their own sake."""
 PAUSE_S, PAUSE_S_MAX = 0.05, 5.0
 """Between offers of what was refused, and between tries to reach the broker."""
 RETRY_AFTER_S_MAX = 60.0
 """Whoever refuses may ask for no longer pause than this: nobody else would be told of a worker that is free."""
-DOUBLINGS_MAX = 30
 HELD_MAX = 100
 """Refused messages in hand. While all are refused, one more is fetched at each offer: it may be another that is not."""
 REFUSALS_MAX = 100
@@ -73,7 +75,7 @@ class Consumer:
         self._calling = Calling(options, around)
         self._answers = Answers(around.service, options.name, events=options.format == "cloudevents")
         self._window = Window(options.prefetch, around.clock.monotonic())
-        self._flights: set[Flight] = set()
+        self._flights: dict[object, Flight] = {}
         self._lanes: dict[str, deque[Flight]] = {}
         self._waiting: dict[Flight, Timer] = {}
         self._held: deque[Flight] = deque()
@@ -83,6 +85,7 @@ class Consumer:
         self._done: list[Done] = []
         self._back: list[tuple[Message, float]] = []
         self._sent = 0
+        self._gathering: asyncio.TimerHandle | None = None
         self._ready, self._freed = asyncio.Event(), asyncio.Event()
         self._stopping, self._aborted = asyncio.Event(), asyncio.Event()
 
@@ -143,7 +146,7 @@ class Consumer:
         assert asked is not None, "as above"
         assert door is not None, "as above"
         door.meter.finished(None, self._around.clock.monotonic() - call.arrived_at)
-        if flight not in self._flights:
+        if flight.key not in self._flights:
             return  # given back: it was stopped too late
         self._refusals = 0
         self._refusing = False
@@ -158,7 +161,7 @@ class Consumer:
         """Decide what becomes of a message whose call has failed, or never was one."""
         if flight.call is not None and flight.door is not None:
             flight.door.meter.finished(fault.code, self._around.clock.monotonic() - flight.call.arrived_at)
-        if flight not in self._flights:
+        if flight.key not in self._flights:
             return
         if self._stopping.is_set() and isinstance(fault, Cancelled):
             self._return(flight)
@@ -209,13 +212,12 @@ class Consumer:
     def _retry(self, flight: Flight, fault: Fault) -> None:
         options, message = self.options, flight.message
         self.counts["retried"] += 1
-        doublings = min(max(message.deliveries, 1) - 1, DOUBLINGS_MAX)
-        bound_s = min(options.base_s * 2**doublings, options.max_s)
-        delay_s = max(0.0, fault.retry_after_s or 0.0) + bound_s * self._around.random()
+        tries = max(message.deliveries, 1)
+        delay_s = pause(options.base_s, options.max_s, tries, self._around.random, fault.retry_after_s)
         if self._stopping.is_set() or (self._broker.delays and not message.lane):
             self._return(flight, delay_s)
             return
-        message.deliveries = max(message.deliveries, 1) + 1
+        message.deliveries = tries + 1
         self._waiting[flight] = self._around.call_later(delay_s, self._again, flight)
 
     def _again(self, flight: Flight) -> None:
@@ -239,8 +241,15 @@ class Consumer:
 
     def _finish(self, flight: Flight, sendings: tuple[Sending, ...]) -> None:
         self._done.append(Done(flight.message, sendings))
-        self._ready.set()
         self._leave(flight)
+        if len(self._done) >= BATCH or not self._flights:
+            self._ready.set()
+        elif self._gathering is None:
+            self._gathering = asyncio.get_running_loop().call_later(GATHER_S, self._gathered)
+
+    def _gathered(self) -> None:
+        self._gathering = None
+        self._ready.set()
 
     def _return(self, flight: Flight, delay_s: float = 0.0) -> None:
         """Have it delivered again, to anybody."""
@@ -250,7 +259,7 @@ class Consumer:
         self._leave(flight)
 
     def _leave(self, flight: Flight) -> None:
-        self._flights.discard(flight)
+        self._flights.pop(flight.key, None)
         lane = flight.message.lane
         if not lane:
             return
@@ -270,9 +279,11 @@ class Consumer:
         self.up, self.why = True, ""
         self.counts["connected"] += 1
         self._around.listener.note("info", f"queue {self.options.name}: connected")
-        self._ready.set()
+        # Before anything is fetched: it may be what is in hand.
+        await self._send()
+        await self._extend()
         receiving = asyncio.ensure_future(self._receive())
-        keeping = [asyncio.ensure_future(each) for each in (self._settle(), self._extend())]
+        keeping = [asyncio.ensure_future(each) for each in (self._settle(), self._keep())]
         stopping = asyncio.ensure_future(self._stopping.wait())
         try:
             await asyncio.wait({receiving, stopping, *keeping}, return_when=asyncio.FIRST_COMPLETED)
@@ -311,8 +322,14 @@ class Consumer:
         return min(room, BATCH) if room >= min(BATCH, max(ahead // 2, 1)) else 0
 
     def _take(self, message: Message) -> None:
-        flight = Flight(self, message)
-        self._flights.add(flight)
+        key: object = message.id
+        if (known := self._flights.get(key)) is not None:
+            if message.deliveries > 1:
+                # The broker took it for lost, with its connection or its lease, and this host has it in hand.
+                known.message.token = message.token
+                return
+            key = message  # another one, which somebody has named alike
+        flight = self._flights[key] = Flight(self, message, key)
         if message.lane:
             line = self._lanes.setdefault(message.lane, deque())
             line.append(flight)
@@ -322,7 +339,7 @@ class Consumer:
 
     def _begin(self, flight: Flight) -> None:
         message = flight.message
-        if flight not in self._flights:
+        if flight.key not in self._flights:
             return  # given back meanwhile
         if message.deliveries > self.options.attempts:
             deliveries = message.deliveries - 1
@@ -379,13 +396,16 @@ class Consumer:
             self._done.append(Done(message, () if smaller is None else (Sending(self.options.dead, smaller),)))
         self._ready.set()
 
-    async def _extend(self) -> None:
+    async def _keep(self) -> None:
         while True:
             await asyncio.sleep(self.options.lease_s / EXTENSIONS)
-            messages = [flight.message for flight in self._flights]
-            messages += [done.message for done in self._done if done.message is not None]
-            if messages:
-                await self._broker.extend(messages)
+            await self._extend()
+
+    async def _extend(self) -> None:
+        messages = [flight.message for flight in self._flights.values()]
+        messages += [done.message for done in self._done if done.message is not None]
+        if messages:
+            await self._broker.extend(messages)
 
     async def _drain(self, keeping: Sequence[asyncio.Future[None]]) -> None:
         """Give back what has not begun, wait for what has, and have all of it sent. Raises `BrokerLost`."""
@@ -426,9 +446,9 @@ class Consumer:
             self._return(flight)
 
     def _cancel(self) -> None:
-        for flight in tuple(self._flights):
+        for flight in tuple(self._flights.values()):
             flight.cancel()
-        for flight in tuple(self._flights):
+        for flight in tuple(self._flights.values()):
             self._return(flight)
 
     def _lost(self, why: str) -> None:
@@ -439,8 +459,7 @@ class Consumer:
         self.up, self.why = False, why
 
     def _pause(self, failures: int) -> float:
-        most_s = min(PAUSE_S * 2 ** min(failures - 1, DOUBLINGS_MAX), PAUSE_S_MAX)
-        return most_s * (0.5 + self._around.random() / 2)
+        return pause(PAUSE_S, PAUSE_S_MAX, failures, self._around.random)
 
 
 async def ended(work: asyncio.Future[Any]) -> None:

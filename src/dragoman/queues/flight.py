@@ -34,10 +34,12 @@ class Owner(Protocol):
 class Flight:
     """A message and the call that it is, as often as it is tried. No task: it goes on where its reply arrives."""
 
-    __slots__ = ("_owner", "asked", "call", "door", "message", "pending", "refusals", "successes")
+    __slots__ = ("_owner", "asked", "call", "door", "key", "message", "pending", "refusals", "successes")
 
-    def __init__(self, owner: Owner, message: Message) -> None:
+    def __init__(self, owner: Owner, message: Message, key: object = None) -> None:
+        """`key` is what its owner knows it by."""
         self._owner = owner
+        self.key = key
         self.message = message
         self.asked: Asked | None = None
         self.door: Door | None = None

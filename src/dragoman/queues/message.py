@@ -17,10 +17,10 @@ class Message:
     `id` is the same at each delivery. `deliveries` counts them, this one included; 0 where the broker does not say.
     Names of `headers` are in lower case; those of a CloudEvent begin with `ce-`, however its broker has it. Messages
     of one `lane` are handled one after the other, in their order; those with none in any. `token` is the broker's own:
-    what it needs to settle this delivery.
+    what it needs to settle this delivery. `wrong` says why it cannot be read, where it cannot.
     """
 
-    __slots__ = ("body", "deliveries", "headers", "id", "lane", "token")
+    __slots__ = ("body", "deliveries", "headers", "id", "lane", "token", "wrong")
 
     def __init__(
         self,
@@ -38,6 +38,7 @@ class Message:
         self.deliveries = deliveries
         self.lane = lane
         self.token = token
+        self.wrong = ""
 
 
 class Outgoing(NamedTuple):

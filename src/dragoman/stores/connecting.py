@@ -23,7 +23,7 @@ LASTING_S = 10.0
 class Wired(Protocol):
     """The part of redis-py's `Connection` that is used here."""
 
-    _writer: asyncio.StreamWriter
+    _writer: asyncio.StreamWriter | None
 
     async def connect(self) -> None:
         """Open, and sign in."""
@@ -85,7 +85,17 @@ async def opened(connect: Connector, within_s: float) -> Wired:
 
 def transport_of(connection: Wired) -> asyncio.WriteTransport:
     """Where to write without waiting, and what to cut at once: redis-py offers neither."""
-    return connection._writer.transport  # noqa: SLF001 - as it says above # pyright: ignore[reportPrivateUsage] - and above
+    writer = connection._writer  # noqa: SLF001 - as it says above # pyright: ignore[reportPrivateUsage] - and above
+    assert writer is not None, "only of a connection that is open"
+    return writer.transport
+
+
+def take_over(connection: Wired) -> asyncio.StreamWriter:
+    """Have a connection that is signed in for oneself: redis-py is done with it, and would else close it some day."""
+    writer = connection._writer  # noqa: SLF001 - as above # pyright: ignore[reportPrivateUsage] - as above
+    assert writer is not None, "only of a connection that is open"
+    connection._writer = None  # noqa: SLF001 - as above # pyright: ignore[reportPrivateUsage] - as above
+    return writer
 
 
 def address(url: str) -> str:

@@ -3,6 +3,7 @@ from collections import Counter
 import pytest
 
 from dragoman.tasks.options import TaskOptions
+from dragoman.tasks.pace import TASKS_MIN, TURN_S, Pace
 from dragoman.tasks.rooms import AHEAD_MAX, GENTLE_S, LOOK_S, PAUSE_S_MAX, REST, Rooms
 from dragoman.tasks.task import Want
 from dragoman.tasks.works import Job, Room
@@ -19,11 +20,14 @@ class Host:
         self.jobs = {name: Job(name.partition(".")[0], TaskOptions(concurrency=limit)) for name in functions}
         self.now: dict[str, Room] = {}
         self.places = places
-        self.rooms = Rooms(lambda: self.jobs, self.room, self.clock.monotonic)
+        self.offered = 0
+        pace = Pace(lambda: self.offered, self.clock.monotonic)
+        self.rooms = Rooms(lambda: self.jobs, self.room, self.clock.monotonic, pace)
         self.rooms.renew()
 
     def room(self, group: str) -> Room:
-        return self.now.get(group, Room(self.places, self.rooms.group(group).running))
+        known = self.rooms._groups.get(group)  # pyright: ignore[reportPrivateUsage] - it is being made just now
+        return self.now.get(group, Room(self.places, known.running if known else 0))
 
     def counts(self) -> dict[str, int]:
         return {want.function: want.count for want in self.rooms.wants()}
@@ -105,12 +109,40 @@ def test_short_tasks_are_claimed_ahead_and_long_ones_are_not() -> None:
 
 def test_other_calls_are_left_a_part_of_the_places_for_a_while() -> None:
     host = Host("a.f", places=4)
-    host.now["a"] = Room(4, busy=1)
+    assert host.rooms.free("a") == 4
+    host.now["a"] = Room(4, busy=1, offered=1)
     assert host.rooms.free("a") == 2
-    host.now["a"] = Room(4, busy=0)
+    host.now["a"] = Room(4, busy=0, offered=1)
     assert host.rooms.free("a") == 2
     host.clock.advance(GENTLE_S)
     assert host.rooms.free("a") == 4
+
+
+def test_tasks_are_no_other_calls_however_late_they_are_called() -> None:
+    host = Host("a.f", places=4)
+    host.rooms.begun("a")
+    host.rooms.begun("a")
+    for offered in (0, 1, 2):
+        host.now["a"] = Room(4, busy=2, offered=offered)
+        assert host.rooms.free("a") == 2
+        host.rooms.group("a").running = 0
+        host.now["a"] = Room(4, offered=offered)
+        assert host.rooms.free("a") == 4
+        host.rooms.group("a").running = 2
+
+
+def test_while_calls_come_to_any_source_little_is_claimed_and_in_turns() -> None:
+    host = Host("a.f", "b.g", places=8)
+    assert host.counts() == {"a.f": 8, "b.g": 8}
+    host.clock.advance(TURN_S)
+    host.offered = 100
+    wants = host.rooms.wants()
+    assert sum(want.count for want in wants) == int(TASKS_MIN * TURN_S)
+    host.rooms.found(wants, {want.function: want.count for want in wants})
+    assert host.rooms.wants() == []
+    assert host.rooms.look_s() == pytest.approx(TURN_S)
+    host.clock.advance(TURN_S)
+    assert sum(want.count for want in host.rooms.wants()) == int(TASKS_MIN * TURN_S)
 
 
 def test_where_others_take_all_places_one_task_goes_at_a_time_and_rests_in_proportion() -> None:

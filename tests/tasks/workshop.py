@@ -65,6 +65,9 @@ class Workshop:
         room = self.room_now
         return Room(room.places, room.busy + self.in_flight, room.waiting)
 
+    def offered(self) -> int:
+        return 0
+
     def call(self, task: Task) -> Call:
         submission = task.submission
         if submission.function not in self.functions:

@@ -136,7 +136,12 @@ class HostWorks:
         pool = hosted.pool
         places = pool.options.workers_max * pool.options.concurrency
         lent = sum(1 for lease in pool.leases if lease.lock.locked())
-        return Room(places, pool.in_flight + lent, len(pool.line))
+        return Room(places, pool.in_flight + lent, len(pool.line), pool.offered)
+
+    def offered(self) -> int:
+        """The calls that came so far to all pools, those aside that functions have made."""
+        sources = self._host.registry.sources.values()
+        return sum(hosted.pool.offered for hosted in sources if isinstance(hosted, PooledSource))
 
     def call(self, task: Task) -> Call:
         """One more call of a task's function. Raises the `Fault` of one that is not there."""

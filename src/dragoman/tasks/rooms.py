@@ -14,6 +14,7 @@ from dragoman.tasks.task import Want
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
+    from dragoman.tasks.pace import Pace
     from dragoman.tasks.works import Job, Room
 
 AHEAD_MAX = 256
@@ -36,13 +37,19 @@ LOOK_S = 0.01
 
 
 class Group:
-    """The tasks of one source here: `running` hold places, `held` wait for one. Times are running means, in seconds."""
+    """The tasks of one source here: `running` hold places, `held` wait for one, `mine` have been called so far.
 
-    __slots__ = ("held", "others_at", "rests_until", "run_s", "running")
+    `seen` counts the other calls that it had; `run_s` is a running mean.
+    """
 
-    def __init__(self) -> None:
+    __slots__ = ("held", "mine", "others_at", "rests_until", "run_s", "running", "seen")
+
+    def __init__(self, offered: int) -> None:
+        """`offered` counts the calls that came to it so far."""
         self.running = 0
         self.held = 0
+        self.seen = offered
+        self.mine = 0
         self.run_s = 0.0
         self.others_at = self.rests_until = float("-inf")
 
@@ -51,11 +58,16 @@ class Rooms:
     """Room for tasks."""
 
     def __init__(
-        self, jobs: Callable[[], Mapping[str, Job]], room: Callable[[str], Room], now: Callable[[], float]
+        self,
+        jobs: Callable[[], Mapping[str, Job]],
+        room: Callable[[str], Room],
+        now: Callable[[], float],
+        pace: Pace,
     ) -> None:
         self._jobs = jobs
         self._room = room
         self._now = now
+        self._pace = pace
         self._groups: dict[str, Group] = {}
         self._live: set[str] = set()
         self._stirred: set[str] = set()
@@ -99,15 +111,15 @@ class Rooms:
         """The tasks of a group."""
         group = self._groups.get(name)
         if group is None:
-            group = self._groups[name] = Group()
+            group = self._groups[name] = Group(self._room(name).offered)
         return group
 
     def free(self, name: str) -> int:
         """How many more tasks of a group may run now."""
         room, group = self._room(name), self.group(name)
         others, now = max(room.busy - group.running, 0), self._now()
-        if others or room.waiting:
-            group.others_at = now
+        if room.offered - group.mine > group.seen:
+            group.others_at, group.seen = now, room.offered - group.mine
         most = room.places - others
         if now - group.others_at < GENTLE_S:
             most = min(most, max(int(room.places * SHARE), 1))
@@ -116,8 +128,11 @@ class Rooms:
         return max(most - group.running, 0)
 
     def begun(self, name: str) -> None:
-        """A task has its place."""
-        self.group(name).running += 1
+        """A task has its place, and is about to be called."""
+        group = self.group(name)
+        group.running += 1
+        group.mine += 1
+        self._pace.begun()
 
     def ended(self, name: str, run_s: float) -> None:
         """A task has left it."""
@@ -148,25 +163,31 @@ class Rooms:
                 by_group.setdefault(job.group, []).append(function)
         self._turn += 1
         self._stirred.clear()
-        return [want for name, functions in by_group.items() for want in self._of_group(name, functions, jobs)]
+        left = self._pace.allowance() if by_group else None
+        groups, wants = list(by_group), list[Want]()
+        for name in turned(groups, self._turn):
+            found = list(self._of_group(name, by_group[name], jobs, left))
+            left = None if left is None else left - sum(want.count for want in found)
+            wants += found
+        return wants
 
-    def _of_group(self, name: str, functions: list[str], jobs: Mapping[str, Job]) -> Iterable[Want]:
+    def _of_group(self, name: str, functions: list[str], jobs: Mapping[str, Job], most: int | None) -> Iterable[Want]:
         group = self.group(name)
         ahead = self._ahead(name, group)
         count = self.free(name) + ahead - group.held
         if count <= 0 or group.held > ahead // 2:
             return
+        count = count if most is None else min(count, most)
         # Turn about: where there are fewer places than functions, others have theirs next time.
-        at = self._turn % len(functions)
-        turned = functions[at:] + functions[:at]
         least, more = divmod(count, len(functions))
-        for index, function in enumerate(turned):
+        for index, function in enumerate(turned(functions, self._turn)):
             if share := least + (index < more):
                 limit = jobs[function].options.concurrency
                 yield Want(function, min(share, limit) if limit else share, limit)
 
     def found(self, wants: Iterable[Want], counts: Mapping[str, int]) -> None:
         """So many tasks were found of what was wanted."""
+        self._pace.claimed(sum(counts.values()))
         for want in wants:
             if counts.get(want.function, 0) < want.count and want.function not in self._stirred:
                 self._live.discard(want.function)
@@ -178,4 +199,12 @@ class Rooms:
         if not waiting:
             return None
         pauses = [max(self._paused[function][0] - now, 0.0) for function in waiting if not self._awake(function)]
-        return LOOK_S if len(pauses) < len(waiting) else min(pauses)
+        if len(pauses) == len(waiting):
+            return min(pauses)
+        return max(self._pace.wait_s(), LOOK_S) if self._pace.allowance() == 0 else LOOK_S
+
+
+def turned(names: list[str], turn: int) -> list[str]:
+    """The same, begun with another one each turn."""
+    at = turn % len(names) if names else 0
+    return names[at:] + names[:at]

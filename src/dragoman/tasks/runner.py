@@ -17,6 +17,7 @@ from dragoman.core import backoff
 from dragoman.tasks.attempts import Attempts
 from dragoman.tasks.liveness import has_gone, runner
 from dragoman.tasks.options import TaskOptions
+from dragoman.tasks.pace import Pace
 from dragoman.tasks.rooms import Rooms
 from dragoman.tasks.settling import Settling
 from dragoman.tasks.state import State
@@ -83,7 +84,7 @@ class Runner:
         self._terms = terms
         self._next_id = next_id
         now = around.clock.monotonic
-        self._rooms = Rooms(works.jobs, works.room, now)
+        self._rooms = Rooms(works.jobs, works.room, now, Pace(works.offered, now))
         self._settling = Settling(store, around, self._settled, works.trouble)
         self._wake = asyncio.Event()
         self.attempts = Attempts(works, self._rooms, around, faults, self._settling, self._wake.set)

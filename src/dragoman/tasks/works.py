@@ -26,11 +26,15 @@ class Job:
 
 @dataclass(frozen=True, slots=True)
 class Room:
-    """How many calls a group may run at a time, how many it runs, tasks included, and how many wait for a place."""
+    """How many calls a group may run at a time, how many it runs, and how many wait for a place, tasks included.
+
+    `offered` counts the calls that came so far, those aside that functions have made.
+    """
 
     places: int
     busy: int = 0
     waiting: int = 0
+    offered: int = 0
 
 
 class Works(Protocol):
@@ -42,6 +46,10 @@ class Works(Protocol):
 
     def room(self, group: str) -> Room:
         """What there is room for now."""
+        ...
+
+    def offered(self) -> int:
+        """The calls that came so far to all groups, those aside that functions have made."""
         ...
 
     def call(self, task: Task) -> Call:

@@ -103,6 +103,7 @@ class Pool:
         self.leases: list[Lease] = []
         self.line = WaitLine(options.queue)
         self.closed = False
+        self.taken = 0
         self.recycle_calls = math.inf if options.single_use else options.recycle_calls or math.inf
         self._successor: Service | None = None
         self._leaving: set[Worker] = set()
@@ -113,6 +114,8 @@ class Pool:
 
     def __call__(self, call: Call) -> Pending:
         """Run a call: a free worker takes it now, or it waits in line, or it is refused."""
+        if not call.depth:
+            self.taken += 1
         worker = self._pick() or (self._reclaim() if self.leases else None)
         if worker is not None and not len(self.line) and not (call.depth and behind_caller(call, worker)):
             exchange = Exchange(call, self)
@@ -155,6 +158,11 @@ class Pool:
     def in_flight(self) -> int:
         """Calls that some worker has."""
         return sum(len(worker.in_flight) for worker in (*self.workers, *self._leaving))
+
+    @property
+    def offered(self) -> int:
+        """Calls that came so far, those aside that functions have made; workers that are lent tell of theirs."""
+        return self.taken + sum(lease.worker.calls for lease in self.leases if lease.worker is not None)
 
     @property
     def at_work(self) -> int:

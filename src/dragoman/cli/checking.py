@@ -6,6 +6,7 @@ import json
 import platform
 import shutil
 import sys
+from datetime import datetime
 from typing import TYPE_CHECKING
 
 import click
@@ -20,10 +21,15 @@ from dragoman.config.load import load
 from dragoman.config.problem import ConfigError
 from dragoman.contract.check import Checker
 from dragoman.contract.function import ContractError
+from dragoman.core.call import Codec
+from dragoman.core.clock import SystemClock
+from dragoman.core.fault import Fault
 from dragoman.host.assemble import builder, launch_confinement, parts
 from dragoman.host.assemble import host as assemble_host
 from dragoman.host.launching import tools_of
 from dragoman.host.run import run as run_loop
+from dragoman.tasks.task import US
+from dragoman.tasks.timetable import zone_of
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
@@ -31,9 +37,9 @@ if TYPE_CHECKING:
     from dragoman.building.builder import Builder
     from dragoman.building.tool import Tool
     from dragoman.config.project import Project, Source
-    from dragoman.core.fault import Fault
     from dragoman.host.host import Host
     from dragoman.sandbox.spawning import SpawnerConfinement
+    from dragoman.tasks.schedule import Schedule
 
 REACH_S_MAX = 5.0
 """Longer than three tries of a connection whose packets are lost."""
@@ -104,7 +110,7 @@ async def _checked(project: Project, missing: set[str]) -> list[Finding]:
     """Look at tools, start every source, and look at what they offer (but for the `missing`) and what confines them."""
     confinement = launch_confinement()
     journal = StderrJournal(quiet=True)
-    made = parts(project, lambda _: journal, confinement)
+    made = parts(project, lambda _: journal, confinement, runs_tasks=False)
     host = assemble_host(made)
     try:
         findings = [finding async for finding in toolchains(project, builder(made, journal))]
@@ -114,9 +120,25 @@ async def _checked(project: Project, missing: set[str]) -> list[Finding]:
             findings += _source(host, name, faults.get(name))
             if name not in faults:
                 findings += [finding async for finding in reachable(host, name)]
+        findings += [await ahead(host, each) for each in project.schedules.values()]
         return findings
     finally:
         await host.stop(0)
+
+
+async def ahead(host: Host, schedule: Schedule) -> Finding:
+    """When a schedule runs next, and whether its call could be submitted as it stands."""
+    topic, zone = f"schedule {schedule.name}", zone_of(schedule.zone)
+    now = int(SystemClock().now() * US)
+    slots = [datetime.fromtimestamp(slot / US, zone).isoformat(" ", "seconds") for slot in schedule.ahead(now)]
+    try:
+        target = host.registry.find(schedule.function).target
+        await host.tasking.functions.admit(host.call(target, schedule.body(now), Codec.JSON, Codec.JSON))
+    except Fault as fault:
+        return Finding(topic, well=False, detail=f"{schedule.function} cannot be run: {fault.detail}")
+    if not schedule.enabled:
+        return Finding(topic, well=True, detail=f"{schedule.function}, switched off")
+    return Finding(topic, well=True, detail="\n".join((f"{schedule.function}, {schedule.told}; next", *slots)))
 
 
 async def reachable(host: Host, name: str) -> AsyncIterator[Finding]:

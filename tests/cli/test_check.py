@@ -55,3 +55,18 @@ def test_a_project_file_that_cannot_be_read_is_told_line_by_line(tmp_path: Path)
     assert done.returncode == 1
     assert b"did you mean 'path'" in done.stdout
     assert b"did you mean 'project'" in done.stdout
+
+
+def test_schedules_are_told_with_their_next_moments_and_what_is_wrong_with_their_input(tmp_path: Path) -> None:
+    (tmp_path / "shop.py").write_text("def f(at: str) -> str: return at\n")
+    head = '[sources.shop]\npath = "shop.py"\n'
+    nightly = '[schedules.nightly]\nfunction = "shop.f"\ncron = "30 2 * * *"\nzone = "Asia/Kathmandu"\n'
+    (tmp_path / "dragoman.toml").write_text(head + nightly + 'moment = "at"\n')
+    done = dragoman("check", tmp_path)
+    assert done.returncode == 0, done.stdout
+    assert b"schedule nightly: shop.f, 30 2 * * * Asia/Kathmandu; next\n" in done.stdout
+    assert done.stdout.count(b" 02:30:00+05:45\n") == 3
+    (tmp_path / "dragoman.toml").write_text(head + nightly)
+    done = dragoman("check", tmp_path)
+    assert done.returncode == 1
+    assert b"shop.f cannot be run: the input of shop.f breaks its contract: /at is required" in done.stdout

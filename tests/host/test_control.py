@@ -33,7 +33,7 @@ def control(write: Write) -> Iterator[Control]:
     made.confinement.close()
 
 
-@pytest.mark.parametrize("name", ["apply", "explain", "breaker", "invalidate", "state"])
+@pytest.mark.parametrize("name", ["apply", "explain", "breaker", "invalidate", "state", "schedules", "trigger"])
 @pytest.mark.parametrize("body", [b"[1]", b"3", b"{", b"\xff"])
 async def test_what_is_no_object_is_refused_at_every_door(control: Control, name: str, body: bytes) -> None:
     target = Target(CONTROL + name, "dragoman", f"control.{name}", 0, 1.0)

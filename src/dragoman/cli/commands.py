@@ -17,6 +17,7 @@ NAMES = (
     "apply",
     "breaker",
     "cache",
+    "schedule",
     "new",
     "generate",
     "bench",

@@ -42,11 +42,16 @@ def ask(where: Sequence[tuple[int, str]], function: str, value: dict[str, Any] |
 
 
 def ask_running(
-    paths: Sequence[str], url: str | None, function: str, value: dict[str, Any] | None = None
+    paths: Sequence[str],
+    url: str | None,
+    function: str,
+    value: dict[str, Any] | None = None,
+    *,
+    most: int | None = None,
 ) -> list[Answer]:
-    """Ask the hosts that serve a project. Raises `Stop` where there is none."""
+    """Ask the hosts that serve a project, or so many of them at most. Raises `Stop` where there is none."""
     where = urls(paths, url)
     if not where:
         what = paths[0] if paths else "the project in this folder"
         raise Stop(f"no host serves {what} here, by this user: start one with dragoman serve")
-    return ask(where, function, value)
+    return ask(where[:most], function, value)

@@ -1,4 +1,4 @@
-"""What operators ask of the hosts that run: to apply the project file, to force a breaker, to forget answers."""
+"""What operators ask of hosts that run: to apply the project file, force a breaker, forget answers, run schedules."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import click
 from dragoman.cli.asked import read_text
 from dragoman.cli.hosts import Answer, ask_running
 from dragoman.cli.outcome import FAILED, Stop, complain
-from dragoman.cli.screen import printable
+from dragoman.cli.screen import printable, show_table
 from dragoman.contract import codec
 from dragoman.core.call import Codec
 from dragoman.core.fault import InvalidArgument, StartFailed
@@ -76,6 +76,36 @@ def clear(
     for answer in answers:
         count = answer.value["forgotten"]
         click.echo(f"{count} answer{'' if count == 1 else 's'} of {function} forgotten{whose(answer, answers)}")
+    return 0
+
+
+def schedules(paths: tuple[str, ...], url: str | None, *, as_json: bool) -> int:
+    """Show the schedules of a project, as one of its hosts has them; the exit code. Raises as `apply`."""
+    (answer,) = ask_running(paths, url, "schedules", most=1)
+    told: list[dict[str, Any]] = answer.value["schedules"]
+    if as_json:
+        click.echo(json.dumps({"schedules": told}, ensure_ascii=False))
+        return 0
+    show_table(("schedule", "function", "when", "last", "next"), [_scheduled(each) for each in told])
+    for each in told:
+        if each["trouble"]:
+            complain(f"{each['name']} cannot be fired now: {each['trouble']}")
+    return FAILED if any(each["trouble"] for each in told) else 0
+
+
+def _scheduled(told: dict[str, Any]) -> tuple[str, ...]:
+    when = f"{told['when']} {told['zone']}" if told["zone"] != "UTC" else told["when"]
+    following = told["next"][0] if told["next"] else "switched off"
+    return told["name"], told["function"], when, told["last"] or "never", following
+
+
+def trigger(schedule: str, paths: tuple[str, ...], url: str | None, *, as_json: bool) -> int:
+    """Run the function of a schedule now, once; the exit code. Raises as `apply`."""
+    (answer,) = ask_running(paths, url, "trigger", {"schedule": schedule}, most=1)
+    if as_json:
+        tell([answer])
+    else:
+        click.echo(f"{schedule} runs as task {answer.value['task']}")
     return 0
 
 

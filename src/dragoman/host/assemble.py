@@ -117,7 +117,8 @@ def host(with_parts: Parts) -> Host:
     )
     delivering = Delivering(made, journal)
     made.tasking = Tasking(made, journal, with_parts.tracer, delivering.admit, runs=with_parts.runs_tasks)
-    made.tasking.companions += [delivering, Scheduling(made, journal)]
+    made.scheduling = Scheduling(made, journal, made.tasking)
+    made.tasking.companions += [delivering, made.scheduling]
     return made
 
 

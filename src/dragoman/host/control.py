@@ -1,4 +1,4 @@
-"""What operators ask of a running host, on a socket that is theirs alone: to apply, explain, force, forget."""
+"""What operators ask of a running host, on a socket that is theirs alone: to apply, explain, force, forget, run."""
 
 from __future__ import annotations
 
@@ -72,6 +72,8 @@ class Control:
             "breaker": self._breaker,
             "invalidate": self._invalidate,
             "state": self._state,
+            "schedules": self._schedules,
+            "trigger": self._trigger,
         }
         return {CONTROL + name: self._door(CONTROL + name, work) for name, work in given.items()}
 
@@ -156,6 +158,16 @@ class Control:
                 for function, layer, policy in layers[:LAYERS_TOLD_MAX]
             ],
         }
+
+    async def _schedules(self, _: dict[str, Any]) -> object:
+        host = self._serving.host
+        return {"schedules": await host.scheduling.look() if host.project.schedules else []}
+
+    async def _trigger(self, given: dict[str, Any]) -> object:
+        name = given.get("schedule")
+        if not isinstance(name, str):
+            raise InvalidArgument("schedule is missing: a schedule's name", started=Started.NO)
+        return {"schedule": name, "task": await self._serving.host.scheduling.trigger(name)}
 
     def _entry(self, given: dict[str, Any]) -> Entry:
         name = given.get("function")

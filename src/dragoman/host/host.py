@@ -42,6 +42,7 @@ if TYPE_CHECKING:
     from dragoman.core.service import Service
     from dragoman.core.target import Target
     from dragoman.host.journal import Journal
+    from dragoman.host.scheduling import Scheduling
     from dragoman.host.tasking import Tasking
     from dragoman.policies.surroundings import Policy
     from dragoman.sandbox.confinement import Confinement
@@ -113,6 +114,7 @@ class Host:
         self._retired: dict[Hosted, asyncio.Task[None]] = {}
         self.draining = False
         self.tasking: Tasking
+        self.scheduling: Scheduling
 
     @property
     def project(self) -> Project:

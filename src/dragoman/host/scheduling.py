@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from dragoman.core.call import Codec
+from dragoman.core.fault import FailedPrecondition, Started
 from dragoman.core.terms import Terms
 from dragoman.tasks.scheduler import Scheduler
+from dragoman.tasks.tasks import said
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -28,11 +30,11 @@ CALLER = "schedule:"
 class Scheduling:
     """Fires schedules from when the store is open."""
 
-    def __init__(self, host: Hosting, journal: Journal) -> None:
+    def __init__(self, host: Hosting, journal: Journal, tasking: Tasking) -> None:
         self.scheduler: Scheduler | None = None
         self._host = host
         self._journal = journal
-        self._tasking: Tasking | None = None
+        self._tasking = tasking
         self._known: Mapping[str, Schedule] = {}
 
     def wanted(self, project: Project) -> bool:
@@ -41,7 +43,6 @@ class Scheduling:
 
     async def begin(self, tasking: Tasking, store: Store, runner: Runner) -> None:  # noqa: ARG002 - the port's
         """Fire the project's schedules, and those that it has later."""
-        self._tasking = tasking
         around = self._host.world.surroundings
         self.scheduler = Scheduler(store, self._draw, around.clock, around.call_later, self._note)
         self._known = self._host.project.schedules
@@ -54,6 +55,20 @@ class Scheduling:
             self._host.registry.on_change.remove(self._changed)
             await self.scheduler.stop()
 
+    async def look(self) -> list[dict[str, Any]]:
+        """The schedules as an operator sees them. Raises `UNAVAILABLE` where the store cannot be asked."""
+        return await said((await self._begun()).look())
+
+    async def trigger(self, name: str) -> str:
+        """Run a schedule's function now; the task's id. Raises `NOT_FOUND`, and the `Fault` of its call."""
+        return await said((await self._begun()).trigger(name))
+
+    async def _begun(self) -> Scheduler:
+        await said(self._tasking.open())
+        if self.scheduler is None:
+            raise FailedPrecondition("this host runs no tasks, and no schedules", started=Started.NO)
+        return self.scheduler
+
     def _changed(self, _: Mapping[str, Entry]) -> None:
         schedules = self._host.project.schedules
         if self.scheduler is not None and schedules != self._known:
@@ -62,7 +77,6 @@ class Scheduling:
 
     async def _draw(self, schedule: Schedule, body: bytes, delay_s: float, /) -> Submission:
         """What a schedule's call would be stored as. Raises the `Fault` of a function that cannot be submitted so."""
-        assert self._tasking is not None
         call = self._host.call(self._host.registry.find(schedule.function).target, body, Codec.JSON, Codec.JSON)
         call.caller = CALLER + schedule.name
         drawn = await self._tasking.tasks.draw(call, Terms(delay_s=delay_s), schedule=schedule.name)

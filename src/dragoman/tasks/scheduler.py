@@ -131,7 +131,8 @@ class Scheduler:
             "zone": schedule.zone,
             "catch_up": schedule.catch_up,
             "enabled": schedule.enabled,
-            "last": rfc3339(last / US) if last else None,
+            # Where it began is no moment of its own.
+            "last": rfc3339(last / US) if last and schedule.timetable.after(last - 1) == last else None,
             "next": [rfc3339(slot / US) for slot in ahead],
             "trouble": course.trouble or None,
         }

@@ -8,10 +8,10 @@ import pytest
 
 import dragoman
 from dragoman.building import builder, cache, files
-from dragoman.client import endpoint, exchange, hop
+from dragoman.client import endpoint, exchange, hop, posting
 from dragoman.client import failure as client_failure
 from dragoman.client.value import GATHERED_BYTES_MAX
-from dragoman.config import document, load, settings
+from dragoman.config import document, load, schedules, settings
 from dragoman.config.project import BUILD_TIMEOUT_S_DEFAULT, OUTPUT_BYTES_MAX_DEFAULT, TIMEOUT_S_DEFAULT
 from dragoman.contract import check, docstring, function, manifest, nesting, parameters, query
 from dragoman.core import items, problem
@@ -28,6 +28,9 @@ from dragoman.policies.cache import CacheOptions
 from dragoman.policies.rate import RateOptions
 from dragoman.sandbox.confinement import Limits
 from dragoman.stores.options import StoreOptions
+from dragoman.tasks import callback, courier, message, resolver, schedule, scheduler
+from dragoman.tasks.options import TasksOptions
+from dragoman.tasks.task import US
 from dragoman.telemetry import line, log, writer
 from dragoman.upstream import child, http, intake, request, schema
 from dragoman.upstream import document as openapi_document
@@ -129,6 +132,20 @@ BOUNDS = {
     "files that describe a gRPC service": f"{pool.FILES_MAX:,}",
     "time to read a `.proto`": format_duration(protoc.COMPILE_S_MAX),
     "time of one look at a service's health": format_duration(child.ASK_S_MAX),
+    "a callback's URL": f"{callback.URL_CHARS_MAX:,} characters",
+    "time of one attempt of a callback": format_duration(TasksOptions().callback_timeout_s),
+    "attempts of a callback": f"{TasksOptions().callback_attempts}",
+    "the pause between two of them": format_duration(courier.CourierOptions().pause_s_max),
+    "callbacks under way at a time": f"{courier.CourierOptions().at_a_time}",
+    "callbacks under way to one address": f"{courier.CourierOptions().share}",
+    "a result within a message": format_size(message.RESULT_BYTES_MAX),
+    "what is read of an endpoint's answer": format_size(posting.READ_BYTES_MAX),
+    "time that it is read for": format_duration(posting.READ_S_MAX),
+    "names that are looked up at a time": f"{resolver.THREADS_MAX}",
+    "schedules of a project": f"{schedules.SCHEDULES_MAX:,}",
+    "missed moments that are caught up with": f"{schedule.CATCH_UP_MAX:,}",
+    "time after which a moment is missed": format_duration(schedule.ON_TIME_US / US),
+    "time that a clock which was set is not noticed": format_duration(scheduler.LOOK_S),
     "what a Python call prints and logs": format_size(output.QUOTA_BYTES),
     "one line of it": format_size(output.LINE_BYTES_MAX),
     "lines that the workers of a source log, a second": f"{log.OUTPUT_RATE_PER_S:g}",
@@ -147,6 +164,7 @@ BOUNDS = {
 DEFAULTS = {
     **{f"http.{setting.key}": setting.default for setting in settings.HTTP},
     **{f"shared.{setting.key}": setting.default for setting in settings.SHARED},
+    **{f"tasks.{setting.key}": setting.default for setting in settings.TASKS},
     **{setting.key: setting.default for setting in settings.SOURCE},
     "reply_bytes_max": format_size(inspect.signature(dragoman.connect).parameters["reply_bytes_max"].default),
 }

@@ -12,14 +12,12 @@ from dragoman.config.layers import FUNCTION_NAME
 from dragoman.config.measures import Json
 from dragoman.config.setting import Setting
 from dragoman.core.units import format_duration
-from dragoman.tasks.schedule import Schedule
-from dragoman.tasks.task import US
-from dragoman.tasks.timetable import Cron, Every, TimetableError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from dragoman.config.document import Document, Values
+    from dragoman.tasks.schedule import Schedule
     from dragoman.tasks.timetable import Timetable
 
 NAME = r"[A-Za-z_][A-Za-z0-9_-]{0,63}"
@@ -135,10 +133,15 @@ def _read(document: Document, place: tuple[str, str], missing: Callable[[str], s
     fields: dict[str, Any] = {
         each.field: values[each.key].value for each in SCHEDULE if each.field and each.key in values
     }
+    from dragoman.tasks.schedule import Schedule  # noqa: PLC0415 - for projects that have some
+
     return Schedule(place[1], timetable=timetable, written=_written(values), **fields)
 
 
 def _timetable(document: Document, values: Values) -> Timetable | None:
+    from dragoman.tasks.task import US  # noqa: PLC0415 - for projects that have some
+    from dragoman.tasks.timetable import Cron, Every, TimetableError  # noqa: PLC0415 - as above
+
     if "every" in values:
         for key, why in (("cron", "a schedule has one or the other"), ("zone", "is for cron: every counts real time")):
             if key in values:

@@ -10,16 +10,13 @@ from dragoman.config.environment import TASKS_URL, tasks_url, with_secrets
 from dragoman.config.kinds import ITEMS_MAX, Duration, Flag, Names, Schema, Text, Whole, wrong
 from dragoman.config.problem import Refused
 from dragoman.config.setting import Setting
-from dragoman.tasks.message import SECRET_EXPECTED, read_secret
-from dragoman.tasks.options import TasksOptions
-from dragoman.tasks.reach import read_allowed
+from dragoman.tasks.options import SECRET_EXPECTED, SQLITE, TasksOptions
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from dragoman.config.document import Document
 
-SQLITE = "sqlite:"
 FILE_DEFAULT = ".dragoman/tasks.db"
 TASKS_MAX = 1_000_000_000
 SECRETS_MAX = 10
@@ -60,6 +57,8 @@ class Allowed:
 
     def read(self, value: object) -> tuple[str, ...]:
         """The list."""
+        from dragoman.tasks.reach import read_allowed  # noqa: PLC0415 - for projects that say it
+
         entries = Names(Text('addresses such as "10.1.0.0/16", or a host such as "hooks.internal"')).read(value)
         for index, entry in enumerate(entries):
             try:
@@ -92,6 +91,8 @@ class Secrets:
     def _secret(self, item: object, below: tuple[int, ...]) -> str:
         if not isinstance(item, str):
             raise Refused(f"expected {SECRET_EXPECTED}, best from the environment: ${{NAME}}", below)
+        from dragoman.tasks.message import read_secret  # noqa: PLC0415 - for projects that have one
+
         try:
             text = with_secrets(item)
             read_secret(text)

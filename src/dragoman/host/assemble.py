@@ -12,11 +12,8 @@ from dragoman.building.builder import Builder, BuildOptions
 from dragoman.config.environment import build_environment, build_flags, cache_places, worker_environment
 from dragoman.config.sources import processors
 from dragoman.core.clock import SystemClock
-from dragoman.host.delivering import Delivering
-from dragoman.host.host import Host, Outfit
+from dragoman.host.host import Furniture, Host, Outfit
 from dragoman.host.launching import BuildTelling
-from dragoman.host.scheduling import Scheduling
-from dragoman.host.tasking import Tasking
 from dragoman.host.version import VERSION
 from dragoman.sandbox.spawning import SpawnerConfinement
 from dragoman.telemetry.trace import Tracer
@@ -115,11 +112,21 @@ def host(with_parts: Parts) -> Host:
         with_parts.next_id,
         Outfit(hello, environment, builder(with_parts, journal)),
     )
-    delivering = Delivering(made, journal)
-    made.tasking = Tasking(made, journal, with_parts.tracer, delivering.admit, runs=with_parts.runs_tasks)
-    made.scheduling = Scheduling(made, journal, made.tasking)
-    made.tasking.companions += [delivering, made.scheduling]
+    made.furnish = lambda: furniture(made, with_parts, journal)
     return made
+
+
+def furniture(made: Host, with_parts: Parts, journal: Journal) -> Furniture:
+    """What a host has tasks with."""
+    from dragoman.host.delivering import Delivering  # noqa: PLC0415 - a fifth of a start, for hosts that have tasks
+    from dragoman.host.scheduling import Scheduling  # noqa: PLC0415 - as above
+    from dragoman.host.tasking import Tasking  # noqa: PLC0415 - as above
+
+    delivering = Delivering(made, journal)
+    tasking = Tasking(made, journal, with_parts.tracer, delivering.admit, runs=with_parts.runs_tasks)
+    scheduling = Scheduling(made, journal, tasking)
+    tasking.companions += [delivering, scheduling]
+    return Furniture(tasking, scheduling)
 
 
 def builder(with_parts: Parts, journal: Journal) -> Builder:

@@ -8,7 +8,7 @@ import random
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from dragoman.contract.fitting import fitted, in_reach
 from dragoman.core.call import Call
@@ -23,7 +23,6 @@ from dragoman.core.fault import (
     StartFailed,
 )
 from dragoman.core.service import Pending, settle
-from dragoman.host.errands import OWN
 from dragoman.host.hosted import Hosted, PooledSource, PoolView
 from dragoman.host.registry import STARTING_RETRY_S, Registry
 from dragoman.host.world import World
@@ -59,6 +58,8 @@ ATTEND_S = 0.0002
 """How often workers are looked at while calls are refused: every ten refusals or so."""
 ATTEND_SHARE = 10
 """And so many times as long apart as looking takes: about 1 µs for each busy worker, of which there may be many."""
+OWN = "tasks."
+"""How the names of functions of the host itself begin (`host.errands`)."""
 LOCAL = "local"
 """Who calls where no ingress says it: the program that this host is part of."""
 REMAINING_S_MIN = 0.001
@@ -74,6 +75,13 @@ def check_started(host: Host, faults: Mapping[str, Fault]) -> None:
 def is_served(begun: asyncio.Task[Fault | None]) -> bool:
     """Whether a source's start has ended well."""
     return begun.done() and not begun.cancelled() and begun.result() is None
+
+
+class Furniture(NamedTuple):
+    """What a host has tasks with."""
+
+    tasking: Tasking
+    scheduling: Scheduling
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,13 +121,28 @@ class Host:
         self._fresh: set[Hosted] = set()
         self._retired: dict[Hosted, asyncio.Task[None]] = {}
         self.draining = False
-        self.tasking: Tasking
-        self.scheduling: Scheduling
+        self.furnish: Callable[[], Furniture]
+        self._furniture: Furniture | None = None
 
     @property
     def project(self) -> Project:
         """What is in force."""
         return self.registry.project
+
+    @property
+    def tasking(self) -> Tasking:
+        """Its tasks."""
+        return self._furnished().tasking
+
+    @property
+    def scheduling(self) -> Scheduling:
+        """Its schedules."""
+        return self._furnished().scheduling
+
+    def _furnished(self) -> Furniture:
+        if self._furniture is None:
+            self._furniture = self.furnish()
+        return self._furniture
 
     async def start(self, patience_s: float | None = None) -> dict[str, Fault]:
         """Start every source, side by side; return why, for those that could not. They are tried again by themselves.
@@ -131,7 +154,7 @@ class Host:
             hosted = self._hosted(source)
             self.registry.announce(hosted)
             self._beginning[source.name] = asyncio.ensure_future(self._begin(hosted))
-        self.tasking.start()
+        self._begin_tasks()
         tasks = set(self._beginning.values())
         if tasks:
             if patience_s is not None:
@@ -156,7 +179,7 @@ class Host:
     async def stop(self, timeout_s: float | None = None) -> None:
         """Let calls in flight finish for up to `timeout_s` seconds, then end everything that was started."""
         self.draining = True
-        await self.tasking.stop(timeout_s or 0.0)
+        await self.end_tasks(timeout_s or 0.0)
         everything = {*self.registry.sources.values(), *self._fresh, *self._retired}
         for task in (*self._beginning.values(), *self._retired.values()):
             task.cancel()
@@ -166,6 +189,17 @@ class Host:
             await self.world.close()
         finally:
             await self._confinement.aclose()
+
+    async def end_tasks(self, drain_s: float) -> None:
+        """Let tasks that run end for up to so many seconds, and give the rest back. Harmless when repeated."""
+        if self._furniture is not None:
+            await self._furniture.tasking.stop(drain_s)
+
+    def _begin_tasks(self) -> None:
+        """Run tasks where there may be some; what that takes is imported for hosts that have them."""
+        project = self.project
+        if project.tasks.present or project.schedules:
+            self.tasking.start()
 
     async def reload(self, name: str) -> Fault | None:
         """Put a changed source in service in place of the old one, which drains; a broken one changes nothing.
@@ -199,6 +233,7 @@ class Host:
         for wrong in self.registry.all_strangers():
             if wrong not in told:
                 self._journal.note("warning", wrong, "", 0)
+        self._begin_tasks()
 
     def prepare(self, source: Source) -> Hosted:
         """A source that is to be started, and then put in service or discarded."""

@@ -150,7 +150,7 @@ class Serving:
         self.host.draining = True
         servers = [each for each in (self.server, self.native) if each is not None]
         grace_s = self.ingresses.http.shutdown_grace_s
-        await asyncio.gather(*(each.drain(grace_s) for each in servers), self.host.tasking.stop(grace_s))
+        await asyncio.gather(*(each.drain(grace_s) for each in servers), self.host.end_tasks(grace_s))
         await self.host.stop(0)
         await asyncio.gather(*(each.close() for each in servers))
         if self.operating is not None:

@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import os
 from importlib import import_module
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from dragoman.core import backoff
@@ -17,6 +16,7 @@ from dragoman.host.errands import Errands
 from dragoman.host.works import HostFunctions, HostWorks
 from dragoman.tasks.document import Faults
 from dragoman.tasks.identity import Identities
+from dragoman.tasks.options import SQLITE
 from dragoman.tasks.store import StoreFailed
 from dragoman.tasks.task import Keeping
 from dragoman.tasks.tasks import Tasks
@@ -34,7 +34,6 @@ if TYPE_CHECKING:
     from dragoman.tasks.store import Store
     from dragoman.telemetry.trace import Tracer
 
-SQLITE = "sqlite:"
 PAUSE_S, PAUSE_S_MAX = 0.5, 10.0
 """Between tries to open a store that is there and cannot be opened."""
 
@@ -85,6 +84,7 @@ class Tasking:
         self._opening: asyncio.Task[Store] | None = None
         self._trying: asyncio.Task[None] | None = None
         self._stopped = False
+        host.registry.on_change.append(self._changed)
 
     # The vault of `Tasks`
 
@@ -96,14 +96,13 @@ class Tasking:
     @property
     def present(self) -> bool:
         """Whether there may be tasks already."""
-        address = self._host.project.tasks.store
-        return self._store is not None or not address.startswith(SQLITE) or Path(address.removeprefix(SQLITE)).exists()
+        return self._store is not None or self._host.project.tasks.present
 
     async def open(self) -> Store:
         """The store, and with it what runs its tasks. Raises `StoreFailed`."""
         if self._store is not None:
             return self._store
-        if self._stopped:
+        if self._stopped or self._host.draining:
             raise StoreFailed("the host is stopping")
         if self._opening is None:
             self._opening = asyncio.ensure_future(self._open())
@@ -119,7 +118,6 @@ class Tasking:
 
     def start(self) -> None:
         """The host starts: open what is there, without holding anything up."""
-        self._host.registry.on_change.append(self._changed)
         self._want()
 
     def _want(self) -> None:

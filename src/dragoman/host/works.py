@@ -37,6 +37,7 @@ class Hosting(Protocol):
 
     registry: Registry
     world: World
+    draining: bool
 
     @property
     def project(self) -> Project:

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 from dragoman.contract.codecs import json, msgpack
 from dragoman.core.call import Codec
 from dragoman.tasks import document
+from dragoman.tasks.options import SECRET_EXPECTED, SECRET_PREFIX
 from dragoman.tasks.task import US
 
 if TYPE_CHECKING:
@@ -23,10 +24,8 @@ if TYPE_CHECKING:
 
     from dragoman.tasks.task import Delivery, Task
 
-SECRET_PREFIX = "whsec_"  # noqa: S105 - what all of them begin with
 SECRET_BYTES_MIN, SECRET_BYTES_MAX = 24, 64
 """As the specification has it."""
-SECRET_EXPECTED = f'a secret such as "{SECRET_PREFIX}…": 24 to 64 bytes in base64 after {SECRET_PREFIX}'
 RESULT_BYTES_MAX = 16 * 1024
 """Larger results are fetched by who wants them: the specification asks for messages below 20 KB."""
 READ = {Codec.JSON: json.decode, Codec.MSGPACK: msgpack.decode}

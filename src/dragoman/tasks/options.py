@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from dragoman.core.fault import PASSING, Code
 
 DAY_S = 24 * 3600.0
+SQLITE = "sqlite:"
+"""How the address of a store begins that is a file."""
+SECRET_PREFIX = "whsec_"  # noqa: S105 - what all of them begin with
+SECRET_EXPECTED = f'a secret such as "{SECRET_PREFIX}…": 24 to 64 bytes in base64 after {SECRET_PREFIX}'
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,3 +55,10 @@ class TasksOptions:
     callback_timeout_s: float = 15.0
     callback_attempts: int = 16
     callback_secrets: tuple[str, ...] = field(default=(), repr=False)
+
+    @property
+    def present(self) -> bool:
+        """Whether there may be tasks already: a file that is there, or a server, which a host alone can ask."""
+        if not self.store.startswith(SQLITE):
+            return bool(self.store)
+        return Path(self.store.removeprefix(SQLITE)).exists()

@@ -126,6 +126,8 @@ def _import(ingresses: Ingresses) -> None:
     import_module("dragoman.host.operating")
     if ingresses.http.enabled:
         import_module("dragoman.host.web")
+        for each in ("delivering", "scheduling", "tasking"):  # its routes are there whether or not there are any
+            import_module(f"dragoman.host.{each}")
     if ingresses.native.listen:
         import_module("dragoman.host.native")
 

@@ -49,7 +49,7 @@ def test_lists_are_right_and_sort_nothing(work: Work, db: sqlite3.Connection, ma
         and (not query.before or each.id < query.before)
     ]
     assert [each.id for each in found] == expected
-    for statement in statements:
+    for statement in [each for each in statements if each.startswith("SELECT id")]:
         plan = " ".join(row[3] for row in db.execute(f"EXPLAIN QUERY PLAN {statement}"))
         assert "TEMP B-TREE" not in plan
-        assert "USING INDEX" in plan
+        assert "INDEX tasks_" in plan

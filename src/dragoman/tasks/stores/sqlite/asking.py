@@ -14,12 +14,15 @@ TICK_MAX = 1000
 """Tasks that one tick moves on: some milliseconds. The rest is for the next, which is due at once."""
 _NEVER = 1 << 62
 
-_LATE = "SELECT n FROM tasks WHERE deadline > 0 AND state IN (0, 1, 3) AND deadline <= ? ORDER BY deadline LIMIT ?"
-_DUE = "SELECT n FROM tasks WHERE held = 1 AND due_at <= ? ORDER BY due_at LIMIT ?"
+_LATE = """
+SELECT n FROM tasks INDEXED BY tasks_deadline WHERE deadline > 0 AND state IN (0, 1, 3) AND deadline <= ?
+ORDER BY deadline LIMIT ?
+"""
+_DUE = "SELECT n FROM tasks INDEXED BY tasks_due WHERE held = 1 AND due_at <= ? ORDER BY due_at LIMIT ?"
 _NEXT = """
 SELECT min(
-    coalesce((SELECT min(deadline) FROM tasks WHERE deadline > 0 AND state IN (0, 1, 3)), ?1),
-    coalesce((SELECT min(due_at) FROM tasks WHERE held = 1), ?1)
+    coalesce((SELECT min(deadline) FROM tasks INDEXED BY tasks_deadline WHERE deadline > 0 AND state IN (0, 1, 3)), ?1),
+    coalesce((SELECT min(due_at) FROM tasks INDEXED BY tasks_due WHERE held = 1), ?1)
 )
 """
 

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+import heapq
+from typing import TYPE_CHECKING
 
-from dragoman.tasks.state import State
-from dragoman.tasks.stores.sqlite.rows import CODES, OUTLINE, WHOLE, task
+from dragoman.tasks.stores.sqlite.rows import CODES, OUTLINE, STATES, WHOLE, task
+from dragoman.tasks.stores.sqlite.statements import listed
 from dragoman.tasks.task import Attempt, Beat, Note, Query, Runner, Task
 
 if TYPE_CHECKING:
     import sqlite3
+    from collections.abc import Iterable
 
 _GET = f"SELECT {OUTLINE} FROM tasks AS t WHERE t.id = ?"  # noqa: S608 - names of columns, all ours
 _GET_WHOLE = f"SELECT {WHOLE} FROM tasks AS t WHERE t.id = ?"  # noqa: S608 - as above
@@ -25,6 +27,11 @@ _NOTES = """
 SELECT s.seq, s.at, s.level, s.message FROM notes AS s JOIN tasks AS t ON t.n = s.task
 WHERE t.id = ? AND s.seq > ? ORDER BY s.seq LIMIT ?
 """
+_LISTED = f"""
+SELECT {OUTLINE} FROM json_each(?) AS j CROSS JOIN tasks AS t ON t.id = j.value ORDER BY j.id
+"""  # noqa: S608 - names of columns, all ours
+_NARROW = ("parent", "schedule", "caller", "function")
+"""What a list may be narrowed by, each with an index of its own by state: the first that is given is used."""
 _BEATS = "SELECT id, pid, born_at, boot, space, name, count FROM runners"
 
 
@@ -53,35 +60,32 @@ def find(db: sqlite3.Connection, query: Query) -> list[Task]:
     """Outlines of tasks, the newest first.
 
     Each state by itself has an index in the order that is asked for, several have not: the newest of each are put
-    together.
+    together, by their ids.
     """
-    states = sorted(CODES[state] for state in query.states) or (range(len(State)) if query.function else ())
-    narrow = query.parent or query.schedule or query.caller
-    found: list[Any] = []
-    for state in [None] if narrow or not states else states:
-        conditions, values = _conditions(query, state)
-        text = ["SELECT", OUTLINE, "FROM tasks AS t"]
-        if conditions:
-            text += ["WHERE", " AND ".join(conditions)]
-        found += db.execute(" ".join((*text, "ORDER BY t.id DESC LIMIT ?")), (*values, query.limit)).fetchall()
-    found.sort(key=lambda row: row[0], reverse=True)
-    return [task(row) for row in found[: query.limit]]
+    narrow = next((column for column in _NARROW if getattr(query, column)), "")
+    states: Iterable[int | None] = [CODES[state] for state in query.states] or (STATES if narrow else [None])
+    found: list[str] = []
+    for state in states:
+        text, values = _select(query, narrow, state)
+        found += [each[0] for each in db.execute(text, values)]
+    newest = heapq.nlargest(query.limit, found)
+    return [task(row) for row in db.execute(_LISTED, (listed(newest),))]
 
 
-def _conditions(query: Query, state: int | None) -> tuple[list[str], list[object]]:
+def _select(query: Query, narrow: str, state: int | None) -> tuple[str, list[object]]:
     conditions: list[str] = []
     values: list[object] = []
-    for column in ("parent", "schedule", "caller", "function"):
+    for column in _NARROW:
         if value := getattr(query, column):
-            conditions.append(f"t.{column} = ?" if column == "function" else f"t.{column} = ? AND t.{column} <> ''")
+            conditions.append(f"{column} = ? AND {column} <> ''")
             values.append(value)
     if state is not None:
-        conditions.append("t.state = ?")
+        conditions.append("state = ?")
         values.append(state)
-    elif query.states:
-        conditions.append(f"t.state IN ({','.join('?' * len(query.states))})")
-        values += [CODES[each] for each in query.states]
     if query.before:
-        conditions.append("t.id < ?")
+        conditions.append("id < ?")
         values.append(query.before)
-    return conditions, values
+    index = f"tasks_{narrow or ('id' if state is None else 'state')}"
+    where = f" WHERE {' AND '.join(conditions)}" if conditions else ""
+    text = f"SELECT id FROM tasks INDEXED BY {index}{where} ORDER BY id DESC LIMIT ?"  # noqa: S608 - names are all ours
+    return text, [*values, query.limit]

@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 _ENLIST = "INSERT INTO runners VALUES (?, 1, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING"
 _PULSE = "UPDATE runners SET count = count + 1 WHERE id = ?"
 _KNOWN = "SELECT 1 FROM runners WHERE id = ?"
-_CANCELLED = "SELECT id FROM tasks WHERE runner = ? AND state = 2 AND cancelling = 1"
-_RUNNING = "SELECT count(*) FROM tasks WHERE function = ? AND state = 2"
+_CANCELLED = "SELECT id FROM tasks INDEXED BY tasks_cancelling WHERE runner = ? AND state = 2 AND cancelling = 1"
+_RUNNING = "SELECT count(*) FROM tasks INDEXED BY tasks_running WHERE function = ? AND state = 2"
 _READY = f"""
 SELECT {WHOLE}, t.n, t.turn, t.token FROM tasks AS t INDEXED BY tasks_ready
 WHERE t.state = 1 AND t.held = 0 AND t.function = ? AND (t.deadline = 0 OR t.deadline > ?)
@@ -35,7 +35,7 @@ UPDATE tasks SET state = 2, attempts = attempts + 1, token = token + 1, runner =
     progress = 0, message = '', seq = seq + 1
 WHERE n IN (SELECT value FROM json_each(?))
 """
-_OF_RUNNER = "SELECT n FROM tasks WHERE state = 2 AND runner = ?"
+_OF_RUNNER = "SELECT n FROM tasks INDEXED BY tasks_running WHERE state = 2 AND runner = ?"
 _DELIVERIES_BACK = "UPDATE deliveries SET runner = '', next_at = 0 WHERE runner = ? AND runner <> ''"
 
 

@@ -14,10 +14,15 @@ if TYPE_CHECKING:
 
     from dragoman.tasks.stores.sqlite.work import Work
 
-_OLDEST = "SELECT function, min(due_at) FROM tasks WHERE state = 1 AND held = 0 GROUP BY function"
+_OLDEST = """
+SELECT function, (
+    SELECT min(due_at) FROM tasks INDEXED BY tasks_oldest
+    WHERE state = 1 AND held = 0 AND function = tallies.function
+) AS oldest FROM tallies WHERE state = 1 AND count > 0 AND oldest IS NOT NULL
+"""
 _ENDED = "SELECT coalesce(sum(count), 0) FROM tallies WHERE state >= 4"
 _EXPIRED = """
-SELECT n, function, state FROM tasks WHERE finished_at > 0 AND finished_at < ?
+SELECT n, function, state FROM tasks INDEXED BY tasks_finished WHERE finished_at > 0 AND finished_at < ?
     AND NOT EXISTS (SELECT 1 FROM deliveries AS d WHERE d.task = tasks.n AND d.dead = 0)
 ORDER BY finished_at LIMIT ?
 """

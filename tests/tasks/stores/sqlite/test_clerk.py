@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import pytest
 
@@ -10,7 +11,12 @@ from dragoman.tasks.store import StoreFailed
 from dragoman.tasks.stores.sqlite.clerk import WAITING_MAX, Clerk, Landing
 from dragoman.tasks.task import Change
 
-Item = tuple["asyncio.Future[int]", int]
+
+class Item(NamedTuple):
+    future: "asyncio.Future[int]"
+    number: int
+
+
 CHANGE = Change("t", "f", State.PENDING, 1)
 
 
@@ -28,6 +34,8 @@ class Doubling:
 
     def work(self, items: Sequence[Item]) -> tuple[list[Landing], list[Change]]:
         self.batches.append(len(items))
+        if any(number < 0 for _, number in items):
+            raise RuntimeError("a mistake")
         return [Landing(future, 2 * number) for future, number in items], [CHANGE]
 
     def patience_s(self) -> None:
@@ -42,7 +50,7 @@ class Doubling:
 
 async def ask(clerk: Clerk[Item], number: int) -> int:
     future = clerk.future()
-    clerk.put((future, number))
+    clerk.put(Item(future, number))
     return await future
 
 
@@ -73,6 +81,17 @@ async def test_what_was_asked_for_before_the_end_is_done() -> None:
         await ask(clerk, 1)
 
 
+async def test_a_mistake_is_told_to_who_waits_and_ends_nothing() -> None:
+    clerk = Clerk[Item]("test", Doubling(), 8, lambda _: None)
+    await clerk.open()
+
+    with pytest.raises(RuntimeError, match="a mistake"):
+        await ask(clerk, -1)
+
+    assert await ask(clerk, 1) == 2
+    await clerk.close()
+
+
 async def test_trouble_in_opening_is_told() -> None:
     clerk = Clerk[Item]("test", Doubling("no such disk"), 8, lambda _: None)
 
@@ -86,7 +105,7 @@ async def test_more_than_can_wait_is_refused() -> None:
     await clerk.open()
     waiting = [clerk.future() for _ in range(WAITING_MAX)]
     for future in waiting:
-        clerk.put((future, 1))
+        clerk.put(Item(future, 1))
 
     with pytest.raises(StoreFailed, match="try again later"):
         clerk.future()

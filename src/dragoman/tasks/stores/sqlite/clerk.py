@@ -17,7 +17,17 @@ if TYPE_CHECKING:
 
     from dragoman.tasks.task import Change
 
-T = TypeVar("T")
+
+class Asked(Protocol):
+    """Something that was asked for, and what tells of it."""
+
+    @property
+    def future(self) -> asyncio.Future[Any]:
+        """Where somebody waits for what becomes of it."""
+        ...
+
+
+T = TypeVar("T", bound=Asked)
 T_contra = TypeVar("T_contra", contravariant=True)
 
 WAITING_MAX = 20_000
@@ -137,7 +147,10 @@ class Clerk(Generic[T]):
         taken = [items.popleft() for _ in range(min(self._most, len(items)))]
         if not taken and self._stopping:
             return False
-        landings, changes = self._craft.work(taken)
+        try:
+            landings, changes = self._craft.work(taken)
+        except Exception as error:  # noqa: BLE001 - a mistake of ours, after which nobody may wait for ever
+            landings, changes = [Landing(each.future, None, error) for each in taken], []
         if landings or changes:
             self._call(self._tell, landings, changes)
         if taken:

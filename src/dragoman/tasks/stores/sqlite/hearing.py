@@ -26,6 +26,7 @@ CHANGES_AT_ONCE = 1000
 CHANGES_MAX = 100_000
 """Changes kept for other processes: ten seconds at full rate. Whoever missed more is told of all tasks."""
 
+_LISTEN = "INSERT OR REPLACE INTO listeners (id, pid, born_at, boot, space) VALUES (?, ?, ?, ?, ?)"
 _NEW = "SELECT n, task, origin FROM changes WHERE n > ? ORDER BY n LIMIT ?"
 _NOW = "SELECT id, function, state, seq, cancelling FROM tasks WHERE id IN (SELECT value FROM json_each(?))"
 _ALL = "SELECT id, function, state, seq, cancelling FROM tasks WHERE id > ? ORDER BY id LIMIT ?"
@@ -53,7 +54,7 @@ class Hearing:
         for found in work.db.execute("SELECT id, pid, born_at, boot, space FROM listeners").fetchall():
             if has_gone(Place(*found[1:])):
                 work.db.execute("DELETE FROM listeners WHERE id = ?", found[:1])
-        work.db.execute("INSERT OR REPLACE INTO listeners VALUES (?, ?, ?, ?, ?)", (self._listener, *place()))
+        work.db.execute(_LISTEN, (self._listener, *place()))
         last = work.db.execute("SELECT max(seq) FROM sqlite_sequence WHERE name = 'changes'").fetchone()[0]
         self._since = last or 0
 

@@ -92,7 +92,7 @@ def aside(body: bytes) -> bytes | None:
 def keep_aside(db: sqlite3.Connection, bodies: Sequence[tuple[int, int, bytes]]) -> None:
     """Keep large bodies: (task, which, body) each."""
     for number, which, body in bodies:
-        db.execute("INSERT OR REPLACE INTO bodies VALUES (?, ?)", (number * 2 + which, body))
+        db.execute("INSERT OR REPLACE INTO bodies (slot, data) VALUES (?, ?)", (number * 2 + which, body))
 
 
 @dataclass(slots=True)

@@ -15,7 +15,9 @@ if TYPE_CHECKING:
     from dragoman.tasks.stores.sqlite.rows import Row
     from dragoman.tasks.stores.sqlite.work import Work
 
-_ENLIST = "INSERT INTO runners VALUES (?, 1, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING"
+_ENLIST = """
+INSERT INTO runners (id, count, pid, born_at, boot, space, name) VALUES (?, 1, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING
+"""
 _PULSE = "UPDATE runners SET count = count + 1 WHERE id = ?"
 _KNOWN = "SELECT 1 FROM runners WHERE id = ?"
 _CANCELLED = "SELECT id FROM tasks INDEXED BY tasks_cancelling WHERE runner = ? AND state = 2 AND cancelling = 1"
@@ -26,7 +28,7 @@ WHERE t.state = 1 AND t.held = 0 AND t.function = ? AND (t.deadline = 0 OR t.dea
 ORDER BY t.priority, t.turn, t.due_at, t.n LIMIT ?
 """  # noqa: S608 - names of columns, all ours
 _ARCHIVE = """
-INSERT INTO attempts
+INSERT INTO attempts (task, number, runner, started_at, ended_at, fault)
 SELECT n, attempts, runner, started_at, ended_at, CASE WHEN faulted = attempts THEN fault ELSE x'' END
 FROM tasks WHERE n IN (SELECT value FROM json_each(?)) AND ended_at > 0 AND attempts > 0
 """

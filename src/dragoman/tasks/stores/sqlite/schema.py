@@ -155,6 +155,10 @@ FIRST = (
 MIGRATIONS = (Migration(1, FIRST),)
 """All steps, in order."""
 
+_NEEDS = """
+INSERT INTO meta (key, value) VALUES ('needs', ?) ON CONFLICT DO UPDATE SET value = max(value, excluded.value)
+"""
+
 
 def version_of(db: sqlite3.Connection) -> int:
     """The version of the tables in a file; 0 where there are none."""
@@ -184,10 +188,7 @@ def upgrade(db: sqlite3.Connection, steps: Sequence[Migration]) -> None:
     for step in missing:
         for statement in step.statements:
             db.execute(statement)
-        db.execute(
-            "INSERT INTO meta VALUES ('needs', ?) ON CONFLICT DO UPDATE SET value = max(value, excluded.value)",
-            (step.needs,),
-        )
+        db.execute(_NEEDS, (step.needs,))
     # Parameters are not allowed in a PRAGMA; the number is one of ours.
     db.execute(f"PRAGMA user_version = {missing[-1].number:d}")
     db.execute(f"PRAGMA application_id = {APPLICATION_ID:d}")

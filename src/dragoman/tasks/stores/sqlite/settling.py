@@ -86,7 +86,7 @@ def _suspend(work: Work, row: Row, outcome: Outcome) -> None:
     if not targets:
         work.wake(row)
         return
-    run_many(work.db, "INSERT INTO waits VALUES {rows}", [(target, row.n) for target in targets])
+    run_many(work.db, "INSERT INTO waits (target, waiter) VALUES {rows}", [(target, row.n) for target in targets])
     row.waits_for = len(targets)
 
 

@@ -30,14 +30,16 @@ _FLOWS = (
     " AND f.priority = json_extract(j.value, '$[1]') AND f.caller = json_extract(j.value, '$[2]')"
 )
 _CLOCK = "SELECT turn FROM clocks WHERE function = ? AND priority = ?"
-_KEEP_FLOWS = (
-    "WITH v (function, priority, caller, finish) AS (VALUES {rows})"
-    " INSERT INTO flows SELECT * FROM v WHERE true ON CONFLICT DO UPDATE SET finish = excluded.finish"
-)
-_KEEP_CLOCKS = (
-    "WITH v (function, priority, turn) AS (VALUES {rows})"
-    " INSERT INTO clocks SELECT * FROM v WHERE true ON CONFLICT DO UPDATE SET turn = excluded.turn"
-)
+_KEEP_FLOWS = """
+WITH v (function, priority, caller, finish) AS (VALUES {rows})
+INSERT INTO flows (function, priority, caller, finish) SELECT * FROM v WHERE true
+ON CONFLICT DO UPDATE SET finish = excluded.finish
+"""
+_KEEP_CLOCKS = """
+WITH v (function, priority, turn) AS (VALUES {rows})
+INSERT INTO clocks (function, priority, turn) SELECT * FROM v WHERE true
+ON CONFLICT DO UPDATE SET turn = excluded.turn
+"""
 _FORGET = (
     "DELETE FROM flows WHERE finish <= (SELECT turn FROM clocks AS c"
     " WHERE c.function = flows.function AND c.priority = flows.priority)"

@@ -34,6 +34,10 @@ _FORGET = (
     "DELETE FROM deliveries WHERE task IN (SELECT value FROM json_each(?))",
     "DELETE FROM tasks WHERE n IN (SELECT value FROM json_each(?))",
 )
+_FIRE = """
+INSERT INTO schedules (name, slot) VALUES (?, ?)
+ON CONFLICT DO UPDATE SET slot = excluded.slot WHERE excluded.slot > slot
+"""
 _FOREVER = 1 << 62
 
 
@@ -73,10 +77,7 @@ def last_slot(db: sqlite3.Connection, schedule: str) -> int:
 
 def fire(work: Work, schedule: str, slot: int, submission: Submission | None) -> bool:
     """Store the task of one moment of a schedule, unless that moment is past."""
-    keep = (
-        "INSERT INTO schedules VALUES (?, ?) ON CONFLICT DO UPDATE SET slot = excluded.slot WHERE excluded.slot > slot"
-    )
-    if not work.db.execute(keep, (schedule, slot)).rowcount:
+    if not work.db.execute(_FIRE, (schedule, slot)).rowcount:
         return False
     if submission is not None:
         submit(work, [submission])

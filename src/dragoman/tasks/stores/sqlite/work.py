@@ -48,7 +48,8 @@ _WAITERS = (
 _FORGET_TARGETS = "DELETE FROM waits WHERE target IN (SELECT value FROM json_each(?))"
 _FORGET_WAITERS = "DELETE FROM waits WHERE waiter IN (SELECT value FROM json_each(?))"
 _TALLY = """
-WITH v (function, state, count) AS (VALUES {rows}) INSERT INTO tallies SELECT * FROM v WHERE true
+WITH v (function, state, count) AS (VALUES {rows})
+INSERT INTO tallies (function, state, count) SELECT * FROM v WHERE true
 ON CONFLICT DO UPDATE SET count = count + excluded.count
 """
 _CHANGED = """

@@ -158,7 +158,9 @@ class Writer:
         try:
             self._db.execute("COMMIT")
         except sqlite3.Error as error:
-            raise explain(self._path, error, committing=True) from error
+            if is_everybodys(error):
+                raise explain(self._path, error, committing=True) from error
+            raise
         self._rows += rows
         places = self._found()
         if places != self._places:
@@ -171,7 +173,7 @@ class Writer:
     def _found(self) -> list[tuple[int, int]]:
         """Which files have the names of the file and of its log: what is stored in a file without a name is lost."""
         try:
-            stats = [Path(f"{self._path}{end}").stat() for end in ("", "-wal")]
+            stats = [Path(f"{self._path}{end}").stat() for end in ("", "-wal", "-shm")]
         except FileNotFoundError:
             return []
         return [(each.st_dev, each.st_ino) for each in stats]

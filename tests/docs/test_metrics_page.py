@@ -24,15 +24,18 @@ from dragoman.core.service import Pending
 from dragoman.host.registry import target_of
 from dragoman.host.stacks import Site, stack
 from dragoman.host.world import World
+from dragoman.ingress.http.tasks import OVER
 from dragoman.policies.bulkhead import BulkheadOptions
 from dragoman.policies.fallback import FallbackOptions
 from dragoman.policies.rate import RateOptions
 from dragoman.policies.surroundings import Surroundings
 from dragoman.telemetry.metrics import BOUNDS_S
+from dragoman.telemetry.task_meter import OUTCOMES, WAITING
 from tests.docs.tables import ROOT, bare, read_table
 
 PAGE = "docs/reference/metrics.md"
 STOP_S = 15
+COLUMNS = ("Metric", "Type", "Labels", "Meaning")
 
 SOURCE = """\
 def half(number: int) -> float:
@@ -70,8 +73,8 @@ def refuse(path: str) -> None:
             pass
 
 
-def ask(url: str, body: bytes | None = None, method: str | None = None) -> str:
-    request = urllib.request.Request(url, body, {"content-type": "application/json"}, method=method)
+def ask(url: str, body: bytes | None = None, prefer: str = "") -> str:
+    request = urllib.request.Request(url, body, {"content-type": "application/json", "prefer": prefer})
     try:
         with urllib.request.urlopen(request, timeout=10) as response:
             return response.read().decode()
@@ -82,21 +85,22 @@ def ask(url: str, body: bytes | None = None, method: str | None = None) -> str:
 
 @pytest.fixture(scope="module")
 def families(url: str) -> dict[str, Metric]:
-    """What the host exposes after a call, a fault and a refusal, by the names that a query uses."""
+    """What the host exposes after a call, a fault, a refusal and a task, by the names that a query uses."""
     for body in (b'{"number": 1}', b'{"number": -1}', b"{}"):
         ask(f"{url}/v1/call/halves.half", body)
     ask(f"{url}/v1/call/halves.nothing", b"{}")
+    ask(f"{url}/v1/call/halves.half", b'{"number": 4}', "respond-async, wait=10")
     found = text_string_to_metric_families(ask(f"{url}/metrics"))
     return {f"{each.name}_total" if each.type == "counter" else each.name: each for each in found}
 
 
 def test_the_page_and_the_host_name_the_same_metrics(families: dict[str, Metric]) -> None:
-    said = {bare(row[0]): row[1] for row in read_table(PAGE, "Metric", "Type", "Labels", "Meaning")}
+    said = {bare(row[0]): row[1] for row in read_table(PAGE, *COLUMNS)}
     assert said == {name: family.type for name, family in families.items() if name.startswith("dragoman_")}
 
 
 def test_each_metric_has_the_labels_that_the_page_gives(families: dict[str, Metric]) -> None:
-    for name, _, labels, _ in read_table(PAGE, "Metric", "Type", "Labels", "Meaning"):
+    for name, _, labels, _ in read_table(PAGE, *COLUMNS):
         samples = families[bare(name)].samples
         assert samples, f"{name} has no sample"
         for sample in samples:
@@ -111,7 +115,7 @@ def test_calls_are_counted_by_function_and_code(families: dict[str, Metric]) -> 
 
 def test_the_states_of_a_worker_are_those_of_the_page(families: dict[str, Metric]) -> None:
     states = {sample.labels["state"] for sample in families["dragoman_workers"].samples}
-    (meaning,) = [row[3] for row in read_table(PAGE, "Metric", "Type", "Labels", "Meaning") if "_workers`" in row[0]]
+    (meaning,) = [row[3] for row in read_table(PAGE, *COLUMNS) if "_workers`" in row[0]]
     assert states == set(re.findall(r"`(\w+)`", meaning))
 
 
@@ -119,6 +123,13 @@ def test_the_bounds_of_the_histogram_are_those_of_the_page() -> None:
     told = re.search(r"upper bounds of the histogram, in seconds:([\d.,\s]+)", (ROOT / PAGE).read_text("utf-8"))
     assert told is not None
     assert [float(bound) for bound in told[1].strip().rstrip(".").split(",")] == list(BOUNDS_S)
+
+
+def test_the_states_and_outcomes_of_tasks_are_those_of_the_page() -> None:
+    said = {bare(row[0]): set(re.findall(r"`([A-Za-z_]+)`", row[3])) for row in read_table(PAGE, *COLUMNS)}
+    assert said["dragoman_tasks_queued"] == set(WAITING)
+    assert said["dragoman_tasks_ended_total"] == set(OVER)
+    assert said["dragoman_task_callbacks_total"] == set(OUTCOMES)
 
 
 def test_every_reason_for_a_refusal_is_explained() -> None:

@@ -15,6 +15,7 @@ from dragoman.config.problem import ConfigError
 from dragoman.core.fault import Fault
 from dragoman.host.applying import Applying
 from dragoman.host.assemble import host as assemble_host
+from dragoman.host.census import HostCensus
 from dragoman.host.memory import keep_freed_memory
 from dragoman.ingress.http.options import HttpOptions
 from dragoman.ingress.native.options import NativeOptions
@@ -107,6 +108,8 @@ class Serving:
         self.applying = Applying(self.host, self.parts.clock)
         metrics = Metrics(self._version)
         metrics.pools, metrics.layers = self.host.pools, self.host.layers
+        metrics.tasks = self.host.tasking.meter
+        metrics.census = HostCensus(self.host.tasking, self.parts.clock)
         self.server = None if self._web is None else self._web.server(self.host, metrics, self._log)
         self.native = None if self._native is None else self._native.server(self.host, metrics, self._log)
         starting = starting or asyncio.ensure_future(self.host.start())

@@ -16,11 +16,16 @@ from dragoman.host.errands import Errands
 from dragoman.host.works import HostFunctions, HostWorks
 from dragoman.tasks.document import Faults
 from dragoman.tasks.identity import Identities
+<<<<<<< HEAD
 from dragoman.tasks.options import SQLITE
+=======
+from dragoman.tasks.measured import MeasuredStore
+>>>>>>> 94e582a (telemetry, tasks, host: count tasks, their attempts, and the time that their store takes)
 from dragoman.tasks.store import StoreFailed
 from dragoman.tasks.task import Keeping
 from dragoman.tasks.tasks import Tasks
 from dragoman.tasks.watching import Watching
+from dragoman.telemetry.task_meter import TaskMeter
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
@@ -77,6 +82,7 @@ class Tasking:
         self.next_id = Identities(self.around.clock, os.urandom)
         self.tasks = Tasks(self, self.functions, self.watching, self.around.clock, self.next_id, callback)
         self.errands = Errands(host, self.tasks, self._run_of)
+        self.meter = TaskMeter()
         self.companions: list[Companion] = []
         self.runner: Runner | None = None
         self._begun: list[Companion] = []
@@ -170,7 +176,7 @@ class Tasking:
             opening.exception()  # whoever waited was told
 
     async def _open(self) -> Store:
-        store = store_of(self._host.project.tasks.store)
+        store = MeasuredStore(store_of(self._host.project.tasks.store), self.meter, self.around.clock.monotonic)
         store.listen(self.watching.heard)
         await store.open()
         try:

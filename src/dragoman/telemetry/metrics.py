@@ -10,37 +10,18 @@ from __future__ import annotations
 
 import platform
 from bisect import bisect_left
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
 from threading import Lock
 from typing import TYPE_CHECKING, Protocol, cast
+
+from dragoman.telemetry.histogram import BOUNDS_S, cumulative
 
 if TYPE_CHECKING:
     from prometheus_client import CollectorRegistry
     from prometheus_client.core import Metric
 
     from dragoman.core.fault import Code
-
-BOUNDS_S = (
-    0.0001,
-    0.00025,
-    0.0005,
-    0.001,
-    0.0025,
-    0.005,
-    0.01,
-    0.025,
-    0.05,
-    0.1,
-    0.25,
-    0.5,
-    1.0,
-    2.5,
-    5.0,
-    10.0,
-    30.0,
-    60.0,
-)
-"""Upper bounds of the latency buckets, in seconds: from a warm call in this host to the longest sensible timeout."""
+    from dragoman.telemetry.task_meter import Census, TaskMeter
 
 REASONS_MAX = 64
 """Distinct reasons for a refusal; the next ones are counted as `other`, so that no label can grow with its input."""
@@ -141,6 +122,10 @@ def _none() -> tuple[()]:
     return ()
 
 
+async def _uncounted() -> None:
+    return None
+
+
 class Metrics:
     """All that is counted in one host, and its exposition."""
 
@@ -150,10 +135,13 @@ class Metrics:
         self.native = IngressMeter()
         self.pools: Callable[[], Iterable[PoolStatistics]] = _none
         self.layers: Callable[[], Layers] = _none
+        self.tasks: TaskMeter | None = None
+        self.census: Callable[[], Awaitable[Census | None]] = _uncounted
         self.version = version
         self._meters: dict[tuple[str, str], Meter] = {}
         self._registry: CollectorRegistry | None = None
         self._first_scrape = Lock()
+        self._census: Census | None = None
 
     def meter(self, function: str, ingress: str = "http") -> Meter:
         """The meter of a function's calls by one ingress; the same one every time, so that a reload goes on counting.
@@ -165,6 +153,10 @@ class Metrics:
         if meter is None:
             meter = self._meters[function, ingress] = Meter()
         return meter
+
+    async def gather(self) -> None:
+        """Ask for what only others know; in their loop, before `exposition`."""
+        self._census = await self.census()
 
     def exposition(self, accept: str = "") -> tuple[bytes, str]:
         """Write everything in the format that an `Accept` header asks for: `(body, content type)`.
@@ -182,6 +174,8 @@ class Metrics:
         yield from self._call_families()
         yield from self._pool_families()
         yield from self._layer_families()
+        if self.tasks is not None:
+            yield from self.tasks.families(self._census)
         yield from self._host_families()
 
     def describe(self) -> list[Metric]:
@@ -226,9 +220,9 @@ class Metrics:
             for code, count in meter.faults.copy().items():
                 calls.add_metric([*names, code.value], count)
             in_flight.add_metric(names, meter.in_flight)
-            buckets = tuple(meter.buckets)
+            buckets = meter.buckets.copy()
             if any(buckets):
-                durations.add_metric(names, _cumulative(buckets), meter.seconds)
+                durations.add_metric(names, cumulative(buckets), meter.seconds)
         yield calls
         yield durations
         yield in_flight
@@ -344,15 +338,3 @@ class _Total:
         self.restarts += pool.restarts
         for state, count in tuple(pool.workers.items()):
             self.workers[state] = self.workers.get(state, 0) + count
-
-
-def _cumulative(buckets: tuple[int, ...]) -> list[tuple[str, float]]:
-    total = 0
-    cumulative: list[tuple[str, float]] = []
-    for label, count in zip(_BOUND_LABELS, buckets, strict=True):
-        total += count
-        cumulative.append((label, total))
-    return cumulative
-
-
-_BOUND_LABELS = (*map(str, BOUNDS_S), "+Inf")

@@ -51,6 +51,10 @@ class Health(Protocol):
 class Exposition(Protocol):
     """Where the page of metrics comes from."""
 
+    async def gather(self) -> None:
+        """Ask for what only others know, in the loop, before they are written."""
+        ...
+
     def exposition(self, accept: str = "") -> tuple[bytes, str]:
         """The metrics of this moment and their content type; called in a thread."""
         ...

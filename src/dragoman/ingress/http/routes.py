@@ -100,6 +100,7 @@ class _Pages:
         return _answer(request, self._page.document, "text/html; charset=utf-8", headers)
 
     async def metrics(self, request: Request) -> Response:
+        await self._metrics.gather()
         body, content_type = await run_in_threadpool(self._metrics.exposition, request.headers.get("accept", ""))
         return Response(body, headers=_PLAIN_HEADERS | {"content-type": content_type})
 

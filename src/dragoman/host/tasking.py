@@ -16,11 +16,8 @@ from dragoman.host.errands import Errands
 from dragoman.host.works import HostFunctions, HostWorks
 from dragoman.tasks.document import Faults
 from dragoman.tasks.identity import Identities
-<<<<<<< HEAD
-from dragoman.tasks.options import SQLITE
-=======
 from dragoman.tasks.measured import MeasuredStore
->>>>>>> 94e582a (telemetry, tasks, host: count tasks, their attempts, and the time that their store takes)
+from dragoman.tasks.options import SQLITE
 from dragoman.tasks.store import StoreFailed
 from dragoman.tasks.task import Keeping
 from dragoman.tasks.tasks import Tasks

@@ -29,6 +29,17 @@ def test_a_name_without_addresses_is_a_fault_with_a_reason(name: str) -> None:
     asyncio.run(main())
 
 
+def test_an_address_is_its_own_and_asks_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delattr(socket, "getaddrinfo")
+
+    async def main() -> None:
+        resolve = SystemResolver()
+        assert await resolve("10.0.0.1", 80) == ["10.0.0.1"]
+        assert await resolve("2001:DB8:0::1", 80) == ["2001:db8::1"]
+
+    asyncio.run(main())
+
+
 def test_a_name_server_that_hangs_holds_few_threads_and_nobody_who_left(monkeypatch: pytest.MonkeyPatch) -> None:
     answered, both = threading.Event(), threading.Barrier(3)
     asked = list[str]()

@@ -113,6 +113,8 @@ class World:
 async def settled() -> None:
     for _ in range(50):
         await asyncio.sleep(0)
+    while asyncio.all_tasks() - {asyncio.current_task()}:  # noqa: ASYNC110 - what a thread works out may take longer
+        await asyncio.sleep(0.001)
 
 
 def hourly(catch_up: CatchUp = "last", name: str = "report", **fields: Any) -> Schedule:

@@ -126,7 +126,7 @@ def furniture(made: Host, with_parts: Parts, journal: Journal) -> Furniture:
     tasking = Tasking(made, journal, with_parts.tracer, delivering.admit, runs=with_parts.runs_tasks)
     scheduling = Scheduling(made, journal, tasking)
     tasking.companions += [delivering, scheduling]
-    return Furniture(tasking, scheduling)
+    return Furniture(tasking, scheduling, delivering)
 
 
 def builder(with_parts: Parts, journal: Journal) -> Builder:

@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from dragoman.core.draft import Draft
     from dragoman.core.service import Service
     from dragoman.core.target import Target
+    from dragoman.host.delivering import Delivering
     from dragoman.host.journal import Journal
     from dragoman.host.scheduling import Scheduling
     from dragoman.host.tasking import Tasking
@@ -82,6 +83,7 @@ class Furniture(NamedTuple):
 
     tasking: Tasking
     scheduling: Scheduling
+    delivering: Delivering
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,6 +140,11 @@ class Host:
     def scheduling(self) -> Scheduling:
         """Its schedules."""
         return self._furnished().scheduling
+
+    @property
+    def delivering(self) -> Delivering:
+        """Its callbacks."""
+        return self._furnished().delivering
 
     def _furnished(self) -> Furniture:
         if self._furniture is None:

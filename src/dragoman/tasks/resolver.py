@@ -7,8 +7,10 @@ for a name which nobody answers for is busy until it gives up, whoever waits for
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import socket
 import threading
+from ipaddress import ip_address
 from typing import Protocol
 
 THREADS_MAX = 8
@@ -32,6 +34,8 @@ class SystemResolver:
 
     async def __call__(self, host: str, port: int, /) -> list[str]:
         """Its addresses. Raises `OSError`."""
+        with contextlib.suppress(ValueError):
+            return [str(ip_address(host))]
         await self._slots.acquire()
         loop = asyncio.get_running_loop()
         answer: asyncio.Future[list[str]] = loop.create_future()

@@ -4,7 +4,7 @@ import pytest
 
 from dragoman.tasks.options import TaskOptions
 from dragoman.tasks.pace import TASKS_MIN, TURN_S, Pace
-from dragoman.tasks.rooms import AHEAD_MAX, GENTLE_S, LOOK_S, PAUSE_S_MAX, REST, Rooms
+from dragoman.tasks.rooms import AHEAD_BYTES_MAX, AHEAD_MAX, GENTLE_S, LOOK_S, PAUSE_S_MAX, REST, Rooms
 from dragoman.tasks.task import Want
 from dragoman.tasks.works import Job, Room
 from dragoman.testing import ManualClock
@@ -179,3 +179,14 @@ def test_functions_that_are_not_there_any_more_are_not_claimed() -> None:
     host = Host("a.f", "b.g")
     del host.jobs["a.f"]
     assert host.counts() == {"b.g": 4}
+
+
+def test_of_large_inputs_few_are_held() -> None:
+    host = Host("a.f", places=2)
+    for _ in range(50):
+        host.rooms.claimed(0.5)
+        host.rooms.begun("a")
+        host.rooms.ended("a", 0.001)
+        host.rooms.taken_in("a", AHEAD_BYTES_MAX // 4)
+        host.rooms.group("a").held = 0
+    assert host.counts() == {"a.f": 2 + 4}

@@ -222,3 +222,32 @@ async def test_what_ended_long_ago_is_forgotten(tmp_path: Path) -> None:
         async with running(at, Workshop({"w.f": echo})), asyncio.timeout(10):
             while await at.store.find(Query()):  # noqa: ASYNC110 - nobody sets an event
                 await asyncio.sleep(0.01)
+
+
+async def test_what_a_claim_brings_while_the_host_stops_is_given_back(tmp_path: Path) -> None:
+    class Slow:
+        """A store whose claims take their time."""
+
+        def __init__(self, at: Desk) -> None:
+            self.store = at.store
+            self.asked, self.gate = asyncio.Event(), asyncio.Event()
+
+        def __getattr__(self, name: str) -> object:
+            return getattr(self.store, name)
+
+        async def claim(self, runner: str, wants: list[Want], now: int) -> object:
+            self.asked.set()
+            await self.gate.wait()
+            return await self.store.claim(runner, wants, now)
+
+    async with desk(tmp_path) as at:
+        (id_,) = await at.submit("w.f")
+        slow = Slow(at)
+        runner = runner_of(slow, Workshop({"w.f": echo}))  # pyright: ignore[reportArgumentType] - a store but for its claims
+        await runner.start()
+        await slow.asked.wait()
+        asyncio.get_running_loop().call_later(0.05, slow.gate.set)
+        await runner.stop(5)
+        task = await at.store.get(id_)
+    assert task is not None
+    assert (task.state, task.attempts) == (State.PENDING, 0)

@@ -41,7 +41,7 @@ class LogJournal:
         """Log a line, with the call it belongs to."""
         if isinstance(event, LogLine):
             function = "" if call is None else call.target.name
-            call_id = "" if call is None else f"{self._prefix}{call.id:08x}"
+            call_id = "" if call is None else call.public_id or f"{self._prefix}{call.id:08x}"
             self._log.output(event, Origin(source, function, call_id, pid))
 
     def note(self, level: str, message: str, source: str, pid: int) -> None:

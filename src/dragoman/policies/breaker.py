@@ -43,6 +43,7 @@ PROBE_S = 1.0
 
 USER = frozenset(
     {
+        Code.ABORTED,
         Code.ALREADY_EXISTS,
         Code.CANCELLED,
         Code.FAILED_PRECONDITION,

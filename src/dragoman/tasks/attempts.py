@@ -76,7 +76,7 @@ class Attempts:
         if run.cancelling:
             self._conclude(run, Step.CANCEL)
             return
-        self._rooms.group(job.group).held += 1
+        self._rooms.taken_in(job.group, len(claimed.task.submission.body))
         self._held.setdefault(job.group, deque()).append(run)
 
     def fill(self) -> None:

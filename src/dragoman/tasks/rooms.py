@@ -17,8 +17,10 @@ if TYPE_CHECKING:
     from dragoman.tasks.pace import Pace
     from dragoman.tasks.works import Job, Room
 
-AHEAD_MAX = 256
+AHEAD_MAX = 64
 """Tasks claimed ahead of a group's places. They wait for milliseconds, and would run again if this host died."""
+AHEAD_BYTES_MAX = 16 * 1024 * 1024
+"""Their inputs are in memory: so much of them, by the mean of those before."""
 CLAIMS_AHEAD = 2.0
 WEIGHT = 0.2
 """Of the newest measure in a running mean: ten tasks later the old ones hardly count."""
@@ -39,10 +41,10 @@ LOOK_S = 0.01
 class Group:
     """The tasks of one source here: `running` hold places, `held` wait for one, `mine` have been called so far.
 
-    `seen` counts the other calls that it had; `run_s` is a running mean.
+    `seen` counts the other calls that it had; `run_s` and `size`, the bytes of an input, are running means.
     """
 
-    __slots__ = ("held", "mine", "others_at", "rests_until", "run_s", "running", "seen")
+    __slots__ = ("held", "mine", "others_at", "rests_until", "run_s", "running", "seen", "size")
 
     def __init__(self, offered: int) -> None:
         """`offered` counts the calls that came to it so far."""
@@ -50,6 +52,7 @@ class Group:
         self.held = 0
         self.seen = offered
         self.mine = 0
+        self.size = 0.0
         self.run_s = 0.0
         self.others_at = self.rests_until = float("-inf")
 
@@ -127,6 +130,12 @@ class Rooms:
             return 1
         return max(most - group.running, 0)
 
+    def taken_in(self, name: str, size: int) -> None:
+        """A task with so large an input waits for a place."""
+        group = self.group(name)
+        group.held += 1
+        group.size += WEIGHT * (size - group.size)
+
     def begun(self, name: str) -> None:
         """A task has its place, and is about to be called."""
         group = self.group(name)
@@ -149,7 +158,8 @@ class Rooms:
         if group.run_s <= 0.0:
             return 0
         places = self._room(name).places
-        return min(int(places * CLAIMS_AHEAD * self.claim_s / group.run_s), AHEAD_MAX)
+        most = min(AHEAD_MAX, int(AHEAD_BYTES_MAX / max(group.size, 1.0)))
+        return min(int(places * CLAIMS_AHEAD * self.claim_s / group.run_s), most)
 
     # Claims
 

@@ -95,6 +95,7 @@ class Runner:
         self._next_due = 0
         self._looking: Timer | None = None
         self._loops: list[asyncio.Task[None]] = []
+        self._claiming = asyncio.Lock()
         self.stopping = False
 
     # From outside
@@ -108,6 +109,10 @@ class Runner:
     async def stop(self, drain_s: float) -> None:
         """Claim nothing more; let what runs end for so many seconds, then give the rest back, and leave."""
         self.stopping = True
+        # What a claim that is on its way brings is given back too; one that hangs brings nothing in time.
+        with suppress(TimeoutError):
+            async with asyncio.timeout(FLUSH_S), self._claiming:
+                pass
         released = await self.attempts.drain(drain_s)
         await self._settling.flush(FLUSH_S)
         for run in released:
@@ -168,7 +173,8 @@ class Runner:
             await self._wake.wait()
             self._wake.clear()
             try:
-                await self._claim()
+                async with self._claiming:
+                    await self._claim()
             except StoreFailed as error:
                 failures += 1
                 if failures == 1:
@@ -200,6 +206,8 @@ class Runner:
         jobs = self._works.jobs()
         for each in claimed:
             self.attempts.take(each, jobs.get(each.task.submission.function, GONE), enrolment)
+        if self.stopping:
+            return
         self.attempts.fill()
         if claimed:
             self._wake.set()
@@ -218,8 +226,8 @@ class Runner:
 
     def _settled(self, run: Run, held: bool) -> None:  # noqa: FBT001 - what the store says
         self.attempts.settled(run, held)
-        if self._settling.full:
-            self._wake.set()
+        # Where too much waited to be recorded nothing was claimed.
+        self._wake.set()
 
     # Time
 

@@ -26,8 +26,8 @@ TELL_S = 0.2
 """What a task says is told no more often than this: nobody watches faster."""
 BATCH_MAX = 512
 """Outcomes of one step: a transaction of milliseconds."""
-UNSETTLED_MAX = 2048
-"""Past so many that wait to be recorded nothing more is claimed."""
+UNSETTLED_MAX, UNSETTLED_BYTES_MAX = 2048, 64 * 1024 * 1024
+"""Past so much that waits to be recorded nothing more is claimed."""
 PAUSE_S, PAUSE_S_MAX = 0.05, 2.0
 
 
@@ -46,6 +46,7 @@ class Settling:
         self._settled = settled
         self._trouble = trouble
         self._ended: list[tuple[Run, Outcome]] = []
+        self._bytes = 0
         self._telling: dict[Run, None] = {}
         self._wake = asyncio.Event()
         self._idle = asyncio.Event()
@@ -59,11 +60,12 @@ class Settling:
     @property
     def full(self) -> bool:
         """Whether too much waits for a store that does not take it."""
-        return len(self._ended) >= UNSETTLED_MAX
+        return len(self._ended) >= UNSETTLED_MAX or self._bytes >= UNSETTLED_BYTES_MAX
 
     def put(self, run: Run, outcome: Outcome) -> None:
         """Have an outcome recorded."""
         self._ended.append((run, outcome))
+        self._bytes += len(outcome.result)
         self._idle.clear()
         self._wake.set()
 
@@ -128,5 +130,6 @@ class Settling:
         batch = self._ended[:BATCH_MAX]
         held = await self._store.settle([outcome for _, outcome in batch])
         del self._ended[: len(batch)]
+        self._bytes -= sum(len(outcome.result) for _, outcome in batch)
         for (run, _), kept in zip(batch, held, strict=True):
             self._settled(run, kept)

@@ -1,6 +1,7 @@
 """The port of task stores. What all of them promise is tested by one suite (`dragoman.testing.task_store`).
 
-- **Stored means stored.** An operation that has returned survives the death of anything, the machine included.
+- **Stored means stored.** An operation that has returned survives the death of anything, the machine included. Only
+  who runs what (`enlist`, `pulse`, `claim`, `deliveries`) may be forgotten with a machine that all of them were on.
 - **One outcome.** A task is RUNNING under one token at a time; what comes with another token changes nothing.
 - **Dead is who does not move.** A runner counts up while it lives (`pulse`). Others watch the count by their own
   monotonic clocks (`beats`), and `reap` whoever stood still for the length of a lease: no comparison of clocks, so one

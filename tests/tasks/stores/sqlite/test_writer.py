@@ -69,3 +69,15 @@ async def test_what_goes_into_a_file_without_a_name_is_not_called_stored(
 
     assert isinstance(said, StoreFailed)
     assert "removed or replaced" in str(said)
+
+
+async def test_the_disk_is_waited_for_by_what_outlives_the_machine_only(writer: Writer, make: Make) -> None:
+    def level() -> int:
+        return writer._db.execute("PRAGMA synchronous").fetchone()[0]  # pyright: ignore[reportPrivateUsage] - of its own connection
+
+    outcomes(writer, order(make()))
+    assert level() == 2
+    outcomes(writer, order(make())._replace(lasting=False))
+    assert level() == 1
+    outcomes(writer, order(make())._replace(lasting=False), order(make()))
+    assert level() == 2

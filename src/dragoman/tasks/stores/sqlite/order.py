@@ -17,7 +17,8 @@ Single = Callable[["Work"], Any]
 class Order(NamedTuple):
     """Something to be written: `many` is done once for the `items` of all orders that have it, `single` by itself.
 
-    Of orders that came together, those of the least `rank` are done first.
+    Of orders that came together, those of the least `rank` are done first. What is not `lasting` is of no use once the
+    machine has gone, as who runs what: then its runners have gone too.
     """
 
     future: asyncio.Future[Any]
@@ -25,6 +26,7 @@ class Order(NamedTuple):
     many: Many | None = None
     items: Sequence[Any] = ()
     single: Single | None = None
+    lasting: bool = True
 
 
 def perform(work: Work, orders: Sequence[Order]) -> list[Any]:

@@ -114,11 +114,11 @@ class SqliteStore:
 
     async def enlist(self, runner: Runner) -> None:
         """Know a runner from now on."""
-        await self._write(partial(running.enlist, runner=runner))
+        await self._write(partial(running.enlist, runner=runner), lasting=False)
 
     async def pulse(self, runner: str) -> Pulse:
         """Count a runner up."""
-        return await self._write(partial(running.pulse, runner=runner))
+        return await self._write(partial(running.pulse, runner=runner), lasting=False)
 
     async def beats(self) -> list[Beat]:
         """The runners that are known."""
@@ -130,7 +130,8 @@ class SqliteStore:
 
     async def claim(self, runner: str, wants: Sequence[Want], now: int) -> list[Claimed]:
         """Take tasks that are due for a runner."""
-        return await self._write(partial(running.claim, runner=runner, wants=wants, now=now), _CLAIM)
+        claim = partial(running.claim, runner=runner, wants=wants, now=now)
+        return await self._write(claim, _CLAIM, lasting=False)
 
     async def tell(self, told: Sequence[Told]) -> None:
         """Keep what running tasks say."""
@@ -146,7 +147,8 @@ class SqliteStore:
 
     async def deliveries(self, runner: str, count: int, now: int) -> list[Delivery]:
         """Take deliveries that are due."""
-        return await self._write(partial(delivering.deliveries, runner=runner, count=count, now=now), _CLAIM)
+        take = partial(delivering.deliveries, runner=runner, count=count, now=now)
+        return await self._write(take, _CLAIM, lasting=False)
 
     async def delivered(self, outcomes: Sequence[Delivered]) -> None:
         """Record what became of deliveries."""
@@ -176,9 +178,9 @@ class SqliteStore:
         """Forget tasks that ended too long ago, or are too many."""
         return await self._write(partial(upkeep.prune, keeping=keeping, now=now, limit=limit))
 
-    async def _write(self, single: Single, rank: int = _OTHER) -> Any:
+    async def _write(self, single: Single, rank: int = _OTHER, *, lasting: bool = True) -> Any:
         future = self._writer.future()
-        self._writer.put(Order(future, rank, single=single))
+        self._writer.put(Order(future, rank, single=single, lasting=lasting))
         return await future
 
     async def _write_many(self, rank: int, many: Many, items: Sequence[Any]) -> Any:

@@ -7,6 +7,7 @@ the whole cannot be committed either, each by itself.
 from __future__ import annotations
 
 import sqlite3
+import time
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -16,7 +17,7 @@ from dragoman.tasks.stores.sqlite.clerk import Landing
 from dragoman.tasks.stores.sqlite.hearing import Hearing
 from dragoman.tasks.stores.sqlite.opening import connect, create, ready
 from dragoman.tasks.stores.sqlite.order import Order, perform
-from dragoman.tasks.stores.sqlite.trouble import explain, is_everybodys
+from dragoman.tasks.stores.sqlite.trouble import code_of, explain, is_everybodys
 from dragoman.tasks.stores.sqlite.turns import Turns
 from dragoman.tasks.stores.sqlite.work import Work
 
@@ -28,6 +29,12 @@ if TYPE_CHECKING:
 
 CHECKPOINT_ROWS = 4000
 """Changed rows after which the log is carried over into the file, while nobody waits for it: a few megabytes."""
+BUSY_PAUSE_S, BUSY_PAUSE_S_MAX = 0.001, 0.01
+"""How long to wait before another look whether another process has let go of the file: as long as they hold it..."""
+BUSY_SHORTLY_S = 0.25
+"""... and longer, where that one seems to be busy with something else."""
+COURTESY_S = 0.002
+"""How long to stay away from a file that others write too: twice as long as they wait between two looks."""
 
 
 class Writer:
@@ -40,6 +47,8 @@ class Writer:
         self._options = options
         self._version = -1
         self._others = False
+        self._rivals = False
+        self._synced = options.full_sync
         self._rows = 0
         self._places: list[tuple[int, int]] = []
 
@@ -52,6 +61,7 @@ class Writer:
             self._turns = Turns(self._db)
             self.hearing = Hearing(self._db, self._listener)
             self._places = self._found()
+            self._db.execute("PRAGMA busy_timeout = 0")
         except BaseException:
             self._db.close()
             raise
@@ -77,6 +87,7 @@ class Writer:
 
     def _write(self, items: Sequence[Order]) -> tuple[list[Landing], list[Change]]:
         orders = sorted(items, key=lambda order: order.rank)
+        self._sync(full=any(order.lasting for order in orders))
         try:
             return self._together(orders)
         except BaseException as error:  # noqa: BLE001 - each of those who wait is told what went wrong
@@ -92,7 +103,9 @@ class Writer:
         return self._alone(orders)
 
     def rest(self) -> None:
-        """Carry the log over into the file, now and then."""
+        """Let others have the file, where there are any; carry the log over into it, now and then."""
+        if self._rivals:
+            time.sleep(COURTESY_S)
         if self._rows < CHECKPOINT_ROWS:
             return
         self._rows = 0
@@ -147,12 +160,31 @@ class Writer:
         return landings, changes
 
     def _begin(self) -> None:
-        self._db.execute("BEGIN IMMEDIATE")
+        self._lock()
         version = self._db.execute("PRAGMA data_version").fetchone()[0]
-        if version != self._version:
+        self._rivals = version != self._version
+        if self._rivals:
             self._version = version
             self._turns.forget()
             self._others = self.hearing.others()
+
+    def _lock(self) -> None:
+        """Have the file for this process alone, for writing.
+
+        SQLite's own patience sleeps a tenth of a second after a while, in which another may come and go many times.
+        """
+        waited_s = 0.0
+        while True:
+            try:
+                self._db.execute("BEGIN IMMEDIATE")
+            except sqlite3.OperationalError as error:
+                if code_of(error) != sqlite3.SQLITE_BUSY or waited_s >= self._options.busy_s:
+                    raise
+            else:
+                return
+            pause_s = BUSY_PAUSE_S if waited_s < BUSY_SHORTLY_S else BUSY_PAUSE_S_MAX
+            time.sleep(pause_s)
+            waited_s += pause_s
 
     def _commit(self, rows: int) -> None:
         try:
@@ -163,6 +195,7 @@ class Writer:
             raise
         self._rows += rows
         places = self._found()
+        self._places = self._places or places
         if places != self._places:
             raise StoreFailed(
                 f"the tasks' file {self._path} was removed or replaced while it was in use, or the log beside it was: "
@@ -177,6 +210,14 @@ class Writer:
         except FileNotFoundError:
             return []
         return [(each.st_dev, each.st_ino) for each in stats]
+
+    def _sync(self, *, full: bool) -> None:
+        """Have commits wait for the disk, or not: those that do take along what was not waited for before."""
+        full = full and self._options.full_sync
+        if full != self._synced:
+            with suppress(sqlite3.Error):
+                self._db.execute("PRAGMA synchronous = FULL" if full else "PRAGMA synchronous = NORMAL")
+                self._synced = full
 
     def _undo(self) -> None:
         self._turns.forget()

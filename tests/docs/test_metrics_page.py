@@ -50,7 +50,9 @@ def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     file: Path = tmp_path_factory.mktemp("metrics") / "halves.py"
     file.write_text(SOURCE, encoding="utf-8")
     project = file.parent / "dragoman.toml"
-    project.write_text('[sources.halves]\npath = "halves.py"\nbreaker = true\n', encoding="utf-8")
+    text = '[sources.halves]\npath = "halves.py"\nbreaker = true\n'
+    queue = '[queues.orders]\nurl = "redis://127.0.0.1:1"\nfrom = "orders"\nfunction = "halves.half"\n'
+    project.write_text(text + queue, encoding="utf-8")
     native = f"unix://{file.parent}/n.sock"
     command = [sys.executable, "-m", "dragoman", "serve", "--port", "0", "--native", native, "--json", str(project)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as server:

@@ -15,6 +15,7 @@ from dragoman.core.clock import SystemClock
 from dragoman.host.host import Furniture, Host, Outfit
 from dragoman.host.launching import BuildTelling
 from dragoman.host.version import VERSION
+from dragoman.ingress.listener import Naming
 from dragoman.sandbox.spawning import SpawnerConfinement
 from dragoman.telemetry.trace import Tracer
 from dragoman.wire.frame import META_BYTES_MAX
@@ -117,8 +118,9 @@ def host(with_parts: Parts) -> Host:
 
 
 def furniture(made: Host, with_parts: Parts, journal: Journal) -> Furniture:
-    """What a host has tasks with."""
+    """What a host has tasks and queues with."""
     from dragoman.host.delivering import Delivering  # noqa: PLC0415 - a fifth of a start, for hosts that have tasks
+    from dragoman.host.queueing import Queueing  # noqa: PLC0415 - as above
     from dragoman.host.scheduling import Scheduling  # noqa: PLC0415 - as above
     from dragoman.host.tasking import Tasking  # noqa: PLC0415 - as above
 
@@ -126,7 +128,9 @@ def furniture(made: Host, with_parts: Parts, journal: Journal) -> Furniture:
     tasking = Tasking(made, journal, with_parts.tracer, delivering.admit, runs=with_parts.runs_tasks)
     scheduling = Scheduling(made, journal, tasking)
     tasking.companions += [delivering, scheduling]
-    return Furniture(tasking, scheduling, delivering)
+    naming = Naming(with_parts.project.name, with_parts.call_prefix, with_parts.next_id)
+    queueing = delivering.queues = Queueing(made, tasking.tasks, journal, with_parts.tracer, naming)
+    return Furniture(tasking, scheduling, delivering, queueing)
 
 
 def builder(with_parts: Parts, journal: Journal) -> Builder:

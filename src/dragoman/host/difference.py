@@ -59,7 +59,12 @@ def difference(old: Project, new: Project, functions: Iterable[tuple[str, Functi
         started=tuple(name for name in new.sources if name not in old.sources),
         retired=tuple(name for name in old.sources if name not in new.sources),
         reloaded=tuple(name for name in both if own(old.sources[name]) != own(new.sources[name])),
-        functions=(*_of_functions(new, functions), *_of_tasks(old, new), *_of_schedules(old, new)),
+        functions=(
+            *_of_functions(new, functions),
+            *_of_tasks(old, new),
+            *_of_schedules(old, new),
+            *_of_queues(old, new),
+        ),
         restart=tuple(_fixed(old, new)),
     )
 
@@ -99,6 +104,17 @@ def _of_schedules(old: Project, new: Project) -> Iterator[str]:
         if earlier != later:
             told = [OFF if each is None else f"{each.function} {each.told}" for each in (earlier, later)]
             yield f"schedules.{name}: {' -> '.join(told)}" if told[0] != told[1] else f"schedules.{name}: changed"
+
+
+def _of_queues(old: Project, new: Project) -> Iterator[str]:
+    """Queues that are read or written otherwise from now on. Addresses may hold passwords, and stay untold."""
+    for name in dict.fromkeys((*old.queues, *new.queues)):
+        earlier, later = old.queues.get(name), new.queues.get(name)
+        if earlier is None or later is None:
+            yield f"queues.{name}: {OFF} -> on" if earlier is None else f"queues.{name}: on -> {OFF}"
+            continue
+        changed = (each.key for each in settings.QUEUE if getattr(earlier, each.field) != getattr(later, each.field))
+        yield from (f"queues.{name}.{key}: changed" for key in changed)
 
 
 def shown(found: FunctionSettings) -> dict[str, str]:

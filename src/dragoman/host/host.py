@@ -42,10 +42,12 @@ if TYPE_CHECKING:
     from dragoman.core.target import Target
     from dragoman.host.delivering import Delivering
     from dragoman.host.journal import Journal
+    from dragoman.host.queueing import Queueing
     from dragoman.host.scheduling import Scheduling
     from dragoman.host.tasking import Tasking
     from dragoman.policies.surroundings import Policy
     from dragoman.sandbox.confinement import Confinement
+    from dragoman.telemetry.metrics import Metrics
     from dragoman.wire.handshake import Hello
     from dragoman.workers.outbound import GuestCall
 
@@ -79,11 +81,12 @@ def is_served(begun: asyncio.Task[Fault | None]) -> bool:
 
 
 class Furniture(NamedTuple):
-    """What a host has tasks with."""
+    """What a host has tasks and queues with."""
 
     tasking: Tasking
     scheduling: Scheduling
     delivering: Delivering
+    queueing: Queueing
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,6 +149,11 @@ class Host:
         """Its callbacks."""
         return self._furnished().delivering
 
+    @property
+    def queueing(self) -> Queueing:
+        """Its queues."""
+        return self._furnished().queueing
+
     def _furnished(self) -> Furniture:
         if self._furniture is None:
             self._furniture = self.furnish()
@@ -198,9 +206,21 @@ class Host:
             await self._confinement.aclose()
 
     async def end_tasks(self, drain_s: float) -> None:
-        """Let tasks that run end for up to so many seconds, and give the rest back. Harmless when repeated."""
+        """Let tasks and messages that run end for so many seconds, and give the rest back. Harmless when repeated."""
         if self._furniture is not None:
-            await self._furniture.tasking.stop(drain_s)
+            tasking, queueing = self._furniture.tasking, self._furniture.queueing
+            await asyncio.gather(queueing.drain(drain_s), tasking.stop(drain_s))
+            await queueing.close()
+
+    def consume(self, metrics: Metrics) -> None:
+        """Take calls from the queues that the project has, now or later."""
+
+        def look(_: object) -> None:
+            if self.project.queues:
+                self.queueing.start(metrics)
+
+        self.registry.on_change.append(look)
+        look(None)
 
     def _begin_tasks(self) -> None:
         """Run tasks where there may be some; what that takes is imported for hosts that have them."""

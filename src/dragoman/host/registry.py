@@ -158,15 +158,23 @@ class Registry:
         return [*(wrong for each in found for wrong in each), *lost]
 
     def _unknown(self, source: str, own: Mapping[str, Entry]) -> list[str]:
-        return [
-            f'[functions."{name}"] is for no function: {source} has none of that name{did_you_mean(name, own)}'
-            for name in sorted(self.project.functions)
-            if name.startswith(f"{source}.") and name not in own
-        ] + [
-            f"schedules.{name} runs {each.function!r}, which is not there{did_you_mean(each.function, own)}"
-            for name, each in self.project.schedules.items()
-            if each.function.partition(".")[0] == source and each.function not in own
-        ]
+        return (
+            [
+                f'[functions."{name}"] is for no function: {source} has none of that name{did_you_mean(name, own)}'
+                for name in sorted(self.project.functions)
+                if name.startswith(f"{source}.") and name not in own
+            ]
+            + [
+                f"schedules.{name} runs {each.function!r}, which is not there{did_you_mean(each.function, own)}"
+                for name, each in self.project.schedules.items()
+                if each.function.partition(".")[0] == source and each.function not in own
+            ]
+            + [
+                f"queues.{name} is for {each.function!r}, which is not there{did_you_mean(each.function, own)}"
+                for name, each in self.project.queues.items()
+                if each.function.partition(".")[0] == source and each.function not in own
+            ]
+        )
 
     def _lost_fallback(self, name: str, entry: Entry) -> Iterator[str]:
         """A function to fall back on that its source, which is in service, has not."""

@@ -117,6 +117,7 @@ class Serving:
         if starting.done():
             self.faults = starting.result()
         await self._open()
+        self.host.consume(metrics)
         await self._let_operators_in()
         keep_freed_memory()
         # What is here now stays: collections need not walk through it again.

@@ -65,7 +65,7 @@ class Consumer:
 
     def __init__(self, options: QueueOptions, broker: Broker, around: Surroundings) -> None:
         self.options = options
-        self.counts = dict.fromkeys(
+        self.counts: dict[str, int] = dict.fromkeys(
             ("received", "handled", "retried", "refused", "dead", "given_back", "connected", "lost"), 0
         )
         self.up = False
@@ -329,6 +329,10 @@ class Consumer:
                 known.message.token = message.token
                 return
             key = message  # another one, which somebody has named alike
+        if self._stopping.is_set():
+            self._back.append((message, 0.0))
+            self._ready.set()
+            return
         flight = self._flights[key] = Flight(self, message, key)
         if message.lane:
             line = self._lanes.setdefault(message.lane, deque())

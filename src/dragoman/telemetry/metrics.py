@@ -114,6 +114,25 @@ class LayerStatistics(Protocol):
         ...
 
 
+class QueueStatistics(Protocol):
+    """What one queue tells about itself when asked."""
+
+    @property
+    def name(self) -> str:
+        """Its name."""
+        ...
+
+    @property
+    def counts(self) -> Mapping[str, int]:
+        """How many messages what has happened to; only ever grows."""
+        ...
+
+    @property
+    def state(self) -> Mapping[str, object]:
+        """What there is now: numbers, and words that are left out."""
+        ...
+
+
 Layers = Iterable[tuple[str, str, LayerStatistics]]
 """Functions, the names of layers of theirs, and the layers."""
 
@@ -137,6 +156,7 @@ class Metrics:
         self.layers: Callable[[], Layers] = _none
         self.tasks: TaskMeter | None = None
         self.census: Callable[[], Awaitable[Census | None]] = _uncounted
+        self.queues: Callable[[], Iterable[QueueStatistics]] = _none
         self.version = version
         self._meters: dict[tuple[str, str], Meter] = {}
         self._registry: CollectorRegistry | None = None
@@ -176,6 +196,7 @@ class Metrics:
         yield from self._layer_families()
         if self.tasks is not None:
             yield from self.tasks.families(self._census)
+        yield from self._queue_families()
         yield from self._host_families()
 
     def describe(self) -> list[Metric]:
@@ -273,6 +294,27 @@ class Metrics:
         yield events
         yield gauges
         yield words
+
+    def _queue_families(self) -> Iterator[Metric]:
+        from prometheus_client.core import (  # noqa: PLC0415 - see the module's docstring
+            CounterMetricFamily,
+            GaugeMetricFamily,
+        )
+
+        events = CounterMetricFamily(
+            "dragoman_queue_events", "What has happened to queues and their messages.", labels=["queue", "event"]
+        )
+        gauges = GaugeMetricFamily(
+            "dragoman_queue", "What consumers of queues have in hand.", labels=["queue", "value"]
+        )
+        for each in tuple(self.queues()):
+            for event, count in dict(each.counts).items():
+                events.add_metric([each.name, event], count)
+            for value, found in flat(each.state):
+                if not isinstance(found, str):
+                    gauges.add_metric([each.name, value], found)
+        yield events
+        yield gauges
 
     def _totals(self) -> dict[str, _Total]:
         totals: dict[str, _Total] = {}

@@ -19,7 +19,7 @@ from dragoman.core.units import format_duration, format_size
 from dragoman.guest import context, nested, output, printed, template
 from dragoman.host import assemble
 from dragoman.ingress import holding
-from dragoman.ingress.http import answering, head
+from dragoman.ingress.http import answering, feed, head, later, tasks
 from dragoman.ingress.http.options import HttpOptions
 from dragoman.policies import batch, budget, fallback, idempotency, key, retry, shared
 from dragoman.policies import cache as answers
@@ -59,6 +59,12 @@ BOUNDS = {
     "requests that wait behind another on one connection": f"{answering.PIPELINE_MAX}",
     "values in a query string": f"{query.PAIRS_MAX:,}",
     "time for calls in flight after SIGTERM": format_duration(HTTP.shutdown_grace_s),
+    "time that anybody is kept waiting for a task": format_duration(later.WAIT_S_MAX),
+    "tasks of one page": f"{tasks.PAGE_MAX:,}",
+    "how far ahead a delay or a deadline may be": format_duration(later.AHEAD_S_MAX),
+    "a callback's URL": f"{later.CALLBACK_CHARS_MAX:,} characters",
+    "events kept for those who follow a task and read slowly": f"{feed.EVENTS_MAX:,}",
+    "their text": format_size(feed.EVENT_BYTES_MAX),
     "a call's time, waiting included": format_duration(TIMEOUT_S_DEFAULT),
     "calls that wait for one source": f"{POOL.queue:,}",
     "calls inside one worker, or to one service": (

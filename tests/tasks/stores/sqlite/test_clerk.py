@@ -81,6 +81,28 @@ async def test_what_was_asked_for_before_the_end_is_done() -> None:
         await ask(clerk, 1)
 
 
+async def test_it_may_be_opened_again() -> None:
+    craft = Doubling()
+    clerk = Clerk[Item]("test", craft, 8, lambda _: None)
+    for _ in range(2):
+        await clerk.open()
+        assert await ask(clerk, 4) == 8
+        await clerk.close()
+
+
+async def test_who_gives_up_on_opening_can_close() -> None:
+    craft = Doubling()
+    clerk = Clerk[Item]("test", craft, 8, lambda _: None)
+    opening = asyncio.ensure_future(clerk.open())
+    await asyncio.sleep(0)
+    opening.cancel()
+    await asyncio.wait([opening])
+
+    await clerk.close()
+
+    assert craft.closed
+
+
 async def test_a_mistake_is_told_to_who_waits_and_ends_nothing() -> None:
     clerk = Clerk[Item]("test", Doubling(), 8, lambda _: None)
     await clerk.open()

@@ -1,6 +1,7 @@
 """Tables grow by steps that older hosts can live with, or refuse them clearly."""
 
 import sqlite3
+from hashlib import sha256
 from pathlib import Path
 
 import pytest
@@ -9,12 +10,20 @@ from dragoman.tasks.store import StoreFailed
 from dragoman.tasks.stores.sqlite.opening import connect, ready
 from dragoman.tasks.stores.sqlite.schema import MIGRATIONS, Migration, version_of
 
+FIRST = "6d2659acf98c42eb585ccc42346eb5fdfef47e02284b823f2bae44bfbc0d029c"
 NEXT = Migration(len(MIGRATIONS) + 1, ("ALTER TABLE tasks ADD COLUMN colour TEXT NOT NULL DEFAULT 'red'",))
 BREAKING = Migration(len(MIGRATIONS) + 1, ("CREATE TABLE novelty (a)",), needs=len(MIGRATIONS) + 1)
 
 
 def test_steps_are_numbered_without_a_gap() -> None:
     assert [step.number for step in MIGRATIONS] == list(range(1, len(MIGRATIONS) + 1))
+
+
+def test_what_was_released_is_never_changed() -> None:
+    """Change a table by a further step: files of the first release are out there."""
+    spelled = [" ".join(statement.split()) for statement in MIGRATIONS[0].statements]
+
+    assert sha256("\n".join(spelled).encode()).hexdigest() == FIRST
 
 
 def test_a_file_is_brought_up_to_date_once(db: sqlite3.Connection, path: Path) -> None:

@@ -32,6 +32,56 @@ async def test_what_was_stored_is_there_for_the_next_one(tmp_path: Path, make: M
     await again.close()
 
 
+@pytest.mark.parametrize("name", ["a b?mode=ro#%41.db", "ünïcode.db", "deep/er/tasks.db", ":memory:"])
+async def test_a_file_may_have_any_name(tmp_path: Path, name: str, make: Make) -> None:
+    store = SqliteStore(tmp_path / name)
+    await store.open()
+    await store.submit([make()])
+    await store.close()
+
+    assert [str(each.relative_to(tmp_path)) for each in files(tmp_path)] == [name]
+
+
+async def test_a_file_may_be_a_link_to_another(tmp_path: Path, make: Make) -> None:
+    link(tmp_path / "link.db", tmp_path / "there" / "tasks.db")
+    for each in (tmp_path / "link.db", tmp_path / "there" / "tasks.db"):
+        store = SqliteStore(each)
+        await store.open()
+        await store.submit([make()])
+        await store.close()
+
+    assert [each.name for each in files(tmp_path)] == ["link.db", "tasks.db"]
+
+
+async def test_it_may_be_opened_again(tmp_path: Path, make: Make) -> None:
+    store = SqliteStore(tmp_path / "tasks.db")
+    for _ in range(2):
+        await store.open()
+        await store.submit([make()])
+        await store.close()
+
+
+async def test_the_log_does_not_grow_without_end(tmp_path: Path, make: Make) -> None:
+    store = SqliteStore(tmp_path / "tasks.db", Options(full_sync=False))
+    await store.open()
+    for _ in range(100):
+        await store.submit([make(body=bytes(1 << 20))])
+    assert size(tmp_path / "tasks.db-wal") < 64 << 20
+    await store.close()
+
+
+def link(path: Path, target: Path) -> None:
+    path.symlink_to(target)
+
+
+def files(folder: Path) -> list[Path]:
+    return sorted(each for each in folder.rglob("*") if not each.is_dir())
+
+
+def size(path: Path) -> int:
+    return path.stat().st_size
+
+
 class Unsynced:
     """Stores that need not outlive the machine, over data of their own."""
 

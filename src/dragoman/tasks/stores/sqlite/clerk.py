@@ -81,19 +81,20 @@ class Clerk(Generic[T]):
         self._asleep = False
         self._stopping = False
         self._opened = False
+        self._ended: asyncio.Future[None] | None = None
 
     async def open(self) -> None:
         """Start. Raises `StoreFailed`."""
         self._loop = asyncio.get_running_loop()
-        opened = self._loop.create_future()
-        self._ended = self._loop.create_future()
-        Thread(target=self._run, args=(opened,), name=self._name, daemon=True).start()
+        self._stopping = False
+        opened, self._ended = self._loop.create_future(), self._loop.create_future()
+        Thread(target=self._run, args=(opened, self._ended), name=self._name, daemon=True).start()
         await asyncio.shield(opened)
         self._opened = True
 
     async def close(self) -> None:
-        """Finish what waits, and end. Harmless where it is closed."""
-        if not self._opened:
+        """Finish what waits, and end. Harmless where it is closed, and where it is only about to be open."""
+        if self._ended is None:
             return
         self._opened = False
         self._hand_over()
@@ -122,17 +123,17 @@ class Clerk(Generic[T]):
             self._asleep = False
             self._bell.put(None)
 
-    def _run(self, opened: asyncio.Future[None]) -> None:
+    def _run(self, opened: asyncio.Future[None], ended: asyncio.Future[None]) -> None:
         try:
             self._craft.open()
         except BaseException as error:  # noqa: BLE001 - whoever opens is told of it
-            self._call(_land, [Landing(opened, None, error)])
+            self._call(_land, [Landing(opened, None, error), Landing(ended, None)])
             return
         self._call(_land, [Landing(opened, None)])
         while self._take():
             pass
         self._craft.close()
-        self._call(_land, [Landing(self._ended, None)])
+        self._call(_land, [Landing(ended, None)])
 
     def _take(self) -> bool:
         """Do what is there; False where that was all, for ever."""

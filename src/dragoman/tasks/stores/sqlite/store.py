@@ -52,7 +52,7 @@ class SqliteStore:
 
     def __init__(self, path: str | Path, options: Options | None = None) -> None:
         options = options or Options()
-        self._path = Path(path)
+        self._path = Path(path).resolve()
         listener = os.urandom(8).hex()
         self._hears: Callable[[Sequence[Change]], object] | None = None
         self._writing = Writer(self._path, listener, options)

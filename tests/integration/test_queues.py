@@ -20,7 +20,7 @@ from tests.integration.web import serving
 from tests.valkey import Server
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Generator, Iterator
     from pathlib import Path
 
     from tests.integration.conftest import Write
@@ -121,7 +121,7 @@ def lines(folder: Path, name: str = "begun.txt") -> list[str]:
 
 
 @contextlib.contextmanager
-def served(folder: Path, text: str) -> Iterator[Web]:
+def served(folder: Path, text: str) -> Generator[Web]:
     with serving(cwd=folder, toml='[project]\nname = "shop"\n' + text) as web:
         yield web
 

@@ -28,9 +28,9 @@ from dragoman.policies.cache import CacheOptions
 from dragoman.policies.rate import RateOptions
 from dragoman.sandbox.confinement import Limits
 from dragoman.stores.options import StoreOptions
-from dragoman.tasks import callback, courier, message, resolver, schedule, scheduler
+from dragoman.tasks import callback, courier, resolver, schedule, scheduler
 from dragoman.tasks.options import TasksOptions
-from dragoman.tasks.task import US
+from dragoman.tasks.task import DELIVERED_BYTES_MAX, US
 from dragoman.telemetry import line, log, writer
 from dragoman.upstream import child, http, intake, request, schema
 from dragoman.upstream import document as openapi_document
@@ -141,9 +141,9 @@ BOUNDS = {
     "time of one attempt of a callback": format_duration(TasksOptions().callback_timeout_s),
     "attempts of a callback": f"{TasksOptions().callback_attempts}",
     "the pause between two of them": format_duration(courier.CourierOptions().pause_s_max),
-    "callbacks under way at a time": f"{courier.CourierOptions().at_a_time}",
+    "callbacks in hand at a time": f"{courier.CourierOptions().in_hand}",
     "callbacks under way to one address": f"{courier.CourierOptions().share}",
-    "a result within a message": format_size(message.RESULT_BYTES_MAX),
+    "a result within a message": format_size(DELIVERED_BYTES_MAX),
     "what is read of an endpoint's answer": format_size(posting.READ_BYTES_MAX),
     "time that it is read for": format_duration(posting.READ_S_MAX),
     "names that are looked up at a time": f"{resolver.THREADS_MAX}",

@@ -209,7 +209,7 @@ async def test_what_may_not_be_connected_to_any_more_is_tried_again_and_given_up
 
 
 async def test_one_that_hangs_keeps_nobody_else_waiting_and_loses_nothing(tmp_path: Path) -> None:
-    options = CourierOptions(at_a_time=16, share=2, line=2)
+    options = CourierOptions(in_hand=16, share=2, line_s=0.2)
     async with posting(tmp_path, options, total_s=0.2) as post, endpoint(hangs) as slow, endpoint(says(200)) as quick:
         await post.end(*([slow.url] * 40), *([quick.url] * 20))
         await post.until(lambda: len(quick.asked) == 20)

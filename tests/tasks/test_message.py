@@ -13,9 +13,9 @@ from standardwebhooks import Webhook, WebhookVerificationError
 
 from dragoman.core.call import Codec
 from dragoman.core.clock import SystemClock
-from dragoman.tasks.message import RESULT_BYTES_MAX, Composer, body_of, read_secret, signature
+from dragoman.tasks.message import Composer, body_of, read_secret, signature
 from dragoman.tasks.state import State
-from dragoman.tasks.task import US, Delivery, Submission, Task
+from dragoman.tasks.task import DELIVERED_BYTES_MAX, US, Delivery, Submission, Task
 
 OLD = "whsec_" + base64.b64encode(b"o" * 32).decode()
 NEW = "whsec_" + base64.b64encode(b"n" * 24).decode()
@@ -82,7 +82,7 @@ def test_every_end_has_a_type(state: State) -> None:
         (b"\xcb\x7f\xf8\0\0\0\0\0\0", Codec.MSGPACK),
         (b"\xc6\0\0\x3f\xf0" + b"x" * 16368, Codec.MSGPACK),
         (b"ARROW1", Codec.ARROW),
-        (b'"' + b"x" * RESULT_BYTES_MAX + b'"', Codec.JSON),
+        (b'"' + b"x" * DELIVERED_BYTES_MAX + b'"', Codec.JSON),
         (b"{broken", Codec.JSON),
         (b'1,"evil":2', Codec.JSON),
         (b"NaN", Codec.JSON),

@@ -1,8 +1,9 @@
 """Delivers what tasks have to tell at their end: takes deliveries out of the store, has them carried, records it.
 
-One target may have only so many of them in hand, so that one which hangs keeps nobody else waiting. What comes on top
-of that is given back untried, for when its turn may be. What failed is tried again after pauses that grow to an hour;
-after the last attempt it is a dead letter, which an operator sees and may send again.
+Of one target only a share is under way at a time, and no more wait here than it takes soon, so that one which hangs
+keeps nobody else waiting. What comes on top of that is given back untried, for when its turn may be. What failed is
+tried again after pauses that grow to an hour; after the last attempt it is a dead letter, which an operator sees and
+may send again.
 
 A delivery is recorded after the fact: a host that dies in between makes it go out twice, with the same id.
 """
@@ -33,6 +34,9 @@ if TYPE_CHECKING:
 GROWTH = 3.0
 SOON_S = 0.05
 """Between two looks, where the first found nothing: most tasks that end have nothing to deliver."""
+TOOK_S_MIN = 0.001
+FULL_S = 0.5
+"""Between two looks while the hand is full: whoever has become slow by then leaves room to others."""
 TROUBLE_S = 1.0
 """Between two looks at a store that cannot be looked at."""
 CROWD_S_MAX = 60.0
@@ -44,16 +48,17 @@ class CourierOptions:
     """How deliveries are made.
 
     `attempts_max` of them, with pauses from `pause_s` to `pause_s_max` seconds: by these, for nine to twelve hours.
-    `at_a_time` are under way, of one target `share`; of one target `line` more wait here. Without any news the store is
-    looked at every `look_s` seconds, for what a host that died has left.
+    `in_hand` are taken at a time, of which `share` are under way to one target; of the same target wait here what it
+    takes within `line_s` seconds, as it has been lately. Without any news the store is looked at every `look_s`
+    seconds, for what a host that died has left.
     """
 
     attempts_max: int = 16
     pause_s: float = 5.0
     pause_s_max: float = 3600.0
-    at_a_time: int = 64
+    in_hand: int = 256
     share: int = 8
-    line: int = 24
+    line_s: float = 2.0
     look_s: float = 5.0
 
 
@@ -66,13 +71,17 @@ class World(NamedTuple):
 
 
 class _Target:
-    """Who deliveries go to: how many are under way, which wait for these, and how long one takes, about."""
+    """Who deliveries go to: when those under way began, which wait for them, and how long one takes, about."""
 
     def __init__(self) -> None:
-        self.going = 0
+        self.going: dict[_Trip, float] = {}
         self.waiting: deque[_Trip] = deque()
         self.took_s = SOON_S
         self.crowd = 0
+
+    def takes_s(self, now: float) -> float:
+        """How long one takes: as it was, or as those under way have been waiting already, if that is longer."""
+        return max(self.took_s, TOOK_S_MIN, now - next(iter(self.going.values()), now))
 
 
 @dataclass(eq=False, slots=True)
@@ -110,6 +119,7 @@ class Courier:
         self._going: dict[asyncio.Task[None], _Trip] = {}
         self._owed: list[Delivered] = []
         self._taking: asyncio.Task[None] | None = None
+        self._recording: asyncio.Task[None] | None = None
         self._timer: Timer | None = None
         self._wanted = False
         self._not_before = 0.0
@@ -119,12 +129,12 @@ class Courier:
     @property
     def in_hand(self) -> int:
         """Deliveries that are under way or wait here."""
-        return len(self._going) + sum(len(target.waiting) for target in self._targets.values())
+        return sum(len(target.going) + len(target.waiting) for target in self._targets.values())
 
     @property
     def busy(self) -> bool:
-        """Whether the store is being asked."""
-        return self._taking is not None
+        """Whether the store is being asked, or told."""
+        return self._taking is not None or self._recording is not None
 
     def start(self, runner: Callable[[], str]) -> None:
         """Deliver from now on, in the name of the runner that `runner()` says this host is."""
@@ -147,8 +157,8 @@ class Courier:
         self._running = False
         if self._timer is not None:
             self._timer.cancel()
-        if self._taking is not None:
-            await asyncio.gather(self._taking, return_exceptions=True)
+        busy = [task for task in (self._taking, self._recording) if task is not None]
+        await asyncio.gather(*busy, return_exceptions=True)
         left = [trip for target in self._targets.values() for trip in target.waiting]
         self._targets.clear()
         if self._going:
@@ -173,8 +183,8 @@ class Courier:
             return
         now = self._world.clock.monotonic()
         wait_s = self.options.look_s
-        if self._wanted and self.in_hand < self.options.at_a_time:
-            wait_s = 0.0
+        if self._wanted:
+            wait_s = 0.0 if self.in_hand < self.options.in_hand else FULL_S
         elif self._due:
             wait_s = min(wait_s, self._due[0] - now)
         if self._timer is not None:
@@ -199,8 +209,9 @@ class Courier:
 
     async def _take(self) -> None:
         """Record what is owed, and take what there is room for. Raises `StoreFailed`."""
+        self._thin()
         await self._settle()
-        room = self.options.at_a_time - self.in_hand
+        room = self.options.in_hand - self.in_hand - len(self._owed)
         if room <= 0:
             self._wanted = True
             return
@@ -225,19 +236,36 @@ class Courier:
             return
         target = self._targets.setdefault(callback.origin, _Target())
         trip = _Trip(delivery, callback, target)
-        if target.going < self.options.share:
+        if len(target.going) < self.options.share:
             self._go(trip)
-        elif len(target.waiting) < self.options.line:
+        elif len(target.waiting) < self._line(target):
             target.waiting.append(trip)
         else:
-            target.crowd += 1
-            turn_s = (self.options.line + target.crowd) * target.took_s / self.options.share
-            self._owed.append(_untried(delivery, self._now() + int(min(turn_s, CROWD_S_MAX) * US)))
-            self._remind(min(turn_s, CROWD_S_MAX))
-            self.counts["postponed"] += 1
+            self._postpone(trip)
+
+    def _line(self, target: _Target) -> float:
+        """How many may wait here for a target."""
+        return self.options.share * self.options.line_s / target.takes_s(self._world.clock.monotonic())
+
+    def _postpone(self, trip: _Trip) -> None:
+        """Give a delivery back, for when its target may have come to it."""
+        target = trip.target
+        target.crowd += 1
+        takes_s = target.takes_s(self._world.clock.monotonic())
+        turn_s = min(self.options.line_s + target.crowd * takes_s / self.options.share, CROWD_S_MAX)
+        self._owed.append(_untried(trip.delivery, self._now() + int(turn_s * US)))
+        self._remind(turn_s)
+        self.counts["postponed"] += 1
+
+    def _thin(self) -> None:
+        """Give back what waits here for targets that have become slow."""
+        for target in self._targets.values():
+            line = self._line(target)
+            while len(target.waiting) > line:
+                self._postpone(target.waiting.pop())
 
     def _go(self, trip: _Trip) -> None:
-        trip.target.going += 1
+        trip.target.going[trip] = self._world.clock.monotonic()
         task = asyncio.ensure_future(self._deliver(trip))
         self._going[task] = trip
         task.add_done_callback(self._gone)
@@ -246,15 +274,26 @@ class Courier:
         """Go on with what waited for a delivery to end."""
         trip = self._going.pop(task)
         target = trip.target
-        target.going -= 1
+        target.going.pop(trip, None)
         if not self._running:
             return
         if target.waiting:
             self._go(target.waiting.popleft())
         elif not target.going:
             self._targets.pop(trip.callback.origin, None)
-        if self._wanted or self._owed:
+        if self._recording is None:
+            self._recording = asyncio.ensure_future(self._record())
+        if self._wanted and self.in_hand <= self.options.in_hand // 2:
             self.poke()
+
+    async def _record(self) -> None:
+        """Record what is owed, while others are on their way; what ends meanwhile goes together."""
+        try:
+            await self._settle()
+        except StoreFailed:
+            self.poke()  # it stays owed
+        finally:
+            self._recording = None
 
     async def _deliver(self, trip: _Trip) -> None:
         clock, delivery, target = self._world.clock, trip.delivery, trip.target
@@ -267,8 +306,6 @@ class Courier:
         target.crowd = 0
         self._owed.append(self._judged(delivery, verdict))
         trip.over = True
-        with contextlib.suppress(StoreFailed):  # it stays owed
-            await self._settle()
 
     def _judged(self, delivery: Delivery, verdict: Verdict) -> Delivered:
         """What is recorded of an attempt."""

@@ -17,7 +17,7 @@ from dragoman.contract.codecs import json, msgpack
 from dragoman.core.call import Codec
 from dragoman.tasks import document
 from dragoman.tasks.options import SECRET_EXPECTED, SECRET_PREFIX
-from dragoman.tasks.task import US
+from dragoman.tasks.task import DELIVERED_BYTES_MAX, US
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -26,8 +26,6 @@ if TYPE_CHECKING:
 
 SECRET_BYTES_MIN, SECRET_BYTES_MAX = 24, 64
 """As the specification has it."""
-RESULT_BYTES_MAX = 16 * 1024
-"""Larger results are fetched by who wants them: the specification asks for messages below 20 KB."""
 READ = {Codec.JSON: json.decode, Codec.MSGPACK: msgpack.decode}
 
 
@@ -93,11 +91,11 @@ def body_of(task: Task) -> bytes:
 
 def _small(task: Task) -> bytes | None:
     """A result that goes into the message: one that JSON can say, and a short one."""
-    if not 0 < len(task.result) <= RESULT_BYTES_MAX or task.result_codec not in READ:
+    if not 0 < len(task.result) <= DELIVERED_BYTES_MAX or task.result_codec not in READ:
         return None
     try:
         value = READ[task.result_codec](task.result)
         said = task.result if task.result_codec is Codec.JSON else json.encode(value)
     except ValueError:
         return None
-    return said if len(said) <= RESULT_BYTES_MAX else None
+    return said if len(said) <= DELIVERED_BYTES_MAX else None

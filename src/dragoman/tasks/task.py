@@ -231,12 +231,18 @@ class Beat:
     count: int
 
 
+DELIVERED_BYTES_MAX = 16 * 1024
+"""Larger results are fetched by who wants them. Standard Webhooks asks for messages below 20 KB, and hundreds of
+deliveries are in hand at a time."""
+
+
 @dataclass(frozen=True, slots=True)
 class Delivery:
     """A message about the end of a task, on its way to a callback or a queue.
 
-    `task` is the task as it was when it ended, whole, whatever it was replayed into since. `target` is its `callback`.
-    `number` counts the attempts to deliver, this one included.
+    `task` is the task as it was when it ended, whatever it was replayed into since, without its input, and with its
+    result where that has at most `DELIVERED_BYTES_MAX`. `target` is its `callback`. `number` counts the attempts to
+    deliver, this one included.
     """
 
     id: str

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from dragoman.tasks.state import State, Step, move
 from dragoman.tasks.store import StoreFailed
 from dragoman.tasks.task import (
+    DELIVERED_BYTES_MAX,
     NOTES_MAX,
     US,
     Attempt,
@@ -389,7 +390,9 @@ def _refuse_broken(submission: Submission) -> None:
 
 
 def _delivery(parcel: Parcel) -> Delivery:
-    return replace(parcel.delivery, task=replace(parcel.delivery.task))
+    task = parcel.delivery.task
+    result = task.result if len(task.result) <= DELIVERED_BYTES_MAX else b""
+    return replace(parcel.delivery, task=replace(task, submission=replace(task.submission, body=b""), result=result))
 
 
 def _matches(task: Task, query: Query) -> bool:

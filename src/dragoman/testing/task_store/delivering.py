@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 
+from dragoman.core.call import Codec
 from dragoman.tasks.state import ENDS, State, Step
-from dragoman.tasks.task import Delivered, Runner
+from dragoman.tasks.task import DELIVERED_BYTES_MAX, Delivered, Runner
 from dragoman.testing.task_store.ending import ended_as
 from dragoman.testing.task_store.hosts import HOUR, NOW, Part
 
@@ -35,7 +36,18 @@ class Delivering(Part):
             assert len({each.id for each in taken}) == len(taken)
             (lost_too,) = [each.task for each in taken if each.task.id == lost.task.id]
             assert (lost_too.fault, lost_too.finished_at) == (b"gone", NOW)
-            assert {each.task.submission.body for each in taken} == {b"in", b"{}"}
+            assert {each.task.submission.body for each in taken} == {b""}
+
+    async def test_a_delivery_holds_no_large_result(self) -> None:
+        """Nor an input: very many are in hand at a time."""
+        async with self.hosts() as (host,):
+            for size in (1, 600, DELIVERED_BYTES_MAX, DELIVERED_BYTES_MAX + 1, 1_000_000):
+                started = await host.start(callback=b"there", body=b"in")
+                await host.settle(started, Step.SUCCEED, result=b"r" * size, codec=Codec.BYTES)
+            taken = await host.store.deliveries(host.runner, 100, NOW)
+            assert sorted(len(each.task.result) for each in taken) == [0, 0, 1, 600, DELIVERED_BYTES_MAX]
+            assert {each.task.result_codec for each in taken} == {Codec.BYTES}
+            assert {each.task.submission.body for each in taken} == {b""}
 
     async def test_a_delivery_tells_of_the_end_that_it_is_about(self) -> None:
         """Though the task has been replayed since, and has ended anew: that is another delivery."""

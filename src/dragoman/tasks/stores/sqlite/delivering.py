@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from dragoman.core.call import Codec
 from dragoman.tasks.state import State
-from dragoman.tasks.stores.sqlite.rows import STATES, WHOLE, task
+from dragoman.tasks.stores.sqlite.rows import BRIEF, STATES, task
 from dragoman.tasks.task import Delivered, Delivery
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ _OWN = (
     " d.started_at, d.finished_at, d.progress, d.message, d.fault"
 )
 _OWN_COUNT = 16
-_SELECT = f"SELECT {_OWN}, {WHOLE} FROM deliveries AS d JOIN tasks AS t ON t.n = d.task WHERE"  # noqa: S608 - columns, all ours
+_SELECT = f"SELECT {_OWN}, {BRIEF} FROM deliveries AS d JOIN tasks AS t ON t.n = d.task WHERE"  # noqa: S608 - columns, all ours
 _DUE = "SELECT n FROM deliveries WHERE dead = 0 AND runner = '' AND next_at <= ? ORDER BY next_at, n LIMIT ?"
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from dragoman.core.call import Codec, Priority
 from dragoman.tasks.state import State
-from dragoman.tasks.task import Submission, Task
+from dragoman.tasks.task import DELIVERED_BYTES_MAX, Submission, Task
 
 if TYPE_CHECKING:
     import sqlite3
@@ -47,6 +47,9 @@ OUTLINE = f"{_BEFORE}, x'', {_BETWEEN}, x'', {_AFTER}"
 """The columns of a task (`tasks AS t`) without its bodies, for `task`."""
 WHOLE = f"{_BEFORE}, {_BODY}, {_BETWEEN}, {_RESULT}, {_AFTER}"
 """The columns of a task with its bodies, for `task`."""
+_SHORT = _RESULT.replace("t.n * 2 + 1", f"t.n * 2 + 1 AND length(data) <= {DELIVERED_BYTES_MAX}")
+BRIEF = f"{_BEFORE}, x'', {_BETWEEN}, {_SHORT}, {_AFTER}"
+"""The columns of a task (`tasks AS t`) with its result, where that is short, for `task`."""
 _OWN = 18
 """Where in these the columns of the submission end."""
 

@@ -16,7 +16,7 @@ from tests.integration.conftest import alive, until
 from tests.integration.web import serving
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Generator
     from pathlib import Path
 
     from tests.integration.conftest import Write
@@ -106,7 +106,7 @@ def shop(write: Write) -> Path:
 
 
 @contextlib.contextmanager
-def served(folder: Path, toml: str = TOML) -> Iterator[Shop]:
+def served(folder: Path, toml: str = TOML) -> Generator[Shop]:
     with serving(cwd=folder, toml=toml) as web:
         yield Shop(web, folder)
 

@@ -16,7 +16,7 @@ from dragoman.tasks.task import Query
 from tests.host.projects import hosting
 from tests.host.submitting import submit
 from tests.tasks.endpoints import endpoint, says
-from tests.valkey import until
+from tests.valkey import Server, until
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -93,3 +93,24 @@ async def test_what_was_not_delivered_is_there_for_the_next_host(shop: Path) -> 
             await host.start()
             await until(lambda: there.asked, 20)
     assert json.loads(there.asked[0].body)["data"]["id"] == task
+
+
+async def test_the_end_of_a_task_is_told_to_a_queue_once_its_broker_takes_it(write: Write) -> None:
+    server = Server()
+    text = f'{SHOP}{OPEN}[queues.done]\nurl = "{server.url}"\nto = "ends"\n'
+    try:
+        async with hosting(write(shop__py=CODE, dragoman__toml=text)) as host:
+            await host.start()
+            server.kill()
+            task = await submit(host, "shop.double", to("queue:done"), x=4)
+            await until(lambda: host.delivering.courier and host.delivering.courier.counts["failed"], 40)
+            server.start()
+            with server.client() as client:
+                await until(lambda: client.xlen("ends"), 40)
+                ((_, fields),) = client.xrange("ends")
+    finally:
+        server.close()
+    body = fields.pop(b"body")
+    headers = {name.decode(): value.decode() for name, value in fields.items()}
+    told = Webhook(SECRET).verify(body, headers)
+    assert (told["type"], told["data"]["id"], told["data"]["result"]) == ("task.succeeded", task, 8)

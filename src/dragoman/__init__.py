@@ -9,7 +9,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from dragoman.client.async_task import AsyncTask
     from dragoman.client.connecting import connect
+    from dragoman.client.gathering import gather
+    from dragoman.client.task import Task
     from dragoman.config.problem import ConfigError
     from dragoman.contract.batch import Batch
     from dragoman.contract.marker import function
@@ -41,6 +44,7 @@ if TYPE_CHECKING:
 __all__ = [
     "Aborted",
     "AlreadyExists",
+    "AsyncTask",
     "Batch",
     "Breach",
     "Cancelled",
@@ -58,18 +62,21 @@ __all__ = [
     "PermissionDenied",
     "ResourceExhausted",
     "Started",
+    "Task",
     "Unauthenticated",
     "Unavailable",
     "Unimplemented",
     "Unknown",
     "connect",
     "function",
+    "gather",
     "open",
 ]
 
 _HOMES = {
     "Aborted": "dragoman.core.fault",
     "AlreadyExists": "dragoman.core.fault",
+    "AsyncTask": "dragoman.client.async_task",
     "Batch": "dragoman.contract.batch",
     "Breach": "dragoman.core.fault",
     "Cancelled": "dragoman.core.fault",
@@ -87,12 +94,14 @@ _HOMES = {
     "PermissionDenied": "dragoman.core.fault",
     "ResourceExhausted": "dragoman.core.fault",
     "Started": "dragoman.core.fault",
+    "Task": "dragoman.client.task",
     "Unauthenticated": "dragoman.core.fault",
     "Unavailable": "dragoman.core.fault",
     "Unimplemented": "dragoman.core.fault",
     "Unknown": "dragoman.core.fault",
     "connect": "dragoman.client.connecting",
     "function": "dragoman.contract.marker",
+    "gather": "dragoman.client.gathering",
     "open": "dragoman.host.embedded:open_project",
 }
 

@@ -3,6 +3,7 @@ import os
 import pty
 import subprocess
 import sys
+from collections.abc import Iterator
 
 import click
 
@@ -10,23 +11,42 @@ from dragoman.cli.commands import NAMES, commands
 from tests.cli.commandline import BASE, dragoman
 
 
-def test_every_command_has_help_and_takes_json() -> None:
+def every_command() -> Iterator[tuple[str, click.Command]]:
+    """All commands by their names; of a group those in it too."""
     context = click.Context(commands)
     for name in NAMES:
         command = commands.get_command(context, name)
         assert command is not None
         assert command.name == name
-        assert command.help
-        assert "--json" in {option for parameter in command.params for option in parameter.opts}
+        yield from below(name, command)
+
+
+def below(name: str, command: click.Command) -> Iterator[tuple[str, click.Command]]:
+    yield name, command
+    if isinstance(command, click.Group):
+        for each in command.commands.values():
+            yield from below(f"{name} {each.name}", each)
+
+
+def test_every_command_has_help_and_takes_json() -> None:
+    for name, command in every_command():
+        assert command.help, name
+        if isinstance(command, click.Group) and not command.invoke_without_command:
+            continue
+        assert "--json" in {option for parameter in command.params for option in parameter.opts}, name
 
 
 def test_every_option_says_what_it_is_for() -> None:
-    context = click.Context(commands)
-    for name in NAMES:
-        command = commands.get_command(context, name)
-        assert command is not None
+    for name, command in every_command():
         for option in command.params:
             assert not isinstance(option, click.Option) or option.help, f"{name} {option.name}"
+
+
+def test_a_slip_of_the_hand_is_answered_with_what_was_meant() -> None:
+    for words, near in ((("taks",), "task"), (("task", "wacht"), "watch"), (("task", "dead", "rety"), "retry")):
+        done = dragoman(*words)
+        assert done.returncode == 2
+        assert f"did you mean {near}?" in done.stderr.decode()
 
 
 def test_help_is_drawn_for_people_and_plain_for_programs() -> None:

@@ -23,8 +23,16 @@ def test_every_option_is_on_the_page() -> None:
         assert command is not None
         assert f"## dragoman {name}\n" in page
         section = page.partition(f"## dragoman {name}\n")[2].partition("\n## ")[0]
-        for parameter in command.params:
-            assert all(f"`{option}`" in section for option in parameter.opts if option.startswith("--"))
+        check(command, section)
+
+
+def check(command: click.Command, section: str) -> None:
+    for parameter in command.params:
+        assert all(f"`{option}`" in section for option in parameter.opts if option.startswith("--"))
+    if isinstance(command, click.Group):
+        for each in command.commands.values():
+            assert f" {each.name}\n" in section
+            check(each, section)
 
 
 def test_every_fault_has_its_exit_code_on_the_page() -> None:

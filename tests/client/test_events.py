@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from dragoman.client.events import Event, EventReader, TooLarge
 
 STREAM = b'data: 1\n\n: a comment\n\ndata: {"a":\ndata: 2}\n\nevent: fault\ndata: {}\n\nid: 7\nevent: end\ndata:\n\n'
-EVENTS = [Event("message", b"1"), Event("message", b'{"a":\n2}'), Event("fault", b"{}"), Event("end", b"")]
+EVENTS = [Event("message", b"1"), Event("message", b'{"a":\n2}'), Event("fault", b"{}"), Event("end", b"", "7")]
 
 
 @given(st.lists(st.integers(0, len(STREAM)), max_size=20), st.sampled_from([b"\n", b"\r\n"]))

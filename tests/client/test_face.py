@@ -9,6 +9,9 @@ class Recorder(Named):
     def call(self, function: str, /, input: Any = None, *, timeout: float | None = None) -> Any:  # noqa: A002 - the port's word
         return function, input
 
+    def submit(self, function: str, /, input: Any = None) -> Any:  # noqa: A002 - as above
+        return "submitted", function, input
+
 
 def test_attributes_make_a_name_and_calling_it_calls() -> None:
     stats = Name(Recorder(), "stats")
@@ -39,3 +42,10 @@ def test_arguments_are_one_record_or_all_named() -> None:
 def test_special_methods_are_no_functions() -> None:
     with pytest.raises(AttributeError):
         Name(Recorder(), "f").__wrapped__  # noqa: B018 - looked up, as introspection does
+
+
+def test_submit_behind_a_full_name_submits() -> None:
+    build = Name(Recorder(), "reports").build
+    assert build.submit(year=2026) == ("submitted", "reports.build", {"year": 2026})
+    assert build.submit({"whole": 1}) == ("submitted", "reports.build", {"whole": 1})
+    assert Name(Recorder(), "jobs").submit(n=1) == ("jobs.submit", {"n": 1}), "a function may be called so"

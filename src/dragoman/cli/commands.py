@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from importlib import import_module
-from typing import Any, cast
+from typing import Any, TypeVar, cast
 
 import click
 
@@ -12,6 +12,7 @@ NAMES = (
     "serve",
     "call",
     "list",
+    "task",
     "check",
     "explain",
     "apply",
@@ -24,13 +25,31 @@ NAMES = (
     "drill",
     "completion",
 )
+Kind = TypeVar("Kind", bound="Group")
 
 
 class PipeClosed(Exception):  # noqa: N818 - a reader that has enough is no error
     """Whoever read the output has gone."""
 
 
-class Commands(click.Group):
+class Group(click.Group):
+    """A group of commands that helps over a slip of the hand."""
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """The command that was named. Raises `UsageError` with the nearest name where there is none."""
+        name, names = args[0], self.list_commands(ctx)
+        if name not in names and not name.startswith("-"):
+            from difflib import get_close_matches  # noqa: PLC0415 - needed only for a slip of the hand
+
+            near = get_close_matches(name, names, n=1)
+            hint = f"did you mean {near[0]}?" if near else f"there are: {', '.join(names)}"
+            ctx.fail(f"There is no command {name!r}; {hint}")
+        return super().resolve_command(ctx, args)
+
+
+class Commands(Group):
     """The group of all commands."""
 
     def invoke(self, ctx: click.Context) -> Any:
@@ -50,19 +69,6 @@ class Commands(click.Group):
             return None
         return getattr(import_module(f"dragoman.cli.{cmd_name}"), "command")  # noqa: B009 - of a module not known here
 
-    def resolve_command(
-        self, ctx: click.Context, args: list[str]
-    ) -> tuple[str | None, click.Command | None, list[str]]:
-        """The command that was named. Raises `UsageError` with the nearest name where there is none."""
-        name = args[0]
-        if name not in NAMES and not name.startswith("-"):
-            from difflib import get_close_matches  # noqa: PLC0415 - needed only for a slip of the hand
-
-            near = get_close_matches(name, NAMES, n=1)
-            hint = f"did you mean {near[0]}?" if near else f"there are: {', '.join(NAMES)}"
-            ctx.fail(f"There is no command {name!r}; {hint}")
-        return super().resolve_command(ctx, args)
-
 
 def _draws() -> bool:
     """Whether this process is one that shows help to a person; nobody else waits for what draws it."""
@@ -78,12 +84,13 @@ def drawn() -> dict[str, Any]:
     return {"cls": rich_click.RichCommand}
 
 
-def _group() -> type[Commands]:
+def drawn_group(kind: type[Kind]) -> type[Kind]:
+    """The same for a group of commands of a kind."""
     if not _draws():
-        return Commands
+        return kind
     import rich_click  # noqa: PLC0415 - as above
 
-    return cast("type[Commands]", type("RichCommands", (Commands, rich_click.RichGroup), {}))
+    return cast("type[Kind]", type(f"Rich{kind.__name__}", (kind, rich_click.RichGroup), {}))
 
 
 def _version(ctx: click.Context, _: click.Parameter, value: bool) -> None:  # noqa: FBT001 - click's signature
@@ -94,7 +101,7 @@ def _version(ctx: click.Context, _: click.Parameter, value: bool) -> None:  # no
         ctx.exit()
 
 
-@click.group(cls=_group(), context_settings={"help_option_names": ["--help", "-h"]})
+@click.group(cls=drawn_group(Commands), context_settings={"help_option_names": ["--help", "-h"]})
 @click.option(
     "--version", is_flag=True, is_eager=True, expose_value=False, callback=_version, help="Print the version, and end."
 )

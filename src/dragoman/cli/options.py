@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import click
 
@@ -32,6 +32,14 @@ class Duration(click.ParamType):  # pyright: ignore[reportMissingTypeArgument] -
 
 
 DURATION = Duration()
+
+
+class Whose(NamedTuple):
+    """Whose tasks are asked about, as it was given."""
+
+    url: str | None
+    project: str | None
+    cacert: str | None
 
 
 def json_option(what: str) -> Callable[[Any], Any]:

@@ -23,16 +23,24 @@ def render(part: str) -> str:
     command = commands.get_command(context, part)
     if command is None:
         raise KeyError(part)
-    usage = " ".join(command.collect_usage_pieces(click.Context(command, info_name=part)))
+    return _command(part, command)
+
+
+def _command(name: str, command: click.Command) -> str:
+    """A command; a group, and each of its commands under a heading of its own."""
+    usage = " ".join(command.collect_usage_pieces(click.Context(command, info_name=name)))
     options = [option for option in command.params if isinstance(option, click.Option)]
     rows = [(_spelled(option), (option.help or "").rstrip(".") + ".") for option in options]
     paragraphs = [" ".join(text.split()) for text in (command.help or "").split("\n\n")]
-    return (
-        f"```text\ndragoman {part} {usage}\n```\n\n"
-        + "\n\n".join(paragraphs)
-        + "\n\n"
-        + _table("Option", "Meaning", rows)
-    )
+    table = _table("Option", "Meaning", rows) if rows else ""
+    own = f"```text\ndragoman {name} {usage}\n```\n\n" + "\n\n".join(paragraphs) + "\n\n" + table
+    if not isinstance(command, click.Group):
+        return own
+    parts = [
+        f"### dragoman {name} {each}\n\n{_command(f'{name} {each}', command.commands[each])}"
+        for each in command.commands
+    ]
+    return "\n".join([own if rows else own.rstrip() + "\n", *parts])
 
 
 def _spelled(option: click.Option) -> str:

@@ -13,6 +13,8 @@ from dragoman.client.face import Named
 from dragoman.client.listing import read_functions
 from dragoman.client.marks import marks_of
 from dragoman.client.native import RESENDS_MAX, Tries, closed, patience_of
+from dragoman.client.native_desk import AsyncNativeDesk
+from dragoman.client.submitting import AsyncSubmitting
 from dragoman.client.wired import LISTING, ask, ask_json, checked, may_go_again, value_of
 from dragoman.core.clock import SystemClock
 from dragoman.core.fault import Fault, Started
@@ -26,7 +28,7 @@ if TYPE_CHECKING:
     from dragoman.contract.function import Contract
 
 
-class AsyncNative(Named):
+class AsyncNative(Named, AsyncSubmitting):
     """A host behind a native ingress: `await remote.stats.correlation(data=rows)`."""
 
     def __init__(self, at: NativeEndpoint) -> None:
@@ -36,6 +38,7 @@ class AsyncNative(Named):
         self._connecting = asyncio.Lock()
         self._known = False
         self._closed = asyncio.Event()
+        self._desk = AsyncNativeDesk(self.exchange, self._stream, at.reply_bytes_max)
 
     def __repr__(self) -> str:
         return f"<remote {self._endpoint.address}>"
@@ -123,6 +126,9 @@ class AsyncNative(Named):
                 tries += 1
                 if link.usable or tries > RESENDS_MAX or not may_go_again(fault, asked):
                     raise
+
+    def _stream(self, function: str, given: dict[str, Any], timeout_s: float) -> AsyncGenerator[Any]:
+        return self.stream(function, given, timeout=timeout_s)
 
     async def _functions(self) -> dict[str, Contract]:
         _, body = await self.exchange(ask_json(LISTING, b"{}"), None)

@@ -19,9 +19,11 @@ from dragoman.client.exchange import (
     marked,
 )
 from dragoman.client.face import Named
+from dragoman.client.http_desk import AsyncHttpDesk
 from dragoman.client.lines import async_lines
 from dragoman.client.listing import Listed, read_function, read_functions
 from dragoman.client.marks import marks_of
+from dragoman.client.submitting import AsyncSubmitting
 from dragoman.client.trouble import ERRORS, fault_of
 from dragoman.core.clock import SystemClock
 from dragoman.core.fault import Draining, Fault, NotFound, Started, Unimplemented
@@ -30,16 +32,18 @@ if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Awaitable
 
     from dragoman.client.endpoint import Endpoint
+    from dragoman.client.exchange import Beginning
     from dragoman.contract.function import Contract
 
 
-class AsyncRemote(Named):
+class AsyncRemote(Named, AsyncSubmitting):
     """A remote host: `await remote.stats.correlation(data=rows)`."""
 
     def __init__(self, at: Endpoint) -> None:
         self._endpoint = at
         self._clock = SystemClock()
         self._client = httpx2.AsyncClient(**at.options())
+        self._desk = AsyncHttpDesk(self._whole, self._chunks, self._learn, at.reply_bytes_max, self._clock)
         self._closed = False
 
     def __repr__(self) -> str:
@@ -182,7 +186,7 @@ class AsyncRemote(Named):
         except ERRORS as error:
             raise fault_of(error, self._endpoint.address, patience, now()) from error
 
-    async def _chunks(self, request: Request, incoming: Incoming, patience: Patience) -> AsyncGenerator[bytes]:
+    async def _chunks(self, request: Request, incoming: Beginning, patience: Patience) -> AsyncGenerator[bytes]:
         """Send, hand the head to `incoming`, give the body as it comes. Raises the `Fault` of what goes wrong."""
         now = self._clock.monotonic
         if self._closed:

@@ -10,10 +10,11 @@ from typing import NamedTuple
 
 
 class Event(NamedTuple):
-    """One event: its name, `message` where it has none, and its data, lines joined."""
+    """One event: its name, `message` where it has none, its data, lines joined, and its id, empty where it has none."""
 
     name: str
     data: bytes
+    id: str = ""
 
 
 class TooLarge(ValueError):  # noqa: N818 - named for the condition, as all errors here are
@@ -61,7 +62,7 @@ def _parse(block: bytes) -> Event | None:
     """The event of a block of lines; None for one of comments only."""
     if block.startswith(b"data: ") and b"\n" not in block:
         return Event("message", block[6:])
-    name = "message"
+    name, known_as = "message", ""
     lines: list[bytes] = []
     told = False
     for line in block.split(b"\n"):
@@ -73,4 +74,6 @@ def _parse(block: bytes) -> Event | None:
         elif field == b"event":
             name = value.decode("utf-8", "replace")
             told = True
-    return Event(name, b"\n".join(lines)) if told else None
+        elif field == b"id":
+            known_as = value.decode("utf-8", "replace")
+    return Event(name, b"\n".join(lines), known_as) if told else None

@@ -11,7 +11,7 @@ import base64
 import binascii
 import math
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, Protocol, cast
 from urllib.parse import quote
 
 from dragoman.client.events import Event, EventReader, TooLarge
@@ -56,6 +56,7 @@ TYPES[Codec.ARROW] = MEDIA_TYPE
 CODECS = {media: body_codec for body_codec, media in TYPES.items()}
 EVENTS = "text/event-stream"
 HTTP_OK = 200
+HTTP_ACCEPTED = 202
 
 
 @dataclass(frozen=True, slots=True)
@@ -205,6 +206,14 @@ class Patience:
         )
 
 
+class Beginning(Protocol):
+    """What takes the head of a response."""
+
+    def begin(self, status: int, headers: Mapping[str, str]) -> None:
+        """The head has come. Raises the fault of an answer that cannot be read."""
+        ...
+
+
 class Incoming:
     """The response to one request, fed as it comes in."""
 
@@ -264,9 +273,14 @@ class Incoming:
                 raise self._too_large()
         self.values += self.feed(chunk)
 
+    @property
+    def status(self) -> int:
+        """The status of the answer."""
+        return self._status
+
     def body(self) -> bytes:
         """The whole body of an answer that is no call's. Raises the fault that it is."""
-        if self._status != HTTP_OK:
+        if self._status not in (HTTP_OK, HTTP_ACCEPTED):
             raise self._told(read_failure(self._status, self._headers, bytes(self._body)))
         return bytes(self._body)
 

@@ -1,6 +1,7 @@
 """How a program calls functions: by name, or as attributes, blocking or awaited.
 
     shop.call("stats.correlation", {"data": rows})        remote.stats.correlation(data=rows)
+    shop.submit("reports.build", {"year": 2026})          remote.reports.build.submit(year=2026)
 
 A face owns no connection: it turns names and inputs into calls on a `Caller`. Values are plain Python: what a
 function returned, decoded.
@@ -19,12 +20,20 @@ class Caller(Protocol):
         """Call a function; its result, or the `Fault` raised."""
         ...
 
+    def submit(self, function: str, /, input: Any = None) -> Any:  # noqa: A002 - as above
+        """Submit a function as a task; its handle."""
+        ...
+
 
 class AsyncCaller(Protocol):
     """Runs calls that are awaited."""
 
     def call(self, function: str, /, input: Any = None, *, timeout: float | None = None) -> Awaitable[Any]:  # noqa: A002 - as above
         """Call a function; awaiting gives its result, or raises the `Fault`."""
+        ...
+
+    def submit(self, function: str, /, input: Any = None) -> Awaitable[Any]:  # noqa: A002 - as above
+        """Submit a function as a task; awaiting gives its handle."""
         ...
 
 
@@ -43,8 +52,11 @@ class Name:
         if part.startswith("__"):
             raise AttributeError(part)
         # Kept as an attribute, so that the next look-up is the interpreter's own.
-        name = self.__dict__[part] = Name(self._caller, f"{self._name}.{part}")
-        return name
+        # Full names have one dot at most, so that `submit` behind one is no function.
+        submits = part == "submit" and "." in self._name
+        found = Submission(self._caller, self._name) if submits else Name(self._caller, f"{self._name}.{part}")
+        self.__dict__[part] = found
+        return found
 
     def __call__(self, /, *whole: Any, **parameters: Any) -> Any:
         """Call the function. Raises `TypeError` for arguments that are neither one record nor all named."""
@@ -63,6 +75,14 @@ class Named:
         # Kept as an attribute, as the parts of names are.
         first = self.__dict__[name] = Name(cast("Caller", self), name)
         return first
+
+
+class Submission(Name):
+    """A function's name with `.submit` behind it; calling it submits the function as a task."""
+
+    def __init__(self, caller: Caller | AsyncCaller, name: str) -> None:
+        super().__init__(caller, name)
+        self._call = caller.submit
 
 
 def whole_input(name: str, whole: tuple[Any, ...], parameters: Mapping[str, Any]) -> Any:

@@ -18,8 +18,10 @@ from dragoman.client.exchange import CONNECT_S_MAX
 from dragoman.client.face import Named
 from dragoman.client.link import Link
 from dragoman.client.listing import read_function, read_functions
-from dragoman.client.marks import marks_of
+from dragoman.client.marks import NONE, marks_of
 from dragoman.client.native import RESENDS_MAX, Tries, closed, patience_of
+from dragoman.client.native_desk import NativeDesk
+from dragoman.client.submitting import Submitting
 from dragoman.client.wired import FUNCTION, LISTING, ask_blocking, ask_json, checked, may_go_again, value_of
 from dragoman.contract import codec as codecs
 from dragoman.core.call import Codec
@@ -38,13 +40,14 @@ if TYPE_CHECKING:
     from dragoman.contract.function import Contract
 
 
-class NativeRemote(Named):
+class NativeRemote(Named, Submitting):
     """A host behind a native ingress: `remote.stats.correlation(data=rows)`."""
 
     def __init__(self, at: NativeEndpoint) -> None:
         self._endpoint = at
         self._way: Straight | ThroughLoop = Straight(at) if at.tls is None else ThroughLoop(at)
         self._async: AsyncNative | None = None
+        self._desk = NativeDesk(self._way.exchange, self._stream, at.reply_bytes_max)
         tell_at_fork(self)
 
     def __enter__(self) -> Self:
@@ -129,6 +132,9 @@ class NativeRemote(Named):
         Closing the generator before its end, or dropping it, cancels the call.
         """
         return self._way.stream(function, input, timeout, marks_of(priority, idempotency_key))
+
+    def _stream(self, function: str, given: dict[str, Any], timeout_s: float) -> Generator[Any]:
+        return self._way.stream(function, given, timeout_s, NONE)
 
 
 class Straight:

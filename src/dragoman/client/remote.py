@@ -20,9 +20,11 @@ from dragoman.client.exchange import (
     marked,
 )
 from dragoman.client.face import Named
+from dragoman.client.http_desk import HttpDesk
 from dragoman.client.lines import lines
 from dragoman.client.listing import Listed, read_function, read_functions
 from dragoman.client.marks import marks_of
+from dragoman.client.submitting import Submitting
 from dragoman.client.trouble import ERRORS, fault_of
 from dragoman.core.clock import SystemClock
 from dragoman.core.fault import Draining, Fault, NotFound, Unimplemented
@@ -33,11 +35,12 @@ if TYPE_CHECKING:
     from types import TracebackType
 
     from dragoman.client.endpoint import Endpoint
+    from dragoman.client.exchange import Beginning
     from dragoman.client.marks import Marks
     from dragoman.contract.function import Contract
 
 
-class Remote(Named):
+class Remote(Named, Submitting):
     """A remote host: `remote.stats.correlation(data=rows)`."""
 
     def __init__(self, at: Endpoint) -> None:
@@ -46,6 +49,7 @@ class Remote(Named):
         self._client: httpx2.Client | None = None
         self._opening = threading.Lock()
         self._async: AsyncRemote | None = None
+        self._desk = HttpDesk(self._whole, self._chunks, self._learn, at.reply_bytes_max, self._clock)
         self._closed = False
         self._inherited: object = None
         tell_at_fork(self)
@@ -220,7 +224,7 @@ class Remote(Named):
             for chunk in chunks:
                 incoming.gather(chunk)
 
-    def _chunks(self, request: Request, incoming: Incoming, patience: Patience) -> Generator[bytes]:
+    def _chunks(self, request: Request, incoming: Beginning, patience: Patience) -> Generator[bytes]:
         """Send, hand the head to `incoming`, give the body as it comes. Raises the `Fault` of what goes wrong."""
         now = self._clock.monotonic
         client = self._client or self._open(patience.function)

@@ -9,15 +9,18 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import threading
+from concurrent.futures import CancelledError
 from typing import TYPE_CHECKING, Any, cast
 
 from dragoman.client.face import Named
 from dragoman.client.marks import NONE, Marks, marks_of
 from dragoman.client.outflow import Outflow, take_stream
+from dragoman.client.submitting import Submitting
 from dragoman.client.value import decode_reply, encode_for, gathered
 from dragoman.core.fault import Draining, Unimplemented
 from dragoman.core.forking import tell_at_fork
 from dragoman.host.assemble import host as assemble_host
+from dragoman.host.desk import CLOSED, HostDesk, LoopDesk
 from dragoman.host.direct import DirectService, ThroughLoop
 from dragoman.host.host import PATIENCE_S, check_started
 from dragoman.host.hosted import PooledSource
@@ -52,7 +55,7 @@ def new_loop() -> asyncio.AbstractEventLoop:
     return uvloop.new_event_loop()
 
 
-class BlockingProject(Named):
+class BlockingProject(Named, Submitting):
     """A project hosted in this process: `shop.stats.correlation(data=rows)`. Usable from any thread."""
 
     def __init__(self, with_parts: Parts) -> None:
@@ -75,6 +78,7 @@ class BlockingProject(Named):
         self._host = host = assemble_host(self._parts)
         self._registry = host.registry
         self._prepare = host.call
+        self._desk = LoopDesk(HostDesk(host), self._on_desk)
         check_started(host, self._wait(host.start(PATIENCE_S)))
 
     def close(self) -> None:
@@ -170,10 +174,7 @@ class BlockingProject(Named):
 
     def _find(self, function: str) -> tuple[Settled, Target]:
         """The way to a function from outside the loop. Raises the `Fault` that says why there is none."""
-        if self._elsewhere:
-            raise Draining("this project was opened by the process that this one was forked from; open it here too")
-        if not self._open:
-            raise Draining("this project is closed; open it again")
+        self._check_open()
         with self._lock:
             registry = self._registry
             if self._version != registry.version:
@@ -183,6 +184,24 @@ class BlockingProject(Named):
             entry = registry.find(function)
             found = self._services[function] = (self._service(entry), entry.target)
         return found
+
+    def _check_open(self) -> None:
+        if self._elsewhere:
+            raise Draining("this project was opened by the process that this one was forked from; open it here too")
+        if not self._open:
+            raise Draining(CLOSED)
+
+    def _on_desk(self, work: Coroutine[Any, Any, Any]) -> Any:
+        """Ask something about tasks. Raises `Draining` where the project is closed, before or meanwhile."""
+        try:
+            self._check_open()
+        except Draining:
+            work.close()
+            raise
+        try:
+            return self._wait(work)
+        except CancelledError:
+            raise Draining(CLOSED) from None
 
     def _service(self, entry: Entry) -> Settled:
         hosted = entry.hosted

@@ -11,12 +11,14 @@ from typing import TYPE_CHECKING, Any
 from dragoman.client.face import Named
 from dragoman.client.marks import NONE, Marks, marks_of
 from dragoman.client.outflow import Outflow, take_stream
+from dragoman.client.submitting import AsyncSubmitting
 from dragoman.client.value import decode_reply, encode_for, gathered
 from dragoman.config.load import load
 from dragoman.core.fault import Unimplemented
 from dragoman.host.assemble import host as assemble_host
 from dragoman.host.assemble import launch_confinement, parts
 from dragoman.host.blocking import BlockingProject
+from dragoman.host.desk import HostDesk
 from dragoman.host.host import PATIENCE_S, check_started
 from dragoman.host.journal import SilentJournal
 
@@ -88,11 +90,12 @@ class Opened:
             await self._host.stop(0)
 
 
-class AsyncProject(Named):
+class AsyncProject(Named, AsyncSubmitting):
     """A project hosted on the running loop: `await shop.stats.correlation(data=rows)`."""
 
     def __init__(self, host: Host) -> None:
         self._host = host
+        self._desk = HostDesk(host)
 
     @property
     def functions(self) -> dict[str, Contract]:

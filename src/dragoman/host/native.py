@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from dragoman.host.doors import HostCatalogue, Listener
+from dragoman.host.task_doors import TaskDoors
 from dragoman.ingress.http.documents import Documents
 from dragoman.ingress.listener import Naming
 from dragoman.ingress.native.doors import Door, Doors
@@ -58,7 +59,8 @@ class Native:
         """The server of a host, not yet open."""
         parts = self._parts
         missing = host.registry.missing
-        doors = Doors(missing, own_doors(Pages(host), missing, Meter()))
+        meter = Meter()
+        doors = Doors(missing, own_doors(Pages(host), missing, meter) | TaskDoors(host).doors(meter))
         lane = NativeLane(
             doors,
             self._options,

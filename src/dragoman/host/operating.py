@@ -9,14 +9,17 @@ from dragoman.config.load import identity
 from dragoman.host.control import Control
 from dragoman.host.doors import Listener
 from dragoman.host.meeting import place
+from dragoman.host.native import Pages
+from dragoman.host.task_doors import TaskDoors
 from dragoman.ingress.listener import Naming
 from dragoman.ingress.native.doors import Doors
 from dragoman.ingress.native.guard import Guard
 from dragoman.ingress.native.lane import NativeLane
 from dragoman.ingress.native.listening import listen
+from dragoman.ingress.native.listing import own_doors
 from dragoman.ingress.native.options import NativeOptions
 from dragoman.ingress.native.server import NativeServer
-from dragoman.telemetry.metrics import IngressMeter
+from dragoman.telemetry.metrics import IngressMeter, Meter
 from dragoman.wire.address import UNIX
 
 if TYPE_CHECKING:
@@ -26,10 +29,12 @@ if TYPE_CHECKING:
     from dragoman.config.project import Project
     from dragoman.host.assemble import Parts
     from dragoman.host.control import Served
+    from dragoman.host.host import Host
+    from dragoman.ingress.native.doors import Door
     from dragoman.telemetry.log import Log
 
-OPTIONS = NativeOptions(body_bytes_max=1024 * 1024, connections_max=64, calls_max=64)
-"""Operators are few, and what they ask is short."""
+OPTIONS = NativeOptions(connections_max=64, calls_max=64)
+"""Operators are few, and what they ask is short, but for the inputs of tasks that they submit."""
 
 
 class Operating:
@@ -45,7 +50,7 @@ class Operating:
         control = Control(serving)
         naming = Naming(parts.project.name, f"{parts.call_prefix}-", parts.next_id, f"dragoman/{version}")
         lane = NativeLane(
-            Doors(control.missing, control.doors()),
+            Doors(control.missing, control.doors() | doors_for_tasks(serving.host)),
             OPTIONS,
             parts.tracer,
             parts.clock,
@@ -66,6 +71,11 @@ class Operating:
         """Leave no file behind, where `close` is not waited for. Harmless when repeated."""
         self._listening.remove()
         self._listening.sock.close()
+
+
+def doors_for_tasks(host: Host) -> dict[str, Door]:
+    """What operators need to submit tasks, and to see what becomes of them."""
+    return own_doors(Pages(host), host.registry.missing, Meter()) | TaskDoors(host).doors(Meter())
 
 
 def identity_of(project: Project) -> str:

@@ -1,0 +1,98 @@
+"""The tasks of a project that no host serves, straight from their store: to be looked at, and to be cancelled."""
+
+from __future__ import annotations
+
+import threading
+from pathlib import Path
+from typing import TYPE_CHECKING, NoReturn, Self
+
+from dragoman.client.submitting import Submitting
+from dragoman.core.clock import SystemClock
+from dragoman.core.fault import Started, Unavailable
+from dragoman.host.blocking import new_loop
+from dragoman.host.desk import LoopDesk, TasksDesk
+from dragoman.host.tasking import SQLITE, store_of
+from dragoman.tasks.tasks import Tasks
+from dragoman.tasks.watching import Watching
+from dragoman.workers.crossing import run_on_loop
+
+if TYPE_CHECKING:
+    from types import TracebackType
+
+    from dragoman.core.call import Call
+    from dragoman.tasks.options import TaskOptions, TasksOptions
+    from dragoman.tasks.store import Store
+
+
+class Shelf:
+    """A store that is opened to be looked into, and runs nothing."""
+
+    def __init__(self, options: TasksOptions) -> None:
+        self._address = options.store
+        self._watching = Watching()
+        self._store: Store | None = None
+        self.backlog = options.backlog
+        self.tasks = Tasks(self, self, self._watching, SystemClock(), self._no_host)
+
+    @property
+    def present(self) -> bool:
+        """Whether there may be tasks."""
+        return not self._address.startswith(SQLITE) or Path(self._address.removeprefix(SQLITE)).exists()
+
+    async def open(self) -> Store:
+        """The store. Raises `StoreFailed`."""
+        if self._store is None:
+            store = store_of(self._address)
+            store.listen(self._watching.heard)
+            await store.open()
+            self._store = store
+        return self._store
+
+    def due(self, at_us: int) -> None:
+        """Nothing is run here, whatever is due."""
+
+    async def close(self) -> None:
+        """Let go of the store."""
+        store, self._store = self._store, None
+        if store is not None:
+            await store.close()
+
+    async def admit(self, call: Call) -> TaskOptions:
+        """Refuse: no function is known here."""
+        self._no_host(call.target.name)
+
+    def options(self, function: str) -> TaskOptions:
+        """Refuse: no function is known here."""
+        self._no_host(function)
+
+    def _no_host(self, function: str = "") -> NoReturn:
+        raise Unavailable("no host serves this project", started=Started.NO, function=function)
+
+
+class StoredTasks(Submitting):
+    """For callers that block. Use it in `with`."""
+
+    def __init__(self, options: TasksOptions) -> None:
+        self._shelf = Shelf(options)
+        self._loop = new_loop()
+        self._thread = threading.Thread(target=self._loop.run_forever, name="dragoman tasks", daemon=True)
+        self._desk = LoopDesk(TasksDesk(self._shelf.tasks), lambda work: run_on_loop(self._loop, work))
+
+    @property
+    def present(self) -> bool:
+        """Whether there is a store."""
+        return self._shelf.present
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        try:
+            run_on_loop(self._loop, self._shelf.close())
+        finally:
+            self._loop.call_soon_threadsafe(self._loop.stop)
+            self._thread.join()
+            self._loop.close()

@@ -85,10 +85,9 @@ class TasksDesk:
 
 
 class HostDesk(TasksDesk):
-    """Implements `AsyncDesk` for one host."""
+    """Implements `AsyncDesk` for one host. What has its tasks is made when it is first asked."""
 
     def __init__(self, host: Host) -> None:
-        super().__init__(host.tasking.tasks)
         self._host = host
 
     async def submit(self, function: str, value: Any, order: Order) -> Document:
@@ -107,7 +106,7 @@ class HostDesk(TasksDesk):
     def _asked(self) -> Tasks:
         if self._host.draining:
             raise Draining(CLOSED)
-        return self._tasks
+        return self._host.tasking.tasks
 
 
 class LoopDesk:

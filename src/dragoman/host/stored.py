@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn, Self
 
 from dragoman.client.submitting import Submitting
@@ -11,7 +10,7 @@ from dragoman.core.clock import SystemClock
 from dragoman.core.fault import Started, Unavailable
 from dragoman.host.blocking import new_loop
 from dragoman.host.desk import LoopDesk, TasksDesk
-from dragoman.host.tasking import SQLITE, store_of
+from dragoman.host.tasking import store_of
 from dragoman.tasks.tasks import Tasks
 from dragoman.tasks.watching import Watching
 from dragoman.workers.crossing import run_on_loop
@@ -28,21 +27,21 @@ class Shelf:
     """A store that is opened to be looked into, and runs nothing."""
 
     def __init__(self, options: TasksOptions) -> None:
-        self._address = options.store
+        self._options = options
         self._watching = Watching()
         self._store: Store | None = None
         self.backlog = options.backlog
-        self.tasks = Tasks(self, self, self._watching, SystemClock(), self._no_host)
+        self.tasks = Tasks(self, self, self._watching, SystemClock(), self._no_host, self._no_callback)
 
     @property
     def present(self) -> bool:
         """Whether there may be tasks."""
-        return not self._address.startswith(SQLITE) or Path(self._address.removeprefix(SQLITE)).exists()
+        return self._options.present
 
     async def open(self) -> Store:
         """The store. Raises `StoreFailed`."""
         if self._store is None:
-            store = store_of(self._address)
+            store = store_of(self._options.store)
             store.listen(self._watching.heard)
             await store.open()
             self._store = store
@@ -64,6 +63,9 @@ class Shelf:
     def options(self, function: str) -> TaskOptions:
         """Refuse: no function is known here."""
         self._no_host(function)
+
+    async def _no_callback(self, _: bytes) -> bytes:
+        self._no_host()
 
     def _no_host(self, function: str = "") -> NoReturn:
         raise Unavailable("no host serves this project", started=Started.NO, function=function)

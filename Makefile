@@ -26,7 +26,7 @@ demo: ## serve the example functions over real data, call them, print a table
 
 test: ## run every test
 	@$(READY) dev demo bench $$(tools/toolchains.sh)
-	@tools/system.sh awk jq curl openssl perl wrk javac mvn cargo rustfmt cargo-clippy rabbitmq-server mosquitto
+	@tools/system.sh awk jq curl openssl perl wrk javac mvn cargo rustfmt cargo-clippy rabbitmq-server mosquitto nats-server
 	@$(RUN) -m pytest $(ARGS)
 
 check: ## format, lint, types, import rules, house style and docs, without changing anything

@@ -1,0 +1,293 @@
+"""NATS JetStream: a durable pull consumer, and messages that are published with an id, so that none is kept twice.
+
+Messages are pulled by requests of our own to one inbox: what the server has sent is never lost with who waited for it.
+Acknowledgements go to the reply subject of a delivery, which outlives connections.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import json
+import re
+from collections import deque
+from collections.abc import Awaitable
+from contextlib import suppress
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, TypeVar
+from urllib.parse import quote, unquote, urlsplit
+
+import nats.errors
+from nats.aio.client import Client
+from nats.js import JetStreamContext
+from nats.js.api import AckPolicy, ConsumerConfig, Header, RetentionPolicy, StreamConfig
+from nats.js.errors import NotFoundError
+
+from dragoman.core.fault import OutOfRange, Started
+from dragoman.queues.broker import BrokerLost, Unfit
+from dragoman.queues.cloudevents import PREFIX
+from dragoman.queues.message import NO_HEADERS, Message
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from nats.aio.msg import Msg
+
+    from dragoman.core.clock import Clock
+    from dragoman.queues.broker import Done
+    from dragoman.queues.message import Outgoing, Sending
+    from dragoman.queues.options import QueueOptions
+
+CONNECT_S = 5
+ANSWER_S = 5.0
+"""A server that has not answered by then hangs, or is cut off."""
+PING_S = 5
+PINGS_MAX = 2
+WAIT_S = 1.0
+"""How long the server is waited for at a time where it has nothing."""
+DELIVERIES_MORE = 16
+"""Past the attempts: so often a host may die in making a dead letter, before the server lets the message rest."""
+PENDING_MAX = 100_000
+"""Messages that all hosts together may have, as the server bounds it; each of them bounds its own to much less."""
+MSG_ID = "nats-msg-id"
+SAFE = "".join(chr(code) for code in range(0x21, 0x7F) if chr(code) not in '"%')
+"""What attributes of events may be in headers; the rest is percent-encoded (CloudEvents, HTTP binding, 3.1.3.2)."""
+ERRORS = (nats.errors.Error, OSError, TimeoutError, ValueError)
+
+Answer = TypeVar("Answer")
+
+
+class JetStream:
+    """A `Broker`. `consumer` names this host to the server."""
+
+    delays = True
+
+    def __init__(self, options: QueueOptions, consumer: str, clock: Clock) -> None:
+        self._options = options
+        self._name = consumer
+        self._now = clock.monotonic
+        self._where = urlsplit(options.url).netloc.rpartition("@")[2]
+        self._client: Client | None = None
+        self._next = ""
+        self._inbox = ""
+        self._arrived: deque[Message] = deque()
+        self._wanted = 0
+        self._told = asyncio.Event()
+
+    async def open(self) -> None:
+        """Connect, and make the stream and the consumer where they are missing. Raises `BrokerLost`."""
+        await self._close()
+        client = self._client = Client()
+        await self._within(
+            client.connect(
+                self._options.url.split(","),
+                name=self._name,
+                allow_reconnect=False,
+                connect_timeout=CONNECT_S,
+                ping_interval=PING_S,
+                max_outstanding_pings=PINGS_MAX,
+                closed_cb=self._lost,
+                error_cb=self._failed,
+            ),
+            CONNECT_S * 2.0,
+        )
+        options = self._options
+        for place in dict.fromkeys((options.to, options.faults, options.dead)):
+            if place:
+                await self._stream(place, StreamConfig(max_msgs=options.keep or -1))
+        if options.source:
+            await self._consume(client)
+
+    async def receive(self, count: int) -> list[Message]:
+        """What has been pulled; else it is. Raises `BrokerLost`."""
+        while not self._arrived:
+            # All that there is at once, or else the next one as it comes.
+            if not self._wanted:
+                await self._pull(count, wait=False)
+                await self._hear()
+            if not self._arrived and not self._wanted:
+                await self._pull(1, wait=True)
+            if not self._arrived:
+                await self._hear()
+        return [self._arrived.popleft() for _ in range(min(count, len(self._arrived)))]
+
+    async def finish(self, done: Sequence[Done]) -> Sequence[Unfit]:
+        """Publish, have it confirmed, then acknowledge. Raises `BrokerLost`."""
+        client = self._open()
+        unfit = [Unfit(each, fault) for each in done if (fault := self._refusal(each, client.max_payload)) is not None]
+        refused = {id(each.done) for each in unfit}
+        fitting = [each for each in done if id(each) not in refused]
+        await self._within(
+            asyncio.gather(*(self._publish(client, sending) for each in fitting for sending in each.sendings))
+        )
+        for each in fitting:
+            if each.message is not None:
+                await self._tell(each.message, b"+ACK")
+        await self._within(client.flush(int(ANSWER_S)))
+        return unfit
+
+    async def give_back(self, messages: Sequence[Message], delay_s: float = 0.0) -> None:
+        """Have messages delivered again, after the delay. Raises `BrokerLost`."""
+        no = b"-NAK" if delay_s <= 0 else b'-NAK {"delay":%d}' % round(delay_s * 1e9)
+        for message in messages:
+            await self._tell(message, no)
+        await self._within(self._open().flush(int(ANSWER_S)))
+
+    async def extend(self, messages: Sequence[Message]) -> None:
+        """Say that messages are worked on. Raises `BrokerLost`."""
+        for message in messages:
+            await self._tell(message, b"+WPI")
+        await self._within(self._open().flush(int(ANSWER_S)))
+
+    async def close(self) -> None:
+        """Give back what has been pulled and nobody has, and let go."""
+        if self._client is not None and self._client.is_connected:
+            with suppress(BrokerLost):
+                await self.give_back(tuple(self._arrived))
+        await self._close()
+
+    async def cut(self) -> None:
+        """Let go without a word, as a host that dies would."""
+        await self._close()
+
+    # The server
+
+    async def _consume(self, client: Client) -> None:
+        options = self._options
+        retention = RetentionPolicy.INTEREST if options.trim else RetentionPolicy.LIMITS
+        stream = await self._stream(options.source, StreamConfig(retention=retention))
+        durable = plain(f"{options.group}-{options.source}")
+        config = ConsumerConfig(
+            durable_name=durable,
+            ack_policy=AckPolicy.EXPLICIT,
+            ack_wait=options.lease_s,
+            max_deliver=options.attempts + DELIVERIES_MORE,
+            max_ack_pending=PENDING_MAX,
+            filter_subject=options.source,
+        )
+        await self._within(context(client).add_consumer(stream, config))
+        self._next = f"$JS.API.CONSUMER.MSG.NEXT.{stream}.{durable}"
+        self._inbox = client.new_inbox()
+        inbox: Any = client  # as in `context`
+        await self._within(inbox.subscribe(self._inbox, cb=self._heard))
+
+    async def _stream(self, subject: str, config: StreamConfig) -> str:
+        """The stream that keeps a subject, made if there is none."""
+        found = context(self._open())
+        try:
+            return await self._within(found.find_stream_name_by_subject(subject))
+        except Missing:
+            config = replace(config, name=plain(subject), subjects=[subject])
+            await self._within(found.add_stream(config))
+            return plain(subject)
+
+    async def _pull(self, count: int, *, wait: bool) -> None:
+        asked = {"batch": count, **({"expires": round(WAIT_S * 1e9)} if wait else {"no_wait": True})}
+        self._wanted = count
+        await self._within(self._open().publish(self._next, json.dumps(asked).encode(), self._inbox))
+
+    async def _hear(self) -> None:
+        """Wait until something has come: messages, or that there are none. Raises `BrokerLost`."""
+        self._told.clear()
+        try:
+            async with asyncio.timeout(WAIT_S + ANSWER_S):
+                await self._told.wait()
+        except TimeoutError:
+            raise BrokerLost(f"{self._where}: no answer within {WAIT_S + ANSWER_S:g}s") from None
+        self._open()
+
+    async def _heard(self, found: Msg) -> None:
+        headers = found.headers
+        status = headers.get(Header.STATUS.value) if headers else None
+        if status is not None and not found.data:
+            # 404, 408: none, or no more; 409: the consumer is gone, or has too much in hand.
+            self._wanted = 0
+        else:
+            self._wanted = max(self._wanted - 1, 0)
+            self._arrived.append(message_of(found))
+        self._told.set()
+
+    async def _publish(self, client: Client, sending: Sending) -> None:
+        outgoing = sending.outgoing
+        await context(client).publish(sending.place, outgoing.body, headers=headers_of(outgoing) or None)
+
+    async def _tell(self, message: Message, verdict: bytes) -> None:
+        await self._within(self._open().publish(str(message.token), verdict))
+
+    def _refusal(self, done: Done, bytes_max: int) -> OutOfRange | None:
+        """Why what is to be sent never can be."""
+        for _, outgoing in done.sendings:
+            size = len(outgoing.body) + sum(len(name) + len(value) + 4 for name, value in headers_of(outgoing).items())
+            if size + 12 > bytes_max:  # the line that headers begin with
+                detail = f"a message of {size} bytes is more than the {bytes_max} that the server takes (max_payload)"
+                return OutOfRange(detail, started=Started.YES)
+        return None
+
+    def _open(self) -> Client:
+        client = self._client
+        if client is None or not client.is_connected:
+            raise BrokerLost(f"{self._where}: the connection was lost")
+        return client
+
+    async def _within(self, work: Awaitable[Answer], within_s: float = ANSWER_S * 2) -> Answer:
+        """Wait for something that the server is to do. Raises `BrokerLost`."""
+        try:
+            async with asyncio.timeout(within_s):
+                return await work
+        except NotFoundError as error:
+            raise Missing(f"{self._where}: {error}") from None
+        except ERRORS as error:
+            raise BrokerLost(f"{self._where}: {str(error) or type(error).__name__}") from None
+
+    async def _lost(self) -> None:
+        self._told.set()
+
+    async def _failed(self, _: Exception) -> None:
+        """Errors are those of operations, or end the connection: nothing more is to be done here."""
+
+    async def _close(self) -> None:
+        client, self._client = self._client, None
+        self._arrived.clear()
+        self._wanted = 0
+        if client is not None:
+            with suppress(*ERRORS):
+                async with asyncio.timeout(ANSWER_S):
+                    await client.close()
+
+
+class Missing(BrokerLost):
+    """The server does not have it."""
+
+
+def context(client: Client) -> Any:
+    """JetStream on a connection; nats-py's types of it are not whole."""
+    return JetStreamContext(client, timeout=ANSWER_S)
+
+
+def plain(subject: str) -> str:
+    """A name for a stream or a consumer: neither dots nor wildcards, and yet another one for another subject."""
+    name = re.sub(r"[^A-Za-z0-9_-]", "_", subject)
+    return name if name == subject else f"{name}-{hashlib.sha256(subject.encode()).hexdigest()[:8]}"
+
+
+def message_of(found: Msg) -> Message:
+    """A delivery as a message."""
+    told = found.metadata
+    name = f"{told.sequence.stream}-{round(told.timestamp.timestamp() * 1e6)}"
+    headers: Mapping[str, str] = NO_HEADERS
+    if found.headers:
+        headers = {key.lower(): value for key, value in found.headers.items() if key.lower() != MSG_ID}
+        for key, value in headers.items():
+            if key.startswith(PREFIX) and "%" in value:
+                headers = {**headers, key: unquote(value)}
+    return Message(name, found.data, headers, told.num_delivered, token=found.reply)
+
+
+def headers_of(outgoing: Outgoing) -> dict[str, Any]:
+    """The headers of a message that is published."""
+    headers = {
+        name: quote(value, safe=SAFE) if name.startswith(PREFIX) else value for name, value in outgoing.headers.items()
+    }
+    if outgoing.id:
+        headers["Nats-Msg-Id"] = outgoing.id
+    return headers

@@ -1,0 +1,236 @@
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
+from itertools import count
+from typing import Any
+
+import pytest
+from nats.aio.client import Client
+from nats.js.api import StreamConfig
+
+from dragoman.core.clock import SystemClock
+from dragoman.queues.broker import BrokerLost, Done
+from dragoman.queues.jetstream import JetStream, plain
+from dragoman.queues.message import Message, Outgoing, Sending
+from dragoman.queues.options import QueueOptions
+from dragoman.testing.broker_suite import CASES, Rig, nothing, take
+from tests.nats import Server
+
+pytestmark = pytest.mark.needs("nats-server")
+
+NUMBERS = count()
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[Server]:
+    server = Server()
+    yield server
+    server.close()
+
+
+async def connected(url: str) -> Any:
+    """A client of somebody else, whose types are not whole."""
+    client: Any = Client()
+    await client.connect(url)
+    return client
+
+
+class JetStreamRig:
+    lease_s = 1.0
+
+    def __init__(self, server: Server, **options: Any) -> None:
+        self.server = server
+        self.number = next(NUMBERS)
+        self.brokers: list[JetStream] = []
+        fields: dict[str, Any] = {"group": "g", "lease_s": self.lease_s, "to": self.place("results"), **options}
+        self.options = QueueOptions("orders", server.url, f"orders.{self.number}", **fields)
+
+    def place(self, name: str) -> str:
+        return f"{name}.{self.number}"
+
+    def broker(self) -> Any:
+        self.brokers.append(JetStream(self.options, f"host-{next(NUMBERS)}", SystemClock()))
+        return Placed(self.brokers[-1], self.place)
+
+    async def opened(self) -> Any:
+        broker = self.broker()
+        await broker.open()
+        return broker
+
+    async def abandon(self, broker: Any) -> None:
+        await broker.cut()
+
+    async def send(self, body: bytes, headers: Mapping[str, str]) -> None:
+        client = await connected(self.server.url)
+        await client.jetstream().publish(self.options.source, body, headers={k.title(): v for k, v in headers.items()})
+        await client.close()
+
+    async def sent(self, place: str) -> Sequence[tuple[bytes, Mapping[str, str]]]:
+        client = await connected(self.server.url)
+        stream = client.jetstream()
+        name = plain(self.place(place))
+        state = (await stream.stream_info(name)).state
+        found: list[tuple[bytes, Mapping[str, str]]] = []
+        for sequence in range(state.first_seq, state.last_seq + 1):
+            message = await stream.get_msg(name, sequence)
+            found.append((message.data or b"", message.headers or {}))
+        await client.close()
+        return found
+
+    async def close(self) -> None:
+        for broker in self.brokers:
+            await broker.close()
+
+
+class Placed:
+    """A broker whose places are named for one case."""
+
+    def __init__(self, broker: JetStream, place: Callable[[str], str]) -> None:
+        self._broker = broker
+        self._place = place
+        self.delays = broker.delays
+        self.open, self.close, self.cut = broker.open, broker.close, broker.cut
+        self.receive, self.extend, self.give_back = broker.receive, broker.extend, broker.give_back
+
+    async def finish(self, done: Sequence[Done]) -> Any:
+        return await self._broker.finish(
+            [
+                Done(each.message, tuple(Sending(self._place(sent.place), sent.outgoing) for sent in each.sendings))
+                for each in done
+            ]
+        )
+
+
+@pytest.fixture
+async def rig(server: Server) -> AsyncIterator[JetStreamRig]:
+    made = JetStreamRig(server)
+    yield made
+    await made.close()
+
+
+def result(message: Message | None, body: bytes = b"r", name: str = "") -> Done:
+    return Done(message, (Sending("results", Outgoing(body, {}, name)),))
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case.__name__)
+async def test_it_does_what_brokers_promise(case: Callable[[Rig], Awaitable[None]], rig: JetStreamRig) -> None:
+    await case(rig)
+
+
+async def test_what_is_sent_again_under_its_id_is_kept_once(rig: JetStreamRig) -> None:
+    broker = await rig.opened()
+    await rig.send(b"1", {})
+    (message,) = await take(broker, 1)
+    await broker.finish([result(message, name="a")])
+    await broker.finish([result(message, name="a"), result(None, b"other", "b")])
+    assert [body for body, _ in await rig.sent("results")] == [b"r", b"other"]
+
+
+async def test_a_message_comes_again_after_its_delay(rig: JetStreamRig) -> None:
+    broker = await rig.opened()
+    await rig.send(b"1", {})
+    (message,) = await take(broker, 1)
+    await broker.give_back([message], 0.5)
+    await nothing(broker, 0.2)
+    (again,) = await take(broker, 1)
+    assert (again.id, again.deliveries) == (message.id, 2)
+
+
+async def test_attributes_of_events_are_percent_encoded_in_headers(rig: JetStreamRig) -> None:
+    broker = await rig.opened()
+    await rig.send(b"1", {"ce-id": "7", "ce-subject": "na%C3%AFve%20one"})
+    (message,) = await take(broker, 1)
+    assert message.headers["ce-subject"] == "naïve one"
+    sent = Outgoing(b"1", {"ce-subject": "naïve one", "x": "a\nb"})
+    await broker.finish([Done(message, (Sending("results", sent),))])
+    ((_, headers),) = await rig.sent("results")
+    assert headers["ce-subject"] == "na%C3%AFve%20one"
+
+
+async def test_what_is_too_large_for_the_server_is_told_and_the_rest_is_sent(rig: JetStreamRig) -> None:
+    broker = await rig.opened()
+    for n in range(2):
+        await rig.send(b"%d" % n, {})
+    large, small = await take(broker, 2)
+    (unfit,) = await broker.finish([result(large, bytes(2_000_000)), result(small)])
+    assert "max_payload" in unfit.fault.detail
+    assert unfit.done.message is large
+    assert len(await rig.sent("results")) == 1
+
+
+async def test_streams_that_are_there_are_used_and_wildcards_read(server: Server) -> None:
+    client = await connected(server.url)
+    await client.jetstream().add_stream(StreamConfig(name="ALL", subjects=["all.>"]))
+    rig = JetStreamRig(server)
+    options = QueueOptions("all", server.url, "all.orders.*", "g", dead="all.dead", lease_s=1.0)
+    broker = JetStream(options, "host", SystemClock())
+    await broker.open()
+    await client.jetstream().publish("all.orders.a", b"1")
+    await client.jetstream().publish("all.other", b"2")
+    (message,) = await take(broker, 1)
+    assert message.body == b"1"
+    await broker.finish([Done(message, (Sending("all.dead", Outgoing(b"1")),))])
+    assert (await client.jetstream().stream_info("ALL")).state.messages == 3
+    await broker.close()
+    await client.close()
+    await rig.close()
+
+
+async def test_what_every_group_has_handled_is_dropped(server: Server) -> None:
+    rig = JetStreamRig(server, trim=True)
+    broker = await rig.opened()
+    await rig.send(b"1", {})
+    await broker.finish([Done(message) for message in await take(broker, 1)])
+    client = await connected(server.url)
+    async with asyncio.timeout(5):
+        while (await client.jetstream().stream_info(plain(rig.options.source))).state.messages:  # noqa: ASYNC110 - another program's
+            await asyncio.sleep(0.01)
+    await client.close()
+    await rig.close()
+
+
+async def test_a_server_that_dies_is_lost_and_found_with_all_that_it_had() -> None:
+    server = Server()
+    rig = JetStreamRig(server)
+    broker = await rig.opened()
+    await rig.send(b"1", {})
+    (message,) = await take(broker, 1)
+    receiving = asyncio.ensure_future(broker.receive(1))
+    await asyncio.sleep(0.1)
+    server.kill()
+    with pytest.raises(BrokerLost):
+        await receiving
+    with pytest.raises(BrokerLost):
+        await broker.finish([result(message, name="a")])
+    with pytest.raises(BrokerLost, match=r"127\.0\.0\.1"):
+        await broker.open()
+    server.start()
+    await broker.open()
+    await broker.finish([result(message, name="a")])
+    assert len(await rig.sent("results")) == 1
+    await nothing(broker, 2.0)
+    await rig.close()
+    server.close()
+
+
+async def test_a_server_that_hangs_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("dragoman.queues.jetstream.ANSWER_S", 1.0)
+    server = Server()
+    rig = JetStreamRig(server)
+    broker = await rig.opened()
+    server.stop()
+    try:
+        with pytest.raises(BrokerLost):
+            await broker.receive(1)
+    finally:
+        server.go_on()
+    await broker.open()
+    await rig.send(b"1", {})
+    assert len(await take(broker, 1)) == 1
+    await rig.close()
+    server.close()
+
+
+def test_names_of_streams_and_consumers_are_told_apart() -> None:
+    assert plain("orders") == "orders"
+    assert plain("a.b") != plain("a_b")
+    assert "." not in plain("a.b.*.>")

@@ -129,7 +129,7 @@ def test_a_task_is_cancelled_its_fault_is_raised_and_it_runs_again(folder: Path)
         task = shop.submit("shop.refuses")
         with pytest.raises(dragoman.FailedPrecondition, match="no paper"):
             task.result()
-        assert task.retry()["attempts_max"] == 6
+        assert task.retry()["attempts_max"] == 4
         with pytest.raises(dragoman.FailedPrecondition):
             task.result()
         assert len(task.status()["history"]) == 2

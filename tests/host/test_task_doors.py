@@ -92,7 +92,7 @@ async def test_faults_are_those_of_http(folder: Path) -> None:
         task = await remote.submit("shop.refuses")
         with pytest.raises(dragoman.FailedPrecondition, match="no paper"):
             await task.result(timeout=30)
-        assert (await task.retry())["attempts_max"] == 6
+        assert (await task.retry())["attempts_max"] == 4
         later = await remote.submit("shop.double", {"n": 1}, delay=3600)
         assert (await later.cancel())["state"] == "CANCELLED"
         with pytest.raises(dragoman.NotFound):

@@ -15,6 +15,8 @@ from pathlib import Path
 import dragoman
 from bench import report
 from bench.comparisons import (
+    backlog,
+    beside,
     bridges,
     callers,
     executables,
@@ -28,9 +30,12 @@ from bench.comparisons import (
     local_calls,
     native_calls,
     overload,
+    postgres,
     stack,
     startup,
+    streams,
     tables,
+    tasks,
     workers,
 )
 from bench.outcome import Comparison, Plan
@@ -54,6 +59,11 @@ MODULES = (
     stack,
     flatness,
     layers,
+    tasks,
+    postgres,
+    streams,
+    backlog,
+    beside,
 )
 COMPARISONS = {module.NAME: module for module in MODULES}
 THOROUGH = Plan(turns=5, seconds=2, calls=5000, quick=False)

@@ -18,6 +18,8 @@ from typing import TYPE_CHECKING
 from bench.system import READY_S_MAX, Missing
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from bench.system import Child
     from bench.workload import Request
 
@@ -45,7 +47,15 @@ def wrk() -> str:
     return found
 
 
-def drive(base: str, request: Request, connections: int, seconds: float, varied: bytes = b"") -> Load:
+def drive(
+    base: str,
+    request: Request,
+    connections: int,
+    seconds: float,
+    varied: bytes = b"",
+    *,
+    headers: Mapping[str, str] | None = None,
+) -> Load:
     """Send one request over and over, on so many connections; with a number in place of what is `varied` in its body.
 
     The number is another one each time, in all runs of one program.
@@ -56,7 +66,7 @@ def drive(base: str, request: Request, connections: int, seconds: float, varied:
     """
     with tempfile.TemporaryDirectory(prefix="dragoman-bench-") as folder:
         script = Path(folder) / "post.lua"
-        script.write_text(script_of(request.body, varied))
+        script.write_text(script_of(request.body, varied, headers))
         command = [wrk(), "-t1", f"-c{connections}", f"-d{max(round(seconds), 1)}s", "--latency", "-s", str(script)]
         done = subprocess.run(
             [*command, base + request.path], capture_output=True, text=True, timeout=seconds + 30, check=True
@@ -64,9 +74,11 @@ def drive(base: str, request: Request, connections: int, seconds: float, varied:
     return parse(done.stdout)
 
 
-def script_of(body: bytes, varied: bytes = b"") -> str:
+def script_of(body: bytes, varied: bytes = b"", headers: Mapping[str, str] | None = None) -> str:
     """What wrk is told: to send a body, or one body after the other that differ in what is `varied`."""
-    plain = f'wrk.method = "POST"\nwrk.body = "{_quoted(body)}"\nwrk.headers["Content-Type"] = "application/json"\n'
+    plain = f'wrk.method = "POST"\nwrk.body = "{_quoted(body)}"\n'
+    for name, value in {"Content-Type": "application/json", **(headers or {})}.items():
+        plain += f'wrk.headers["{name}"] = "{value}"\n'
     if not varied:
         return plain
     before, after = map(_quoted, body.split(varied))

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 FOLDER = Path(__file__).parent / "report"
 PACKAGES = ("dragoman", "uvicorn", "uvloop", "httptools", "msgspec", "fastapi", "pydantic", "grpcio")
+PACKAGES += ("huey", "dbos", "rq", "celery", "procrastinate", "pgqueuer", "faststream", "redis", "asyncpg")
 PROGRAMS = {"wrk": ("-v",), "awk": ("-W", "version")}
 NAMES = {
     "rate_s": "calls/s",
@@ -34,6 +35,14 @@ NAMES = {
     "caller_cpu_us": "caller CPU µs/call",
     "others_cpu_us": "others CPU µs/call",
     "own_us": "own µs/call",
+    "submit_s": "submits/s",
+    "start_ms": "p50 ms to start",
+    "messages_s": "messages/s",
+    "claim_us": "claim, µs/task",
+    "submit_us": "submit, µs/task",
+    "list_us": "list, µs",
+    "tasks_s": "tasks/s beside",
+    "tasks_alone_s": "tasks/s alone",
     "time_ms": "ms",
     "host_mb": "host MB",
     "worker_mb": "largest worker MB",

@@ -17,7 +17,7 @@ from dragoman.contract import check, docstring, function, manifest, nesting, par
 from dragoman.core import items, problem
 from dragoman.core.units import format_duration, format_size
 from dragoman.guest import context, nested, output, printed, template
-from dragoman.host import assemble
+from dragoman.host import assemble, errands
 from dragoman.ingress import holding
 from dragoman.ingress.http import answering, feed, head, later, tasks
 from dragoman.ingress.http.options import HttpOptions
@@ -28,9 +28,10 @@ from dragoman.policies.cache import CacheOptions
 from dragoman.policies.rate import RateOptions
 from dragoman.sandbox.confinement import Limits
 from dragoman.stores.options import StoreOptions
-from dragoman.tasks import callback, courier, resolver, schedule, scheduler
-from dragoman.tasks.options import TasksOptions
-from dragoman.tasks.task import DELIVERED_BYTES_MAX, US
+from dragoman.tasks import callback, courier, resolver, rooms, run, schedule, scheduler
+from dragoman.tasks.options import TaskOptions, TasksOptions
+from dragoman.tasks.task import DELIVERED_BYTES_MAX, NOTES_MAX, US
+from dragoman.tasks.tasks import CHILDREN_MAX
 from dragoman.telemetry import line, log, writer
 from dragoman.upstream import child, http, intake, request, schema
 from dragoman.upstream import document as openapi_document
@@ -138,6 +139,19 @@ BOUNDS = {
     "time to read a `.proto`": format_duration(protoc.COMPILE_S_MAX),
     "time of one look at a service's health": format_duration(child.ASK_S_MAX),
     "a callback's URL": f"{callback.URL_CHARS_MAX:,} characters",
+    "attempts of a task": f"{TaskOptions().attempts}",
+    "time of a whole task, from when it may first run": format_duration(TaskOptions().deadline_s),
+    "tasks that wait": f"{TasksOptions().backlog:,}",
+    "time that tasks which have ended are kept": format_duration(TasksOptions().keep_s),
+    "tasks that have ended and are kept": f"{TasksOptions().keep_count:,}",
+    "time without a sign of a host": format_duration(TasksOptions().lease_s),
+    "lines kept of one task": f"{NOTES_MAX:,}",
+    "one of these lines": f"{run.LINE_CHARS_MAX:,} characters",
+    "a stream that a task gives": format_size(items.GATHERED_BYTES_MAX),
+    "tasks claimed ahead of the workers of a source": f"{rooms.AHEAD_MAX}",
+    "their inputs": format_size(rooms.AHEAD_BYTES_MAX),
+    "tasks that one `tasks.gather` waits for": f"{errands.GATHER_MAX:,}",
+    "tasks below one that are cancelled with it": f"{CHILDREN_MAX:,}",
     "time of one attempt of a callback": format_duration(TasksOptions().callback_timeout_s),
     "attempts of a callback": f"{TasksOptions().callback_attempts}",
     "the pause between two of them": format_duration(courier.CourierOptions().pause_s_max),

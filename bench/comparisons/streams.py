@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import json
 import sys
@@ -80,7 +81,8 @@ def _faststream(url: str, client: Any, count: int) -> Sample:
 def _framed(body: Any) -> bytes:
     from faststream.redis import BinaryMessageFormatV1  # noqa: PLC0415 - an extra of the machine that measures
 
-    return BinaryMessageFormatV1.encode(message=body, reply_to=None, headers={}, correlation_id="bench")
+    framing = BinaryMessageFormatV1.encode(message=body, reply_to=None, headers={}, correlation_id="bench")
+    return asyncio.run(framing)
 
 
 def _bare(_: str, client: Any, count: int) -> Sample:

@@ -63,6 +63,7 @@ class Host:
         self.target: dict[str, Any] = {"timeout_s": 10.0, **target}
         self.meter = Meter()
         self.places = 4
+        self.body_bytes_max = 1000
         self.faults: list[Fault] = []
         self.notes: list[tuple[str, str]] = []
         self._next_id = count(1).__next__
@@ -78,7 +79,7 @@ class Host:
             raise NotFound(f"there is no function {name!r}")
         source, _, function = name.partition(".")
         target = Target(name, source, function, 0, **self.target)
-        return Door(target, self.functions[name], self.meter, lambda: self.places, 1000)
+        return Door(target, self.functions[name], self.meter, lambda: self.places, self.body_bytes_max)
 
     def around(self, tasks: Tasks | None = None) -> Surroundings:
         return Surroundings(

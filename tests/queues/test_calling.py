@@ -95,6 +95,16 @@ def test_bodies_that_are_too_large_or_of_another_kind_are_refused() -> None:
         calling.prepare(Message("1", b"x", {"content-type": "application/octet-stream"}))
     raw = Calling(OPTIONS, Host(raw_input=True).around())
     assert raw.prepare(Message("1", b"x", {"content-type": "application/octet-stream"}))[2].codec is Codec.BYTES
+    assert raw.prepare(Message("1", b"x"))[2].codec is Codec.BYTES
+    assert raw.prepare(Message("1", b"{}", {"content-type": "application/json"}))[2].codec is Codec.JSON
+
+
+def test_a_call_that_is_made_anew_after_it_failed_is_another_one() -> None:
+    calling = Calling(OPTIONS, Host().around())
+    keys = [calling.prepare(Message("1-0", b"{}"), failures)[2].idempotency_key for failures in (0, 1, 2)]
+    assert keys == ["queue:orders:1-0", "queue:orders:1-0#1", "queue:orders:1-0#2"]
+    long = Message("1-0", b"{}", {"idempotency-key": "k" * 255})
+    assert len(calling.prepare(long, 3)[2].idempotency_key) <= 255
 
 
 def test_places_are_those_of_the_function_and_one_where_that_cannot_be_told() -> None:

@@ -380,3 +380,21 @@ def test_the_state_says_what_is_in_hand() -> None:
         "held": 0,
         "unsent": 0,
     }
+
+
+async def test_of_large_messages_fewer_are_in_hand(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("dragoman.queues.consumer.HELD_BYTES_MAX", 400_000)
+    host, function = hosting(lambda _: None)
+    host.body_bytes_max = 1_000_000
+    host.places = 50
+    broker = MemoryBroker()
+    async with consuming(host, broker) as consumer:
+        broker.send(bytes(100_000))
+        await until(lambda: function.pending)
+        for _ in range(20):
+            broker.send(bytes(100_000))
+        await until(lambda: len(function.pending) == 4)
+        await passing(host, 1.0)
+        assert (consumer.state()["in_hand"], broker.waiting) == (4, 17)
+        function.pending.pop().resolve(Reply(b"1"))
+        await until(lambda: broker.waiting == 16)

@@ -19,8 +19,8 @@ class Owner:
         self.replies: list[Reply] = []
         self.faults: list[tuple[bool, Fault]] = []
 
-    def prepare(self, message: Message) -> tuple[Asked, Door, Call]:
-        return self.calling.prepare(message)
+    def prepare(self, message: Message, failures: int) -> tuple[Asked, Door, Call]:
+        return self.calling.prepare(message, failures)
 
     def succeeded(self, flight: Flight, reply: Reply) -> None:
         self.replies.append(reply)

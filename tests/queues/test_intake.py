@@ -13,7 +13,7 @@ PARENT = f"00-{'a' * 32}-{'b' * 16}-01"
 
 def test_a_body_without_headers_is_the_input() -> None:
     asked = read(Message("1", b'{"n":1}'))
-    assert (asked.body, asked.codec, asked.timeout_s, asked.event) == (b'{"n":1}', Codec.JSON, 0.0, None)
+    assert (asked.body, asked.codec, asked.timeout_s, asked.event) == (b'{"n":1}', Codec.NONE, 0.0, None)
 
 
 def test_headers_say_the_rest() -> None:

@@ -188,6 +188,16 @@ async def test_what_is_sent_is_trimmed_to_about_what_is_kept(server: Server) -> 
     await rig.close()
 
 
+async def test_large_results_go_in_portions(rig: StreamsRig) -> None:
+    broker = await rig.opened()
+    for n in range(20):
+        await rig.send(b"%d" % n, {})
+    messages = await take(broker, 20)
+    await broker.finish([result(each, bytes(1_000_000)) for each in messages])
+    assert len(await rig.sent("results")) == 20
+    assert rig.pending() == []
+
+
 async def test_entries_that_every_group_has_handled_are_dropped(server: Server) -> None:
     with server.client() as client:
         client.flushall()

@@ -19,7 +19,7 @@ from dragoman.core.fault import (
 from dragoman.core.service import settle
 from dragoman.core.terms import Terms
 from dragoman.core.units import format_duration, format_size
-from dragoman.queues.intake import read
+from dragoman.queues.intake import KEY_CHARS_MAX, read
 
 if TYPE_CHECKING:
     from dragoman.core.service import Service
@@ -56,13 +56,18 @@ class Calling:
         except Fault:
             return 1
 
-    def prepare(self, message: Message) -> tuple[Asked, Door, Call]:
-        """Read a message, and make its call. Raises the `Fault` of one that cannot be one."""
+    def prepare(self, message: Message, failures: int = 0) -> tuple[Asked, Door, Call]:
+        """Read a message, and make its call, after so many that failed. Raises the `Fault` of one that cannot be one.
+
+        A delivery that comes again for an unknown reason is the same call; one that has failed is to be another.
+        """
         if message.wrong:
             raise InvalidArgument(message.wrong)
         asked = read(message, events=self._events)
         door = self._find(asked)
         call = self._call(message, asked, door)
+        if failures:
+            call.idempotency_key = f"{call.idempotency_key[: KEY_CHARS_MAX - 8]}#{failures}"
         if self._options.becomes == "task":
             door = door._replace(service=self._submitting(asked))
         return asked, door, call
@@ -121,7 +126,10 @@ class Calling:
 
 def input_of(asked: Asked, target: Target) -> tuple[bytes | memoryview, Codec]:
     """The body as the function takes it. Raises `InvalidArgument` for raw bytes that it does not."""
-    body, codec = fitted(asked.body, asked.codec, target)
+    codec = asked.codec
+    if codec is Codec.NONE:
+        codec = Codec.BYTES if target.raw_input else Codec.JSON
+    body, codec = fitted(asked.body, codec, target)
     if codec >= Codec.BYTES and not target.raw_input:
         raise InvalidArgument(f"{target.name} takes no raw bytes; send application/json or application/msgpack")
     return body, codec

@@ -44,6 +44,10 @@ BATCH = 64
 """Messages fetched at a time: more would keep the loop from everybody else for longer than a few milliseconds."""
 GATHER_S = 0.002
 """What ends within it is sent together, unless nothing else runs: a step of the server costs more than a message."""
+HELD_BYTES_MAX = 64 * 1024 * 1024
+"""Of bodies in hand, about: as large as the last ones are, so many more are fetched. One always is."""
+LARGE_BYTES = 64 * 1024
+"""Bodies up to here are not counted: as many as are fetched at most are a quarter of the bound."""
 WAITING_MAX = 1000
 """Messages that wait here for another attempt; past it nothing is fetched: so many do not fail for their own sake."""
 PAUSE_S, PAUSE_S_MAX = 0.05, 5.0
@@ -85,6 +89,7 @@ class Consumer:
         self._done: list[Done] = []
         self._back: list[tuple[Message, float]] = []
         self._sent = 0
+        self._largest = LARGE_BYTES
         self._gathering: asyncio.TimerHandle | None = None
         self._ready, self._freed = asyncio.Event(), asyncio.Event()
         self._stopping, self._aborted = asyncio.Event(), asyncio.Event()
@@ -135,9 +140,11 @@ class Consumer:
 
     # What comes of a message
 
-    def prepare(self, message: Message) -> tuple[Asked, Door, Call]:
-        """What a message asks for, whom, and the call that it is. Raises a `Fault`."""
-        return self._calling.prepare(message)
+    def prepare(self, message: Message, failures: int) -> tuple[Asked, Door, Call]:
+        """What a message asks for, whom, and the call that it is, after so many that failed. Raises a `Fault`."""
+        if self._broker.delays:
+            failures = max(failures, message.deliveries - 1)  # what failed was given back, and has come again
+        return self._calling.prepare(message, failures)
 
     def succeeded(self, flight: Flight, reply: Reply) -> None:
         """Have the result sent, and the message acknowledged after that."""
@@ -218,6 +225,7 @@ class Consumer:
             self._return(flight, delay_s)
             return
         message.deliveries = tries + 1
+        flight.failures += 1
         self._waiting[flight] = self._around.call_later(delay_s, self._again, flight)
 
     def _again(self, flight: Flight) -> None:
@@ -304,6 +312,7 @@ class Consumer:
                 await self._freed.wait()
             messages = await self._broker.receive(room)
             self.counts["received"] += len(messages)
+            self._largest = max(*(len(message.body) for message in messages), self._largest // 2, LARGE_BYTES)
             for message in messages:
                 self._take(message)
 
@@ -319,7 +328,14 @@ class Consumer:
         unsent = len(self._done) + len(self._back) + self._sent
         room = self._calling.places() + ahead - running - unsent
         # Half of what is ahead may go before more is fetched: batches, and yet nobody stands idle.
-        return min(room, BATCH) if room >= min(BATCH, max(ahead // 2, 1)) else 0
+        if room < min(BATCH, max(ahead // 2, 1)):
+            return 0
+        return min(room, BATCH, self._room_bytes()) if self._largest > LARGE_BYTES else min(room, BATCH)
+
+    def _room_bytes(self) -> int:
+        """How many messages of the last size there are bytes for; one where nothing is in hand."""
+        held = sum(len(flight.message.body) for flight in self._flights.values())
+        return max((HELD_BYTES_MAX - held) // self._largest, 0 if self._flights else 1)
 
     def _take(self, message: Message) -> None:
         key: object = message.id

@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 class Owner(Protocol):
     """Whoever has the message in hand."""
 
-    def prepare(self, message: Message) -> tuple[Asked, Door, Call]:
-        """What a message asks for, whom, and the call that it is. Raises a `Fault`."""
+    def prepare(self, message: Message, failures: int) -> tuple[Asked, Door, Call]:
+        """What a message asks for, whom, and the call that it is, after so many that failed. Raises a `Fault`."""
         ...
 
     def succeeded(self, flight: Flight, reply: Reply) -> None:
@@ -34,7 +34,7 @@ class Owner(Protocol):
 class Flight:
     """A message and the call that it is, as often as it is tried. No task: it goes on where its reply arrives."""
 
-    __slots__ = ("_owner", "asked", "call", "door", "key", "message", "pending", "refusals", "successes")
+    __slots__ = ("_owner", "asked", "call", "door", "failures", "key", "message", "pending", "refusals", "successes")
 
     def __init__(self, owner: Owner, message: Message, key: object = None) -> None:
         """`key` is what its owner knows it by."""
@@ -45,6 +45,7 @@ class Flight:
         self.door: Door | None = None
         self.call: Call | None = None
         self.pending: Pending | None = None
+        self.failures = 0
         self.refusals = 0
         self.successes = 0
 
@@ -52,7 +53,7 @@ class Flight:
         """Make the call."""
         self.call = None
         try:
-            self.asked, door, call = self._owner.prepare(self.message)
+            self.asked, door, call = self._owner.prepare(self.message, self.failures)
         except Fault as fault:
             self._owner.failed(self, fault)
             return

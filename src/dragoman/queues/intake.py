@@ -1,6 +1,6 @@
 """From a message to a call: its body, and what its headers ask for. All of it was written by somebody else.
 
-    content-type          codec of the body; JSON where nothing is said
+    content-type          codec of the body; JSON where nothing is said, or raw bytes where the function takes those
     traceparent           trace context (W3C), with tracestate
     dragoman-timeout      how long the call may take once it has begun here, as "2s"
     dragoman-deadline     when it must have ended, as RFC 3339; a CloudEvent's expirytime says the same
@@ -52,10 +52,10 @@ HEADERS = (
 
 
 class Asked(NamedTuple):
-    """What a message asks for. Empty or 0 where it says nothing; `deadline_at` in seconds since the epoch."""
+    """What a message asks for. Empty, NONE or 0 where it says nothing; `deadline_at` in seconds since the epoch."""
 
     body: bytes
-    codec: Codec = Codec.JSON
+    codec: Codec = Codec.NONE
     function: str = ""
     key: str = ""
     correlation: str = ""
@@ -86,7 +86,7 @@ def read(message: Message, *, events: bool = False) -> Asked:
 
 
 def _read(body: bytes, content_type: str, headers: Mapping[str, str], event: Event | None) -> Asked:
-    codec = codec_of(content_type)
+    codec = codec_of(content_type) if content_type else Codec.NONE
     if codec is None:
         shown = essence(content_type)[:100]
         raise _wrong("content-type", f"cannot read a body of type {shown}: send application/json")

@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 BODY = b"body"
 FIELDS_MAX = 1000
 """Fields of an entry that is sent: Lua can hand a command some thousands of arguments."""
+STEP_BYTES, STEP_COUNT = 4 * 1024 * 1024, 256
+"""What one step of the server sends at most, about: some milliseconds of its time."""
 LOOK_S = 1.0
 """How often the pending entries of others are looked at, and how long the server is waited for at a time."""
 TIDY_S = 10.0
@@ -99,9 +101,10 @@ class RedisStreams:
                 sending.append(each)
         if plain:
             await link(self._asking).one(pack(b"XACK", self._stream, self._group, *plain))
-        if sending and await self._send(sending, self._group) == -1:
-            # The server has forgotten the group, and with it the messages; not what came of them.
-            await self._send(sending, b"")
+        for batch in batches(sending):
+            if await self._send(batch, self._group) == -1:
+                # The server has forgotten the group, and with it the messages; not what came of them.
+                await self._send(batch, b"")
         return unfit
 
     async def give_back(self, messages: Sequence[Message], delay_s: float = 0.0) -> None:  # noqa: ARG002 - the port's
@@ -175,6 +178,20 @@ class RedisStreams:
         if isinstance(reply, RespError):
             raise BrokerLost(f"{self._options.source or self._options.to}: {reply}")
         return reply
+
+
+def batches(done: Sequence[Done]) -> Iterator[list[Done]]:
+    """In portions that are no more than the server reads in a moment: it does nothing else meanwhile."""
+    batch: list[Done] = []
+    size = 0
+    for each in done:
+        batch.append(each)
+        size += sum(len(sent.outgoing.body) for sent in each.sendings)
+        if size >= STEP_BYTES or len(batch) >= STEP_COUNT:
+            yield batch
+            batch, size = [], 0
+    if batch:
+        yield batch
 
 
 def link(found: RedisLink | None) -> RedisLink:

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-DRAIN_S_MAX = 60.0
+DRAIN_S_MAX = 30.0
 """What has not run so long after the last was sent is left out: the rate says it."""
 QUIET_S = 0.3
 LOOK_S = 0.01

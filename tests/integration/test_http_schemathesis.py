@@ -41,6 +41,8 @@ def test_schemathesis_finds_nothing(web: Web, tmp_path: Path) -> None:
         web.url,
         tmp_path,
         "--checks=all",
+        # DELETE cancels a task, which can be looked at all the same.
+        "--exclude-checks=use_after_free",
         "--mode=all",
         f"--max-examples={EXAMPLES}",
         "--seed=7",

@@ -40,11 +40,16 @@ _TIME = re.compile(
 )
 
 
+_BASE64 = re.compile(r"[A-Za-z0-9+/]*={0,2}", re.ASCII)
 _DECIMAL = re.compile(r"[+-]?(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d{1,9})?", re.ASCII)
 
 
 def _is_decimal(text: str) -> bool:
     return _DECIMAL.fullmatch(text) is not None
+
+
+def _is_base64(text: str) -> bool:
+    return len(text) % 4 == 0 and _BASE64.fullmatch(text) is not None
 
 
 def _is_duration(text: str) -> bool:
@@ -55,9 +60,9 @@ def _is_time(text: str) -> bool:
     return _TIME.fullmatch(text) is not None
 
 
-_FORMATS = {"decimal": _is_decimal, "duration": _is_duration, "time": _is_time}
+_FORMATS = {"base64": _is_base64, "decimal": _is_decimal, "duration": _is_duration, "time": _is_time}
 """Durations and times wider than in RFC 3339, whose durations have no fractions and whose times must say their offset;
-decimals as every guest reads them."""
+decimals, and bytes as text where a schema is `strict` about them, as every guest reads them."""
 
 _FORMAT_HINTS = {
     "date-time": ": write it with its offset, as in 2026-01-31T12:00:00Z",

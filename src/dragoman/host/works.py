@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Protocol
 
+from dragoman.contract.encoded import strict
 from dragoman.contract.fitting import fitted, in_reach
 from dragoman.core.call import Reply
 from dragoman.core.fault import Fault, InvalidArgument, Started, Unimplemented
@@ -103,7 +105,8 @@ class HostFunctions:
     def _check(self, name: str, entry: Entry) -> Service:
         known = self._checks.get(name)
         if known is None or known[0] is not entry:
-            site = Site(entry.source, entry.contract, entry.target, checks=False, as_json=entry.hosted.as_json)
+            contract = replace(entry.contract, input=strict(entry.contract.input))
+            site = Site(entry.source, contract, entry.target, checks=False, as_json=entry.hosted.as_json)
             known = self._checks[name] = (entry, plain_stack(taken, site, self._host.world.surroundings))
         return known[1]
 

@@ -46,7 +46,7 @@ def test_a_task_is_taken_on_the_terms_of_its_headers() -> None:
 
 def test_preferences_may_come_in_headers_of_their_own() -> None:
     found = later((PREFER, b"return=minimal"), (PREFER, b"wait=5"), (PREFER, b"respond-async"))
-    assert found == Later(Terms(), 5.0)
+    assert found == Later(Terms(), 5.0, b"respond-async, wait=5")
     assert found is not None
     assert found.applied == b"respond-async, wait=5"
 
@@ -83,9 +83,13 @@ def test_what_cannot_be_read_is_refused(name: bytes, value: bytes, said: str) ->
 
 
 @pytest.mark.parametrize("name", sorted(WISHES - {PREFER}))
-def test_a_header_for_tasks_on_a_call_that_is_none_is_a_mistake(name: bytes) -> None:
-    with pytest.raises(ValueError, match='send "Prefer: respond-async" with it'):
-        later((name, b"1s"))
+def test_what_only_a_task_can_do_makes_the_call_one(name: bytes) -> None:
+    found = later((name, b"1s"))
+    assert found is not None
+    assert (found.wait_s, found.applied) == (0.0, b"")
+    found = later((name, b"1s"), (PREFER, b"wait=3"))
+    assert found is not None
+    assert (found.wait_s, found.applied) == (3.0, b"wait=3")
 
 
 def test_two_headers_that_differ_are_a_mistake() -> None:

@@ -30,11 +30,13 @@ content_type_overrides:
 
 @pytest.fixture(scope="module")
 def document() -> dict[str, Any]:
-    return build(full())
+    return build(full(), tasks=True)
 
 
 def operations(document: dict[str, Any]) -> list[dict[str, Any]]:
-    return [operation for path in document["paths"].values() for operation in path.values()]
+    return [
+        operation for path in document["paths"].values() for verb, operation in path.items() if verb != "parameters"
+    ]
 
 
 def test_it_is_valid_openapi(document: dict[str, Any]) -> None:
@@ -122,7 +124,10 @@ def test_problems_and_headers_are_said_once(document: dict[str, Any]) -> None:
     headers = document["paths"][f"{CALLS}logs.tail"]["post"]["responses"]["200"]["headers"]
     assert set(headers) == {"Dragoman-Call-Id", "Server-Timing"}
     names = {parameter["name"] for parameter in components["parameters"].values()}
-    assert names == {"Dragoman-Timeout", "traceparent", "tracestate"}
+    assert names == {
+        *("Dragoman-Timeout", "traceparent", "tracestate"),
+        *("Prefer", "Dragoman-Task-Deadline"),
+    }
 
 
 def test_the_pages_are_documented(document: dict[str, Any]) -> None:

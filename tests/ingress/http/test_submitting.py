@@ -94,6 +94,12 @@ def test_a_get_is_stored_too_with_its_query_as_input(site: Site) -> None:
     assert json.loads(bytes(whole(site.ledger.submitted[0][0].body))) == {"a": 1, "b": 2}
 
 
+def test_what_only_a_task_can_do_makes_a_call_one(site: Site) -> None:
+    answer = site.call("fn.add", b"{}", **{"Dragoman-Task-Delay": "1s"})
+    assert (answer.status, "preference-applied" in answer.headers) == (202, False)
+    assert site.ledger.submitted[0][1] == Terms(delay_s=1.0)
+
+
 def test_another_preference_is_no_reason_to_store_anything(site: Site) -> None:
     answer = submit(site, prefer="return=minimal, wait=5", body=b'{"a":1,"b":2}')
     assert (answer.status, answer.body) == (200, b"3")
@@ -107,7 +113,6 @@ def test_another_preference_is_no_reason_to_store_anything(site: Site) -> None:
         ({"Dragoman-Task-Delay": "soon"}, 400, "Dragoman-Task-Delay: expected a duration"),
         ({"Dragoman-Callback": "caf\xe9"}, 400, "Dragoman-Callback: expected a URL such as"),
         ({"Prefer": "respond-async, wait=soon"}, 400, "wait: expected whole seconds"),
-        ({"Prefer": "wait=5", "Dragoman-Task-Delay": "1s"}, 400, 'send "Prefer: respond-async" with it'),
         ({"content-type": "text/plain"}, 415, "cannot read a body of type text/plain"),
     ],
 )

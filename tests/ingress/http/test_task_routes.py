@@ -268,7 +268,7 @@ def test_a_task_that_failed_is_run_anew(site: Site) -> None:
     answer = site.ask("POST", ONE.format(id_) + "/retry")
     assert (answer.status, answer.json["state"], answer.headers["location"]) == (202, "PENDING", ONE.format(id_))
     answer = site.ask("POST", ONE.format(id_) + "/retry")
-    assert (answer.status, answer.json["code"]) == (400, "FAILED_PRECONDITION")
+    assert (answer.status, answer.json["code"], answer.json["title"]) == (409, "FAILED_PRECONDITION", "Conflict")
 
 
 @pytest.mark.parametrize(("method", "path"), [("DELETE", ONE), ("POST", ONE + "/retry")])

@@ -42,8 +42,10 @@ class Documents:
     Safe to ask in any thread, and better not in the event loop's: a thousand functions take 100 ms.
     """
 
-    def __init__(self, catalogue: Catalogue) -> None:
+    def __init__(self, catalogue: Catalogue, *, tasks: bool = False) -> None:
+        """`tasks` says whether calls can be stored as tasks."""
         self._catalogue = catalogue
+        self._tasks = tasks
         self._kept: dict[str, tuple[int, Document]] = {}
         self._lock = Lock()
 
@@ -53,7 +55,7 @@ class Documents:
 
     def openapi(self) -> Document:
         """The OpenAPI document."""
-        return self._of_version("openapi", lambda: openapi.build(self._catalogue))
+        return self._of_version("openapi", lambda: openapi.build(self._catalogue, tasks=self._tasks))
 
     def function(self, name: str) -> Document | None:
         """One function with its contract; None where there is none of that name."""

@@ -1,9 +1,11 @@
 """What a request says that wants its call run as a durable task: `Prefer: respond-async`, and on which terms.
 
-Prefer: respond-async, wait=5        the task; or its result, if there is one within five seconds
-Dragoman-Task-Delay: 10m             not before then
-Dragoman-Task-Deadline: 2h           over by then, or stopped
-Dragoman-Callback: https://…         who is told of its end
+    `Prefer: respond-async, wait=5`    the task; or its result, if there is one within five seconds
+    `Dragoman-Task-Delay: 10m`         not before then
+    `Dragoman-Task-Deadline: 2h`       over by then, or stopped
+    `Dragoman-Callback: https://…`     who is told of its end
+
+What only a task can do makes a call one by itself: run at once, it would not be what was asked for.
 """
 
 from __future__ import annotations
@@ -33,15 +35,14 @@ DIGITS_MAX = 9
 
 @dataclass(frozen=True, slots=True)
 class Later:
-    """That a call is to be a task: on which terms, and for how many seconds its caller waits for its result."""
+    """That a call is to be a task: on which terms, and for how many seconds its caller waits for its result.
+
+    `applied` are the preferences that a `202` meets, as `Preference-Applied` says them.
+    """
 
     terms: Terms
     wait_s: float = 0.0
-
-    @property
-    def applied(self) -> bytes:
-        """The preferences that a `202` has met, as `Preference-Applied` says them."""
-        return b"respond-async, wait=%d" % self.wait_s if self.wait_s else b"respond-async"
+    applied: bytes = b"respond-async"
 
 
 class Wishes:
@@ -66,10 +67,7 @@ class Wishes:
         `attempt_s` is what the caller gives an attempt, infinite where it does not say.
         """
         preferred = preferences(b",".join(self._prefer))
-        if ASYNC not in preferred:
-            if self._said:
-                name = NAMES[min(self._said)]
-                raise ValueError(f'{name} is for calls that are stored as tasks: send "Prefer: {ASYNC}" with it')
+        if ASYNC not in preferred and not self._said:
             return None
         terms = Terms(
             delay_s=self._seconds(DELAY),
@@ -77,7 +75,9 @@ class Wishes:
             attempt_s=attempt_s if attempt_s < math.inf else 0.0,
             callback=callback(self._said[CALLBACK]) if CALLBACK in self._said else b"",
         )
-        return Later(terms, wait_s(preferred[WAIT]) if WAIT in preferred else 0.0)
+        waits_s = wait_s(preferred[WAIT]) if WAIT in preferred else 0.0
+        applied = [b"respond-async"] * (ASYNC in preferred) + [b"wait=%d" % waits_s] * (waits_s > 0)
+        return Later(terms, waits_s, b", ".join(applied))
 
     def _seconds(self, name: bytes, least_s: float = 0.0) -> float:
         if name not in self._said:

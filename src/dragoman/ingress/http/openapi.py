@@ -15,6 +15,7 @@ from dragoman.contract.components import PREFIX, Components, Schema
 from dragoman.contract.table import MEDIA_TYPE as ARROW
 from dragoman.contract.table import is_table_schema, tables_of
 from dragoman.core.fault import Code, Started
+from dragoman.ingress.http import task_openapi
 from dragoman.ingress.http.problem import MEDIA_TYPE
 
 if TYPE_CHECKING:
@@ -24,7 +25,7 @@ PROBLEMS: Mapping[int, tuple[str, str]] = {
     400: ("BadRequest", "The input, a header or the query breaks the contract; `errors` names every breach."),
     401: ("Unauthorized", "The caller did not say who it is, or the function raised UNAUTHENTICATED."),
     403: ("Forbidden", "The caller may not do this."),
-    404: ("NotFound", "There is no such function."),
+    404: ("NotFound", "There is no such function, or task."),
     405: ("MethodNotAllowed", "The path does not take this method; `Allow` names those that it takes."),
     406: ("NotAcceptable", "The function cannot answer with what `Accept` asks for."),
     408: ("RequestTimeout", "The request did not come in time."),
@@ -51,14 +52,16 @@ _REFERENCES_MAX = 16
 """References followed in a row to find out what a query parameter looks like."""
 
 
-def build(catalogue: Catalogue) -> dict[str, Any]:
-    """Make the document, as JSON values; 1,000 functions take about 100 ms."""
-    components = Components(_own_schemas())
+def build(catalogue: Catalogue, *, tasks: bool = False) -> dict[str, Any]:
+    """Make the document, as JSON values; 1,000 functions take about 100 ms. `tasks` says whether there are any."""
+    components = Components(_own_schemas() | (task_openapi.schemas() if tasks else {}))
     paths: dict[str, Any] = {}
     ids = _Names()
     functions = catalogue.functions()
     for entry in functions.values():
-        paths[f"/v1/call/{quote(entry.name, safe='')}"] = _Function(entry, components, ids).path()
+        path = _Function(entry, components, ids).path()
+        paths[f"/v1/call/{quote(entry.name, safe='')}"] = _with_tasks(path) if tasks else path
+    paths.update(task_openapi.paths() if tasks else {})
     paths.update(_page_paths())
     return {
         "openapi": "3.1.0",
@@ -69,15 +72,29 @@ def build(catalogue: Catalogue) -> dict[str, Any]:
         },
         "servers": [{"url": "/"}],
         "tags": [{"name": source} for source in dict.fromkeys(entry.source for entry in functions.values())]
+        + [task_openapi.TAG] * tasks
         + [{"name": "host", "description": "About the host itself."}],
         "paths": paths,
         "components": {
             "schemas": components.schemas,
-            "responses": {name: _problem(status, text) for status, (name, text) in PROBLEMS.items()},
-            "parameters": _PARAMETERS,
+            "responses": {name: _problem(status, text) for status, (name, text) in PROBLEMS.items()}
+            | ({"Submitted": task_openapi.SUBMITTED} if tasks else {}),
+            "parameters": _PARAMETERS | (task_openapi.PARAMETERS if tasks else {}),
             "headers": _HEADERS,
         },
     }
+
+
+def _with_tasks(path: dict[str, Any]) -> dict[str, Any]:
+    """The path of a function that may be called as a task as well."""
+    for operation in path.values():
+        operation["parameters"] += task_openapi.parameters()
+        operation["responses"] = {
+            "200": operation["responses"].pop("200"),
+            "202": {"$ref": "#/components/responses/Submitted"},
+            **operation["responses"],
+        }
+    return path
 
 
 class _Names:

@@ -46,22 +46,24 @@ def build(
     clock: Clock | None = None,
 ) -> ASGIApp:
     """Make the application that answers everything but calls; without a board there are no tasks."""
-    pages = _Pages(catalogue, metrics, health, clock or SystemClock())
-    return pages.application(board)
+    return _Pages(catalogue, metrics, health, board, clock or SystemClock()).application()
 
 
 class _Pages:
     """The answers, with what they are made from."""
 
-    def __init__(self, catalogue: Catalogue, metrics: Exposition, health: Health, clock: Clock) -> None:
+    def __init__(
+        self, catalogue: Catalogue, metrics: Exposition, health: Health, board: Board | None, clock: Clock
+    ) -> None:
         self._catalogue = catalogue
-        self._documents = Documents(catalogue)
+        self._documents = Documents(catalogue, tasks=board is not None)
+        self._board = board
         self._page = Page.load()
         self._metrics = metrics
         self._health = health
         self._clock = clock
 
-    def application(self, board: Board | None) -> Starlette:
+    def application(self) -> Starlette:
         answers = {
             "/v1/functions": self.functions,
             "/v1/functions/{function}": self.function,
@@ -72,7 +74,7 @@ class _Pages:
             "/health/ready": self.ready,
         }
         routes = [Route(path, answer, methods=["GET"]) for path, answer in answers.items()]
-        routes += TaskRoutes(board, self.problem).routes() if board is not None else []
+        routes += TaskRoutes(self._board, self.problem).routes() if self._board is not None else []
         application = Starlette(
             routes=routes,
             exception_handlers={HTTPException: self.refused, Fault: self.faulted, Exception: self.failed},

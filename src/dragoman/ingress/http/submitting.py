@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 ACCEPTED = (
     b"HTTP/1.1 202 Accepted\r\ncontent-type: application/json\r\n%bcontent-length: %d\r\nlocation: %b%b\r\n"
-    b"preference-applied: %b\r\nretry-after: %d\r\ndragoman-call-id: %b%08x\r\n\r\n%b"
+    b"retry-after: %d\r\ndragoman-call-id: %b%08x\r\n\r\n%b"
 )
 PREFIX = TASKS_PREFIX.encode()
 
@@ -106,12 +106,12 @@ class SubmittedCall:
 
     def _accepted(self, task: Document) -> bytes:
         lane, body = self._lane, written(task)
+        applied = b"preference-applied: %b\r\n" % self._later.applied if self._later.applied else b""
         return ACCEPTED % (
-            lane.wall.date(lane.now()) + self._end(),
+            lane.wall.date(lane.now()) + applied + self._end(),
             len(body),
             PREFIX,
             task["id"].encode(),
-            self._later.applied,
             self._board.pace_s(task),
             lane.prefix,
             self._call.id,

@@ -9,7 +9,7 @@ from starlette.exceptions import HTTPException
 from starlette.responses import Response
 from starlette.routing import Route
 
-from dragoman.core.fault import Fault, PermissionDenied, Started
+from dragoman.core.fault import FailedPrecondition, Fault, PermissionDenied, Started
 from dragoman.ingress.http.asking import behind, delivery_id, fields, listing, next_page, task_id, waiting, wrong
 from dragoman.ingress.http.documents import is_named, to_json
 from dragoman.ingress.http.leaving import told_when_gone
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 JSON = "application/json"
 LARGE_BYTES = 64 * 1024
 """A result from here on is written in another codec by a thread."""
-NO_CONTENT, ACCEPTED, NOT_MODIFIED, METHOD_NOT_ALLOWED = 204, 202, 304, 405
+NO_CONTENT, ACCEPTED, NOT_MODIFIED, METHOD_NOT_ALLOWED, CONFLICT = 204, 202, 304, 405, 409
 PLAIN = {"x-content-type-options": "nosniff", "cache-control": "no-cache"}
 DELIVERIES = "deliveries"
 
@@ -111,14 +111,19 @@ class TaskRoutes:
 
     async def cancel(self, request: Request) -> Response:
         """Have a task never run, or be stopped: 202 while it is being stopped."""
+        id_ = _id(request)
         fields(request.url.query, ())
-        task = await self._tasks.cancel(_id(request))
+        task = await self._tasks.cancel(id_)
         return _json(task, 200 if is_over(task) else ACCEPTED, {} if is_over(task) else self._pace(task))
 
     async def retry(self, request: Request) -> Response:
         """Have a task run anew that ended without a result."""
+        id_ = _id(request)
         fields(request.url.query, ())
-        task = await self._tasks.retry(_id(request))
+        try:
+            task = await self._tasks.retry(id_)
+        except FailedPrecondition as fault:
+            return self._problem(request, fault, CONFLICT, None)
         return _json(task, ACCEPTED, self._pace(task) | {"location": TASKS_PREFIX + task["id"]})
 
     # Deliveries

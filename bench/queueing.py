@@ -120,7 +120,7 @@ def _turn(serving: Host, plan: Plan) -> Sample:
     start_ms = to_start_ms(serving.runs, before)
     rate_s = end_to_end(serving.runs, partial(serving.flood, plan.seconds))
     submitted = serving.flood(plan.seconds, LATER)
-    return {"submit_s": submitted.rate_s, "rate_s": rate_s, "start_ms": start_ms}
+    return {"submit_s": submitted.rate_s, "whole_s": rate_s, "start_ms": start_ms}
 
 
 def singles_of(plan: Plan) -> int:
@@ -176,4 +176,4 @@ def _peer_turn(peer: Peer, runs: Runs, plan: Plan) -> Sample:
     start_ms = to_start_ms(runs, before)
     rate_s = end_to_end(runs, partial(peer.flood, peer.place, runs, plan.seconds))
     submitted = peer.flood(peer.unserved, runs, plan.seconds)
-    return {"submit_s": submitted.rate_s, "rate_s": rate_s, "start_ms": start_ms}
+    return {"submit_s": submitted.rate_s, "whole_s": rate_s, "start_ms": start_ms}

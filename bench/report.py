@@ -36,6 +36,7 @@ NAMES = {
     "others_cpu_us": "others CPU µs/call",
     "own_us": "own µs/call",
     "submit_s": "submits/s",
+    "whole_s": "tasks/s, end to end",
     "start_ms": "p50 ms to start",
     "messages_s": "messages/s",
     "claim_us": "claim, µs/task",

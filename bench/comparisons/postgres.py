@@ -47,7 +47,7 @@ def run(plan: Plan) -> Iterator[Comparison]:
         found.notes.append(f"nothing was measured: {missing}")
     for name in PEERS:
         found.aim(f"submits over {name}", found.ratio("submit_s", OURS, name), "at least", 1)
-        found.aim(f"end to end over {name}", found.ratio("rate_s", OURS, name), "at least", 1)
+        found.aim(f"end to end over {name}", found.ratio("whole_s", OURS, name), "at least", 1)
         found.aim(f"p50 to start over {name}", found.ratio("start_ms", OURS, name), "at most", 1)
     found.notes += [*DEFINED[:3], *promises(PEERS)]
     yield found

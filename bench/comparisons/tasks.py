@@ -27,7 +27,7 @@ SUBMITS_LEAST, RATE_LEAST, START_MS_MOST, TIMES_LEAST = 3000, 1500, 5, 2
 DEFINED = (
     "submits/s: 64 callers, each told once it is stored, while nothing runs: ours over HTTP, due in an hour",
     "the peers' by their own clients in one process, at a place without a worker",
-    "calls/s: from the first submit of 64 callers until the last task has run",
+    "end to end: from the first submit of 64 callers until the last task has run",
     "Dragoman promises: at least once, a result recorded once, SQLite in WAL mode with full sync",
 )
 
@@ -39,11 +39,11 @@ def run(plan: Plan) -> Iterator[Comparison]:
     contestants |= {name: partial(_in_valkey, module, plan) for name, module in VALKEY.items()}
     found = contest(Comparison("Tasks that do nothing, stored durably"), contestants, plan.turns)
     found.aim("submits/s at 64 callers", found.figure(OURS, "submit_s"), "at least", SUBMITS_LEAST)
-    found.aim("tasks/s end to end", found.figure(OURS, "rate_s"), "at least", RATE_LEAST)
+    found.aim("tasks/s end to end", found.figure(OURS, "whole_s"), "at least", RATE_LEAST)
     found.aim("p50 ms from submit to start, idle", found.figure(OURS, "start_ms"), "at most", START_MS_MOST)
     for name in (*FILES, *VALKEY):
         found.aim(f"submits over {name}", found.ratio("submit_s", OURS, name), "at least", TIMES_LEAST)
-        found.aim(f"end to end over {name}", found.ratio("rate_s", OURS, name), "at least", TIMES_LEAST)
+        found.aim(f"end to end over {name}", found.ratio("whole_s", OURS, name), "at least", TIMES_LEAST)
     modules = {name: module for name, (module, _) in FILES.items()} | VALKEY
     found.notes += [*DEFINED, *promises(modules), "Valkey runs with appendonly and appendfsync=always"]
     yield found

@@ -45,6 +45,7 @@ def test_what_is_wrong_is_said_and_not_stored(tmp_path: Path) -> None:
         assert (done.returncode, json.loads(done.stdout)["errors"][0]["path"]) == (67, "/a")
         assert "expected" in task(tmp_path, "submit", "shop.add", "{}", "--delay", "soon", status=2)
         assert "a callback is" in task(tmp_path, "submit", "shop.add", '{"a": 1}', "--callback", "", status=2)
+        assert "expected a URL" in task(tmp_path, "submit", "shop.add", '{"a": 1}', "--callback", "ftp://x", status=67)
         assert json.loads(task(tmp_path, "list", "--json")) == {"tasks": []}
 
 

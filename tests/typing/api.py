@@ -3,9 +3,11 @@
 A line that must be refused carries the ignore that silences it; an ignore that silences nothing is itself an error.
 """
 
-from collections.abc import AsyncIterator, Awaitable
-from typing import assert_type
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Generator
+from typing import Any, assert_type
 
+import dragoman
+from dragoman.client.desk import TaskEvent
 from dragoman.core.call import Call, Reply
 from dragoman.core.fault import Breach, Code, FailedPrecondition, Fault
 from dragoman.core.service import Layer, Pending, Service, settle
@@ -58,3 +60,24 @@ async def layers(target: Target) -> None:
 
 def targets(target: Target) -> None:
     target.name = "another"  # pyright: ignore[reportAttributeAccessIssue] - a target is a value and does not change
+
+
+def tasks() -> None:
+    with dragoman.connect("http://127.0.0.1:8700") as remote:
+        task = remote.submit("reports.build", {"year": 2026}, delay="5m", key="k")
+        assert_type(task, dragoman.Task)
+        assert_type(task.state, str)
+        assert_type(task.events(), Generator[TaskEvent])
+        assert_type(dragoman.gather(task, task), list[Any])
+        remote.submit("reports.build", dealy=5)  # pyright: ignore[reportCallIssue] - there is no such word
+    with dragoman.open("shop/") as shop:
+        assert_type(shop.submit("reports.build"), dragoman.Task)
+
+
+async def awaited_tasks() -> None:
+    async with dragoman.connect("unix:///run/shop.sock") as remote:
+        task = await remote.submit("reports.build", {"year": 2026}, deadline=60, priority="batch")
+        assert_type(task, dragoman.AsyncTask)
+        assert_type(await task.status(), dict[str, Any])
+        assert_type(task.events(), AsyncGenerator[TaskEvent])
+        assert_type(await dragoman.gather(task, task), list[Any])

@@ -175,7 +175,7 @@ def _filters() -> list[dict[str, Any]]:
     names = {"function": "Of this one.", "caller": "Of this one.", "schedule": "Made by this one."}
     texts = [_query(name, said, "^[!-~]{1,512}$") for name, said in names.items()]
     ids = [_query(name, said, str(ID["pattern"])) for name, said in _ID_FILTERS.items()]
-    states = {"type": "array", "items": {"type": "string", "enum": list(STATES)}, "minItems": 1, "maxItems": 9}
+    states = {"type": "array", "items": {"type": "string", "enum": list(STATES)}, "minItems": 1}
     limit = {"type": "integer", "minimum": 1, "maximum": PAGE_MAX, "default": PAGE}
     return [
         {

@@ -213,6 +213,50 @@ async function showBody(response, output) {
   }
 }
 
+/* Tasks */
+
+const OVER = ["SUCCEEDED", "FAILED", "TIMED_OUT", "CANCELLED", "DEAD"];
+
+/* Follow a task to its end, or until nobody wants to any more; the browser goes on by itself behind a lost connection. */
+function follow(task, output, note, signal) {
+  const lines = [];
+  const said = (state, progress, message) =>
+    note([state.toLowerCase().replace("_", " "), progress ? `${Math.round(progress * 100)} %` : "", message].filter(Boolean).join(" · "));
+  return new Promise((resolve) => {
+    const source = new EventSource(`/v1/tasks/${task.id}/events`);
+    const end = (last) => { source.close(); resolve(last); };
+    signal.addEventListener("abort", () => end(null));
+    source.addEventListener("state", (event) => {
+      task = JSON.parse(event.data);
+      said(task.state, task.progress, task.message);
+      if (OVER.includes(task.state)) end(task);
+    });
+    source.addEventListener("progress", (event) => {
+      const told = JSON.parse(event.data);
+      said(task.state, told.progress, told.message);
+    });
+    source.addEventListener("log", (event) => {
+      lines.push(JSON.parse(event.data).message);
+      if (lines.length > LINES_MAX) lines.shift();
+      output.textContent = clipped(lines.join("\n"));
+      output.scrollTop = output.scrollHeight;
+    });
+    source.addEventListener("error", () => { if (source.readyState === EventSource.CLOSED) end(null); });
+  });
+}
+
+async function showTask(response, output, facts, draw, signal) {
+  const task = await response.json();
+  const state = make("span", { class: "badge" });
+  facts.push(make("a", { href: `/v1/tasks/${task.id}` }, `task ${task.id}`), state);
+  draw();
+  const last = await follow(task, output, (text) => { state.textContent = text; }, signal);
+  if (!last) return;
+  const result = await fetch(`/v1/tasks/${task.id}/result`, { signal });
+  state.classList.add(result.ok ? "good" : "bad");
+  await showBody(result, output);
+}
+
 /* Snippets */
 
 const quoted = (text) => "'" + text.replaceAll("'", "'\\''") + "'";
@@ -278,6 +322,7 @@ function callBox(entry) {
   const timeout = make("input", { type: "text", id: "timeout", placeholder: entry.timeout_s ? `${entry.timeout_s}s` : "none" });
   const file = make("input", { type: "file", id: "file" });
   const call = make("button", { type: "button", class: "main", onclick: () => run() }, "Call");
+  const submit = make("button", { type: "button", title: "Store it before it runs, and follow it", onclick: () => run(true) }, "Submit as a task");
   const stop = make("button", { type: "button", disabled: true, onclick: () => running && running.abort() }, "Stop");
   const reset = make("button", { type: "button", onclick: () => { body.value = first; body.dispatchEvent(new Event("input")); } }, "Reset");
   const status = make("div", { class: "row", role: "status", "aria-live": "polite" });
@@ -292,15 +337,16 @@ function callBox(entry) {
     if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) { event.preventDefault(); run(); }
   });
 
-  async function run() {
+  async function run(later = false) {
     if (running) running.abort();
     const mine = running = new AbortController();
     const headers = { "Content-Type": "application/json" };
-    if (entry.streaming) headers.Accept = "application/jsonl";
+    if (entry.streaming && !later) headers.Accept = "application/jsonl";
+    if (later) headers.Prefer = "respond-async";
     if (timeout.value.trim()) headers["Dragoman-Timeout"] = timeout.value.trim();
     let payload = body.value;
     if (entry.raw_input && file.files.length) { payload = file.files[0]; headers["Content-Type"] = "application/octet-stream"; }
-    call.disabled = true; stop.disabled = false; output.hidden = false;
+    call.disabled = submit.disabled = true; stop.disabled = false; output.hidden = false;
     output.textContent = "";
     status.replaceChildren(make("span", { class: "quiet" }, "Calling…"));
     const began = performance.now();
@@ -315,7 +361,8 @@ function callBox(entry) {
       if (timing) facts.push(make("span", { class: "quiet" }, timing.replaceAll(";dur=", " ").replaceAll(",", " ·") + " ms"));
       draw();
       const counted = make("span", {});
-      if (response.ok && entry.streaming) { facts.push(counted); await showStream(response, output, (text) => { counted.textContent = text; }); }
+      if (response.status === 202) await showTask(response, output, facts, draw, mine.signal);
+      else if (response.ok && entry.streaming) { facts.push(counted); await showStream(response, output, (text) => { counted.textContent = text; }); }
       else await showBody(response, output);
       draw(make("span", { class: "quiet" }, `${(performance.now() - began).toFixed(1)} ms here`));
     } catch (error) {
@@ -323,7 +370,7 @@ function callBox(entry) {
       draw(make("span", { class: "badge bad" }, words));
     } finally {
       if (running === mine) running = null;
-      call.disabled = false; stop.disabled = true;
+      call.disabled = submit.disabled = false; stop.disabled = true;
     }
   }
 
@@ -331,7 +378,7 @@ function callBox(entry) {
   return [
     make("h3", {}, make("label", { for: "body" }, "Input")), body,
     make("p", { id: "hint", class: "hidden" }, "JSON. Control and Enter call the function."),
-    make("div", { class: "row" }, call, stop, reset, raw, make("span", { class: "grow" }),
+    make("div", { class: "row" }, call, submit, stop, reset, raw, make("span", { class: "grow" }),
       make("label", { for: "timeout" }, "Timeout", timeout)),
     status, output, ...snippetBox(entry, body),
   ];

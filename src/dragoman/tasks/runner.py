@@ -233,9 +233,15 @@ class Runner:
 
     async def _ticks(self) -> None:
         """Have the store move on what time moves, whenever there is something."""
+        now = self._around.clock.monotonic
         while True:
             self._stir.clear()
+            began = now()
             self._next_due = await self._store.tick(self._wall())
+            if self._next_due and self._next_due <= self._wall():
+                # There is more than one step takes: claims have the store for as long in between.
+                await asyncio.sleep(now() - began)
+                continue
             # A clock that jumps ahead is noticed no later than this.
             wait_s = self._vigil.interval_s
             if self._next_due:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.integration.five import CONCURRENCY, LANGUAGES, TOOLS
+from tests.integration.five import CONCURRENCY, LANGUAGES, TOOLS, encoded
 from tests.integration.web import eventually
 
 if TYPE_CHECKING:
@@ -118,3 +118,18 @@ def test_many_chains_at_once_all_come_back(five: Five) -> None:
 
     with ThreadPoolExecutor(CONCURRENCY) as pool:  # more would wait for each other in a ring
         assert list(pool.map(one, range(320))) == list(range(1, 321))
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_a_task_in_any_language_waits_for_another_without_a_worker(five: Five, language: str) -> None:
+    def submit(function: str, given: dict[str, Any], **headers: str) -> str:
+        answer = five.ask(function, encoded(given, "json"), Prefer="respond-async", **headers)
+        assert answer.status == 202, answer.body
+        return answer.json["id"]
+
+    waited_for = submit("python.echo", {"value": {"n": 7}}, Dragoman_Task_Delay="1s")
+    waits = submit(f"{language}.call", {"function": "tasks.gather", "input": {"tasks": [waited_for]}})
+    assert eventually(lambda: five.web.ask("GET", f"/v1/tasks/{waits}").json["state"] in {"SCHEDULED", "SUCCEEDED"})
+    task = five.web.ask("GET", f"/v1/tasks/{waits}?wait=20s").json
+    assert (task["state"], task["attempts"]) == ("SUCCEEDED", 1), task
+    assert five.web.ask("GET", f"/v1/tasks/{waits}/result").json == [{"n": 7}]

@@ -27,6 +27,7 @@ num.partitions=4
 num.network.threads=1
 num.io.threads=2
 group.initial.rebalance.delay.ms=0
+group.min.session.timeout.ms=500
 offsets.topic.num.partitions=1
 offsets.topic.replication.factor=1
 transaction.state.log.replication.factor=1

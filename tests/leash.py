@@ -11,6 +11,8 @@ import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+import psutil
+
 HOLD = '"$@" & cat >/dev/null; kill -KILL 0'
 """Ends its whole process group when its standard input does, by whatever the tests end."""
 READY_S = 60.0
@@ -41,12 +43,24 @@ class Leash:
     def kill(self) -> None:
         """As a crash would: at once, all of them."""
         self.signal(signal.SIGKILL)
+        self.gone()
+
+    def gone(self) -> None:
+        """Wait until they have ended, and let go of their port."""
         self._process.wait()
-        # Threads of one that is gone by name may still hold its port.
-        while self._port and listens(self._port):
+        # One whose threads have not all ended is gone by name, and may still hold its port.
+        while self._live() or (self._port and listens(self._port)):
             time.sleep(0.005)
         if self._process.stdin is not None:
             self._process.stdin.close()
+
+    def _live(self) -> bool:
+        """Whether any of them runs on."""
+        for process in psutil.process_iter():
+            with contextlib.suppress(ProcessLookupError, psutil.NoSuchProcess):
+                if os.getpgid(process.pid) == self._process.pid and process.status() != psutil.STATUS_ZOMBIE:
+                    return True
+        return False
 
     def answers_at(self, port: int) -> None:
         """Wait until the program takes connections."""

@@ -9,18 +9,17 @@ from pathlib import Path
 
 from tests.leash import Leash, free_port
 
+SIZE_MAX = 1024 * 1024
 CONFIG = """\
 listener {port} 127.0.0.1
 allow_anonymous true
 user root
 persistence true
 persistence_location {folder}/
-autosave_on_changes true
-autosave_interval 1
 max_queued_messages 0
 max_inflight_messages 0
+max_packet_size {size_max}
 """
-"""Writes its whole file with every change: a crash then loses nothing that it has acknowledged."""
 
 
 class Server:
@@ -29,7 +28,9 @@ class Server:
     def __init__(self) -> None:
         self._folder = Path(tempfile.mkdtemp(prefix="dragoman-mosquitto-"))
         self.port = free_port()
-        (self._folder / "mosquitto.conf").write_text(CONFIG.format(port=self.port, folder=self._folder), "utf-8")
+        (self._folder / "mosquitto.conf").write_text(
+            CONFIG.format(port=self.port, folder=self._folder, size_max=SIZE_MAX), "utf-8"
+        )
         self.start()
 
     @property
@@ -41,8 +42,9 @@ class Server:
         self._leash.answers_at(self.port)
 
     def kill(self) -> None:
-        """As a crash would: at once."""
-        self._leash.kill()
+        """End it as its clients see a crash, and let it write its file: it promises nothing of one that was killed."""
+        self._leash.signal(signal.SIGTERM)
+        self._leash.gone()
 
     def stop(self) -> None:
         """Have it hang: connections stay, and nothing is answered."""

@@ -13,6 +13,7 @@ PROGRAM = "/usr/lib/rabbitmq/bin/rabbitmq-server"
 """The one in PATH is Debian's wrapper, which goes on as another user, in the system's own folders."""
 EPMD_TOO = 'epmd -port "$ERL_EPMD_PORT" & exec "$1"'
 """Else the node starts one, which outlives it."""
+SIZE_MAX = 1024 * 1024
 CONFIG = """\
 listeners.tcp.1 = 127.0.0.1:{port}
 log.console = true
@@ -20,6 +21,7 @@ log.console.level = warning
 log.file = false
 vm_memory_high_watermark.absolute = 1GB
 disk_free_limit.absolute = 50MB
+max_message_size = {size_max}
 """
 
 
@@ -30,7 +32,7 @@ class Server:
         self._folder = Path(tempfile.mkdtemp(prefix="dragoman-rabbitmq-"))
         self.port = free_port()
         self._ports = (free_port(), free_port())
-        (self._folder / "rabbitmq.conf").write_text(CONFIG.format(port=self.port), "utf-8")
+        (self._folder / "rabbitmq.conf").write_text(CONFIG.format(port=self.port, size_max=SIZE_MAX), "utf-8")
         self.start()
 
     @property

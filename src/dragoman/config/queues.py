@@ -13,6 +13,7 @@ from dragoman.config.layers import FUNCTION_NAME
 from dragoman.config.measures import Codes
 from dragoman.config.problem import Refused
 from dragoman.config.setting import Setting
+from dragoman.queues.address import asked
 from dragoman.queues.options import KINDS, QueueOptions
 
 if TYPE_CHECKING:
@@ -53,6 +54,10 @@ class QueueUrl:
         except (Refused, ValueError):
             # What was found may hold a password.
             raise Refused(f"expected {ADDRESS.expected}") from None
+        try:
+            asked(address, KINDS[parts.scheme])
+        except ValueError as error:
+            raise Refused(str(error)) from None
         return address
 
     def schema(self) -> Schema:

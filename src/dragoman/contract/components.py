@@ -19,7 +19,7 @@ Schema: TypeAlias = dict[str, Any]
 
 PREFIX = "#/components/schemas/"
 
-_ONE = frozenset(
+ONE = frozenset(
     {
         "additionalProperties",
         "contains",
@@ -34,8 +34,8 @@ _ONE = frozenset(
         "unevaluatedProperties",
     }
 )
-_MANY = frozenset({"allOf", "anyOf", "oneOf", "prefixItems"})
-_NAMED = frozenset({"$defs", "definitions", "dependentSchemas", "patternProperties", "properties"})
+MANY = frozenset({"allOf", "anyOf", "oneOf", "prefixItems"})
+NAMED = frozenset({"$defs", "definitions", "dependentSchemas", "patternProperties", "properties"})
 """Where a schema holds schemas (JSON Schema 2020-12 §10); everywhere else it holds data, which is left alone."""
 
 PATTERNS = {
@@ -148,11 +148,11 @@ class _Rewriter:
     def _value(self, key: str, value: Any) -> Any:
         if key in {"$ref", "$dynamicRef"} and isinstance(value, str):
             return self._reference(value)
-        if key in _ONE:
+        if key in ONE:
             return self.schema(value)
-        if key in _MANY and isinstance(value, list):
+        if key in MANY and isinstance(value, list):
             return [self.schema(item) for item in cast("list[Any]", value)]
-        if key in _NAMED and isinstance(value, dict):
+        if key in NAMED and isinstance(value, dict):
             return {name: self.schema(item) for name, item in cast("Schema", value).items()}
         return value
 
@@ -183,12 +183,12 @@ def _references(schema: Any) -> Iterator[str]:
     for key, value in cast("Schema", schema).items():
         if key == "$ref" and isinstance(value, str):
             yield value
-        elif key in _ONE:
+        elif key in ONE:
             yield from _references(value)
-        elif key in _MANY and isinstance(value, list):
+        elif key in MANY and isinstance(value, list):
             for item in cast("list[Any]", value):
                 yield from _references(item)
-        elif key in _NAMED and isinstance(value, dict):
+        elif key in NAMED and isinstance(value, dict):
             for item in cast("Schema", value).values():
                 yield from _references(item)
 

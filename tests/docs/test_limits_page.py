@@ -11,7 +11,7 @@ from dragoman.building import builder, cache, files
 from dragoman.client import endpoint, exchange, hop, posting
 from dragoman.client import failure as client_failure
 from dragoman.client.value import GATHERED_BYTES_MAX
-from dragoman.config import document, load, schedules, settings
+from dragoman.config import document, load, queues, schedules, settings
 from dragoman.config.project import BUILD_TIMEOUT_S_DEFAULT, OUTPUT_BYTES_MAX_DEFAULT, TIMEOUT_S_DEFAULT
 from dragoman.contract import check, docstring, function, manifest, nesting, parameters, query
 from dragoman.core import items, problem
@@ -26,6 +26,8 @@ from dragoman.policies import cache as answers
 from dragoman.policies.bulkhead import BulkheadOptions
 from dragoman.policies.cache import CacheOptions
 from dragoman.policies.rate import RateOptions
+from dragoman.queues import answer, cloudevents, consumer, outlet, redis_streams, window
+from dragoman.queues.options import QueueOptions
 from dragoman.sandbox.confinement import Limits
 from dragoman.stores.options import StoreOptions
 from dragoman.tasks import callback, courier, resolver, rooms, run, schedule, scheduler
@@ -141,6 +143,22 @@ BOUNDS = {
     "a callback's URL": f"{callback.URL_CHARS_MAX:,} characters",
     "attempts of a task": f"{TaskOptions().attempts}",
     "time of a whole task, from when it may first run": format_duration(TaskOptions().deadline_s),
+    "queues of a project": f"{queues.QUEUES_MAX:,}",
+    "messages in hand beyond those that run": f"{QueueOptions('', '').prefetch}",
+    "of these, what ends within": format_duration(window.HORIZON_S),
+    "bodies of messages in hand, about": format_size(consumer.HELD_BYTES_MAX),
+    "messages fetched at a time": f"{consumer.BATCH}",
+    "attempts at a message": f"{QueueOptions('', '').attempts}",
+    "messages that wait for another attempt": f"{consumer.WAITING_MAX:,}",
+    "refused messages that are held": f"{consumer.HELD_MAX}",
+    "times that one message alone is refused": f"{consumer.REFUSALS_MAX}",
+    "time without a sign of a host that has messages": format_duration(QueueOptions("", "").lease_s),
+    "messages kept in `to`, `faults` and `dead`": f"{QueueOptions('', '').keep:,}",
+    "pause between tries to reach a broker": format_duration(consumer.PAUSE_S_MAX),
+    "attributes of an event": f"{cloudevents.ATTRIBUTES_MAX}",
+    "a problem in a header": f"{answer.PROBLEM_CHARS_MAX:,} characters",
+    "fields of an entry of Redis that is sent": f"{redis_streams.FIELDS_MAX:,}",
+    "messages that wait to be published to a queue": f"{outlet.WAITING_MAX:,}",
     "tasks that wait": f"{TasksOptions().backlog:,}",
     "time that tasks which have ended are kept": format_duration(TasksOptions().keep_s),
     "tasks that have ended and are kept": f"{TasksOptions().keep_count:,}",
@@ -181,6 +199,7 @@ BOUNDS = {
 """What the page calls each bound, and what the code says it is."""
 
 DEFAULTS = {
+    **{f"queues.{setting.key}": setting.default for setting in settings.QUEUE},
     **{f"http.{setting.key}": setting.default for setting in settings.HTTP},
     **{f"shared.{setting.key}": setting.default for setting in settings.SHARED},
     **{f"tasks.{setting.key}": setting.default for setting in settings.TASKS},

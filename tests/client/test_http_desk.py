@@ -151,6 +151,20 @@ async def test_what_the_host_refuses_is_raised_as_of_calls() -> None:
             await remote.submit("s.f", key="k")
 
 
+def test_a_host_that_has_no_tasks_is_told_apart() -> None:
+    at_once = response(200, "application/json", b'{"id": 5}')
+    with scripted(FUNCTION, at_once) as script, dragoman.connect(script.url) as remote:
+        with pytest.raises(dragoman.Unimplemented, match="has no tasks") as fault:
+            remote.submit("s.f")
+        assert fault.value.started == "yes"
+    for body in (b'{"id": 5}', b"{}", b'{"id": "x"}'):
+        with scripted(response(200, "application/json", body)) as script, dragoman.connect(script.url) as remote:
+            with pytest.raises(dragoman.Unknown, match="it is no task"):
+                remote.task(ID)
+            with pytest.raises(dragoman.Unknown, match="no list of tasks"):
+                next(remote.tasks())
+
+
 def test_a_closed_face_waits_for_nothing() -> None:
     with scripted(page(state="RUNNING")) as script:
         remote = dragoman.connect(script.url)

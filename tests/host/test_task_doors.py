@@ -104,7 +104,10 @@ async def test_faults_are_those_of_http(folder: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "given", "wrong"),
     [
-        ("submit", {}, "body, codec or reply_codec"),
+        ("submit", {"function": "shop.double", "body": b"{}"}, "body, codec or reply_codec"),
+        ("submit", {"function": "shop.double", "body": "{}", "codec": 1, "reply_codec": 1}, "body, codec"),
+        ("submit", {"function": "shop.double", "input": [1]}, "input is no object"),
+        ("submit", {"function": "shop.double", "input": {"n": "x"}}, "breaks its contract"),
         ("submit", {"function": "shop.double", "body": b"{}", "codec": 9, "reply_codec": 1}, "codec"),
         ("submit", {"function": 1, "body": b"{}", "codec": 1, "reply_codec": 1}, "function is a text"),
         ("submit", {"function": "shop.double", "body": b"{}", "codec": 1, "reply_codec": 1, "delay": "soon"}, "delay"),
@@ -124,6 +127,14 @@ async def test_what_is_asked_wrongly_is_refused(folder: Path, name: str, given: 
     async with serving(folder) as url, dragoman.connect(url) as remote:
         with pytest.raises(dragoman.InvalidArgument, match=wrong):
             await remote.call(f"dragoman.tasks.{name}", given)
+
+
+async def test_other_languages_submit_by_a_plain_call(folder: Path) -> None:
+    async with serving(folder) as url, dragoman.connect(url) as remote:
+        given = {"function": "shop.double", "input": {"n": 4}, "delay": "1ms", "key": "k"}
+        task = await remote.call("dragoman.tasks.submit", given)
+        assert (await remote.call("dragoman.tasks.wait", {"id": task["id"], "seconds": 30}))["state"] == "SUCCEEDED"
+        assert await remote.call("dragoman.tasks.result", {"id": task["id"]}) == 8
 
 
 async def test_a_result_that_is_not_there_yet_is_told_apart(folder: Path) -> None:

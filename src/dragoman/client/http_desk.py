@@ -51,7 +51,8 @@ class HttpDesk:
     def submit(self, function: str, value: Any, order: Order) -> Document:
         """Hand in a task."""
         listed = self.learn(function, patience(self.clock, function))
-        return self._ask(submit_request(function, value, listed, order), function=function)
+        told = self._told(submit_request(function, value, listed, order), function=function)
+        return told.submitted(function)
 
     def show(self, id: str) -> Document:  # noqa: A002 - the public word
         """A task."""
@@ -69,7 +70,7 @@ class HttpDesk:
 
     def find(self, search: Search) -> Document:
         """A page of a list."""
-        return self._ask(find_request(search))
+        return self._told(find_request(search)).page()
 
     def cancel(self, id: str) -> Document:  # noqa: A002 - as above
         """Cancel a task."""
@@ -81,19 +82,15 @@ class HttpDesk:
 
     def logs(self, id: str, after: int) -> list[Document]:  # noqa: A002 - as above
         """Lines of its log."""
-        told = Told("", None, DOCUMENT_BYTES_MAX)
-        self.whole(logs_request(id, after), told, patience(self.clock))
-        return told.documents("logs")
+        return self._told(logs_request(id, after)).documents("logs")
 
     def undelivered(self) -> list[Document]:
         """Messages that nobody took."""
-        told = Told("", None, DOCUMENT_BYTES_MAX)
-        self.whole(DELIVERIES_REQUEST, told, patience(self.clock))
-        return told.documents("deliveries")
+        return self._told(DELIVERIES_REQUEST).documents("deliveries")
 
     def redeliver(self, id: str) -> None:  # noqa: A002 - as above
         """Have one tried again."""
-        self._ask(redeliver_request(id))
+        self._told(redeliver_request(id)).document()
 
     def events(self, id: str, after: int) -> Generator[TaskEvent]:  # noqa: A002 - as above
         """What becomes of it."""
@@ -103,10 +100,13 @@ class HttpDesk:
                 yield from happening.feed(chunk)
         happening.finish()
 
-    def _ask(self, request: Request, *, held_s: float = 0.0, function: str = "") -> Document:
+    def _ask(self, request: Request, *, held_s: float = 0.0) -> Document:
+        return self._told(request, held_s=held_s).task()
+
+    def _told(self, request: Request, *, held_s: float = 0.0, function: str = "") -> Told:
         told = Told(function, None, DOCUMENT_BYTES_MAX)
         self.whole(request, told, patience(self.clock, function, held_s))
-        return told.document()
+        return told
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,7 +122,8 @@ class AsyncHttpDesk:
     async def submit(self, function: str, value: Any, order: Order) -> Document:
         """Hand in a task."""
         listed = await self.learn(function, patience(self.clock, function))
-        return await self._ask(submit_request(function, value, listed, order), function=function)
+        told = await self._told(submit_request(function, value, listed, order), function=function)
+        return told.submitted(function)
 
     async def show(self, id: str) -> Document:  # noqa: A002 - the public word
         """A task."""
@@ -140,7 +141,7 @@ class AsyncHttpDesk:
 
     async def find(self, search: Search) -> Document:
         """A page of a list."""
-        return await self._ask(find_request(search))
+        return (await self._told(find_request(search))).page()
 
     async def cancel(self, id: str) -> Document:  # noqa: A002 - as above
         """Cancel a task."""
@@ -152,19 +153,15 @@ class AsyncHttpDesk:
 
     async def logs(self, id: str, after: int) -> list[Document]:  # noqa: A002 - as above
         """Lines of its log."""
-        told = Told("", None, DOCUMENT_BYTES_MAX)
-        await self.whole(logs_request(id, after), told, patience(self.clock))
-        return told.documents("logs")
+        return (await self._told(logs_request(id, after))).documents("logs")
 
     async def undelivered(self) -> list[Document]:
         """Messages that nobody took."""
-        told = Told("", None, DOCUMENT_BYTES_MAX)
-        await self.whole(DELIVERIES_REQUEST, told, patience(self.clock))
-        return told.documents("deliveries")
+        return (await self._told(DELIVERIES_REQUEST)).documents("deliveries")
 
     async def redeliver(self, id: str) -> None:  # noqa: A002 - as above
         """Have one tried again."""
-        await self._ask(redeliver_request(id))
+        (await self._told(redeliver_request(id))).document()
 
     async def events(self, id: str, after: int) -> AsyncGenerator[TaskEvent]:  # noqa: A002 - as above
         """What becomes of it."""
@@ -175,7 +172,10 @@ class AsyncHttpDesk:
                     yield event
         happening.finish()
 
-    async def _ask(self, request: Request, *, held_s: float = 0.0, function: str = "") -> Document:
+    async def _ask(self, request: Request, *, held_s: float = 0.0) -> Document:
+        return (await self._told(request, held_s=held_s)).task()
+
+    async def _told(self, request: Request, *, held_s: float = 0.0, function: str = "") -> Told:
         told = Told(function, None, DOCUMENT_BYTES_MAX)
         await self.whole(request, told, patience(self.clock, function, held_s))
-        return told.document()
+        return told

@@ -139,6 +139,27 @@ class Told(Incoming):
             raise _foreign("it is no object")
         return cast("Document", value)
 
+    def task(self) -> Document:
+        """The task that it is. Raises like `document`."""
+        document = self.document()
+        if not (isinstance(document.get("id"), str) and isinstance(document.get("state"), str)):
+            raise _foreign("it is no task")
+        return document
+
+    def submitted(self, function: str) -> Document:
+        """The task that was stored. Raises like `document`, and `Unimplemented` for a call that was run at once."""
+        if self.status == HTTP_OK:
+            detail = f"the host answered {function} as a call, at once: it has no tasks"
+            raise Unimplemented(detail, started=Started.YES, function=function)
+        return self.task()
+
+    def page(self) -> Document:
+        """The page of a list. Raises like `document`."""
+        document = self.document()
+        if not isinstance(document.get("tasks"), list):
+            raise _foreign("it has no list of tasks")
+        return {"next": None, **document}
+
     def documents(self, name: str) -> list[Document]:
         """The list of documents of that name. Raises like `document`."""
         found = self.document().get(name)

@@ -1,8 +1,8 @@
 """What a host does with tasks for clients of its native ingress, and for its operators: `dragoman.tasks.…`.
 
-Each is a call that takes a JSON object and gives one: those that the routes of HTTP give. `submit` takes the call that
-it is to store, with its body as it would have travelled; `result` gives the result as it is stored; `events` is a
-stream of `[seq, kind, data]`.
+Each is a call that takes an object and gives one, in JSON: those that the routes of HTTP give. `submit` takes a
+function and its `input`, or the `body` of a call as it would have travelled, with its codecs; `result` gives the result
+as it is stored; `events` is a stream of `[seq, kind, data]`.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from dragoman.client.desk import PAGE, Search
 from dragoman.client.order import Wanted, order_of
+from dragoman.contract import codec as codecs
 from dragoman.core.call import Call, Codec, Reply
 from dragoman.core.fault import Aborted, InvalidArgument, Started
 from dragoman.core.target import Target
@@ -75,12 +76,10 @@ class TaskDoors:
 
     async def _submit(self, call: Call) -> Reply:
         given = input_of(call)
-        body, codec, reply_codec = given.get("body", b""), given.get("codec"), given.get("reply_codec")
-        if not isinstance(body, bytes) or codec not in CODECS or reply_codec not in CODECS:
-            raise _wrong(call, "body, codec or reply_codec is missing, or none of its kind")
+        body, codec, reply_codec = body_of(call, given)
         name = text(given, "function")
         target = self._host.registry.find(name).target
-        submitted = self._host.call(target, body, Codec(codec), Codec(reply_codec))
+        submitted = self._host.call(target, body, codec, reply_codec)
         submitted.caller, submitted.trace = call.caller, call.trace
         order = order_in(call, given)
         order.marks.put(submitted)
@@ -147,6 +146,19 @@ class Items:
     async def aclose(self) -> None:
         """Hear no more of it."""
         await self._events.aclose()
+
+
+def body_of(call: Call, given: Document) -> tuple[bytes, Codec, Codec]:
+    """The body of the call that is submitted, its codec, and that of its reply. Raises `InvalidArgument`."""
+    if "body" not in given:
+        value = given.get("input", {})
+        if not isinstance(value, dict):
+            raise _wrong(call, "input is no object")
+        return codecs.encode(value, Codec.JSON), Codec.JSON, Codec.JSON
+    body, codec, reply_codec = given["body"], given.get("codec"), given.get("reply_codec")
+    if not isinstance(body, bytes) or codec not in CODECS or reply_codec not in CODECS:
+        raise _wrong(call, "body, codec or reply_codec is missing, or none of its kind")
+    return body, Codec(codec), Codec(reply_codec)
 
 
 def order_in(call: Call, given: Document) -> Order:

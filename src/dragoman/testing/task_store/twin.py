@@ -104,6 +104,7 @@ class Twin:
             self._check_turn(each.task.id, want.function)
             mine = self._model.take(each.task.id, host.runner, self._now)
             assert replace(mine.task, seq=each.task.seq) == each.task, (mine, each)
+            self._memory.tasks[each.task.id].token = each.token  # how tokens are made is nobody's promise
         self._claimed += claimed
 
     async def settle(self) -> None:

@@ -1,0 +1,1 @@
+SELECT s.slot FROM schedules s WHERE s.name = $1

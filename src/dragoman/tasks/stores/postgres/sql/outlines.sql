@@ -1,0 +1,1 @@
+SELECT {outline} FROM tasks t WHERE t.id = ANY($1::text[]::uuid[])

@@ -43,6 +43,10 @@ def squares(xs: list[int], ctx: Context) -> int:
     tasks = [ctx.submit("shop.square", {"x": x}) for x in xs]
     return sum(ctx.gather(*tasks))
 
+def all_squares(xs: list[int], ctx: Context) -> list[int]:
+    tasks = ctx.submit_all("shop.square", [{"x": x} for x in xs], priority="batch")
+    return [*ctx.gather(*tasks), *ctx.gather(ctx.submit("shop.square", {"x": 9}))]
+
 async def async_squares(xs: list[int], ctx: Context) -> int:
     tasks = [await ctx.submit("shop.square", {"x": x}) for x in xs]
     return sum(await ctx.gather(*tasks))
@@ -120,6 +124,8 @@ async def test_a_task_fans_out_and_gathers_with_one_worker_for_all_of_them(shop:
     [
         ("shop.async_squares", {"xs": [1, 2, 3]}, 14),
         ("shop.squares", {"xs": []}, 0),
+        ("shop.all_squares", {"xs": [3, 1, 2]}, [9, 1, 4, 81]),
+        ("shop.all_squares", {"xs": []}, [81]),
         ("shop.twice", {}, [9, 81]),
         ("shop.wrapped", {}, 25),
     ],
@@ -208,13 +214,20 @@ async def test_a_task_does_not_wait_for_itself(shop: Path) -> None:
     [
         ("tasks.submti", {}, NotFound, "did you mean 'tasks.submit'"),
         ("tasks.submit", {}, InvalidArgument, "/function is missing"),
-        ("tasks.submit", {"function": "shop.square", "inputs": {}}, InvalidArgument, "/inputs is unknown"),
+        ("tasks.submit", {"function": "shop.square", "inptu": {}}, InvalidArgument, "/inptu is unknown"),
         ("tasks.submit", {"function": "shop.nothing"}, NotFound, "shop.nothing"),
         ("tasks.submit", {"function": "shop.square", "input": {"x": "1"}}, InvalidArgument, "shop.square"),
         ("tasks.submit", {"function": "shop.wrong", "delay": "soon"}, InvalidArgument, "/delay"),
         ("tasks.submit", {"function": "shop.wrong", "delay": -1}, InvalidArgument, "/delay must be no less than 0"),
         ("tasks.submit", {"function": "shop.wrong", "priority": "high"}, InvalidArgument, "/priority"),
         ("tasks.submit", {"function": "shop.wrong", "attempts": True}, InvalidArgument, "/attempts must be"),
+        (
+            "tasks.submit",
+            {"function": "shop.wrong", "inputs": [{"x": 1}, 1]},
+            InvalidArgument,
+            "/inputs/1 must be an object",
+        ),
+        ("tasks.submit", {"function": "shop.wrong", "inputs": [], "key": "k"}, InvalidArgument, "stand beside key"),
         ("tasks.gather", {"tasks": [1]}, InvalidArgument, "/tasks/0 must be a task's id"),
         ("tasks.gather", {"tasks": ["no id"]}, NotFound, "there is no task"),
         ("tasks.status", {"task": "01a1fed3-69b0-7000-ba57-288838a0b473"}, NotFound, "there is no task"),
@@ -239,6 +252,15 @@ async def test_a_host_that_dies_between_two_attempts_submits_nothing_twice(shop:
         await host.start()
         assert await result(host, task) == 14
         assert len((await host.tasking.tasks.find(Query(parent=task)))["tasks"]) == 3
+
+
+async def test_of_many_tasks_all_are_stored_or_none(shop: Path) -> None:
+    async with hosting(shop) as host:
+        await host.start()
+        given = {"function": "shop.square", "inputs": [{"x": 1}, {"x": "two"}]}
+        with pytest.raises(InvalidArgument):
+            await ask(host, "shop.anything", name="tasks.submit", given=given)
+        assert (await host.tasking.tasks.find(Query()))["tasks"] == []
 
 
 async def test_inline_functions_make_tasks_too(write: Write, own_modules: None) -> None:

@@ -177,6 +177,24 @@ class Context:
         """
         return self._link.request(self, "tasks.submit", {"function": function, "input": input or {}, **terms})
 
+    def submit_all(self, function: str, inputs: list[dict[str, Any]], /, **terms: Any) -> Any:
+        """Submit many calls as tasks in one step: `ctx.gather(*ctx.submit_all("shop.price", [{"item": "tea"}, …]))`.
+
+        All of them are stored, or none. As `submit` else; there is no `key`.
+
+        Args:
+            function: the full name, `source.function`.
+            inputs: the input of each.
+            **terms: as of `submit`, for each of them.
+
+        Returns:
+            The tasks' documents, in order. In an `async` function an awaitable of them.
+
+        Raises:
+            Fault: as `submit` does.
+        """
+        return self._link.request(self, "tasks.submit", {"function": function, "inputs": inputs, **terms})
+
     def gather(self, *tasks: Any, outcomes: bool = False) -> Any:
         """Wait for tasks: `first, second = ctx.gather(one, other)`. In an `async` function this gives an awaitable.
 

@@ -35,6 +35,8 @@ from dragoman.tasks.run import run_of
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
 
+    from dragoman.core.call import Call
+    from dragoman.core.target import Target
     from dragoman.host.works import Hosting
     from dragoman.tasks.run import Run
     from dragoman.tasks.tasks import Tasks
@@ -63,6 +65,7 @@ TIME = Given((str, int, float), 'a duration such as "5s", or seconds')
 SUBMIT: Mapping[str, Given] = {
     "function": Given((str,), "the full name of a function", required=True),
     "input": Given((dict,), "an object"),
+    "inputs": Given((list,), "a list of objects"),
     "delay": TIME,
     "deadline": TIME,
     "timeout": TIME,
@@ -112,28 +115,10 @@ class Errands:
         return told(await work(Errand(call, taken(call, schema), run)), call)
 
     async def _submit(self, errand: Errand) -> object:
-        given, asked, run = errand.given, errand.call, errand.run
-        number = 0
-        if run is not None:
-            run.submitted += 1
-            number = run.submitted
+        given, run = errand.given, errand.run
         target = self._host.registry.find(given["function"]).target
-        body, kind = encoded(given.get("input", {}), asked.codec)
-        call = self._host.call(target, body, kind, Codec.JSON)
-        call.trace = asked.trace
-        call.depth = 0
-        try:
-            call.priority = priority_of(given["priority"]) if "priority" in given else call.priority
-        except ValueError as error:
-            raise wrong(asked, "priority", str(error)) from None
-        call.idempotency_key = given.get("key", "")
-        call.caller = "" if asked.caller is None else asked.caller.caller or asked.caller.target.name
-        if run is not None:
-            submission = run.task.submission
-            call.caller = submission.caller
-            call.idempotency_key = call.idempotency_key or f"{run.task.id}/{number}"
-            if "priority" not in given:
-                call.priority = submission.priority
+        inputs = inputs_of(errand)
+        calls = [self._call(errand, target, each) for each in inputs]
         terms = Terms(
             delay_s=seconds(errand, "delay"),
             deadline_s=seconds(errand, "deadline"),
@@ -141,16 +126,40 @@ class Errands:
             attempts_max=given.get("attempts", 0),
         )
         try:
-            document, _ = await self._tasks.submit(call, terms, parent="" if run is None else run.task.id)
+            told = await self._tasks.submit_all(calls, terms, parent="" if run is None else run.task.id)
         except FailedPrecondition:
             if run is None or "key" in given:
                 raise
             detail = (
-                f"the task that this attempt submits as number {number} had another input in an earlier attempt: "
+                f"the task that this attempt submits as number {calls[0].idempotency_key.rpartition('/')[2]} had "
+                f"another input in an earlier attempt, or one behind it had: "
                 f"submit the same tasks in the same order in each, or give each a key of its own"
             )
             raise FailedPrecondition(detail, started=Started.NO, function=target.name) from None
-        return document
+        documents = [document for document, _ in told]
+        return documents if "inputs" in given else documents[0]
+
+    def _call(self, errand: Errand, target: Target, value: object) -> Call:
+        """The call that becomes a task."""
+        given, asked, run = errand.given, errand.call, errand.run
+        body, kind = encoded(value, asked.codec)
+        call = self._host.call(target, body, kind, Codec.JSON)
+        call.trace = asked.trace
+        try:
+            call.priority = priority_of(given["priority"]) if "priority" in given else call.priority
+        except ValueError as error:
+            raise wrong(asked, "priority", str(error)) from None
+        call.idempotency_key = given.get("key", "")
+        call.caller = "" if asked.caller is None else asked.caller.caller or asked.caller.target.name
+        if run is not None:
+            # Counted whether it is stored or not: the next attempt counts alike.
+            run.submitted += 1
+            submission = run.task.submission
+            call.caller = submission.caller
+            call.idempotency_key = call.idempotency_key or f"{run.task.id}/{run.submitted}"
+            if "priority" not in given:
+                call.priority = submission.priority
+        return call
 
     async def _status(self, errand: Errand) -> object:
         return await self._tasks.show(errand.given["task"])
@@ -276,6 +285,23 @@ def seconds(errand: Errand, name: str) -> float:
     if not 0 <= found < float("inf"):
         raise wrong(errand.call, name, "must be no less than 0, and finite")
     return found
+
+
+def inputs_of(errand: Errand) -> list[object]:
+    """The inputs of the tasks to be made: one, or as many as are given."""
+    given = errand.given
+    if "inputs" not in given:
+        return [given.get("input", {})]
+    if "input" in given or "key" in given:
+        other = "input" if "input" in given else "key"
+        raise wrong(errand.call, "inputs", f"cannot stand beside {other}: it makes several tasks")
+    inputs: list[object] = given["inputs"]
+    if len(inputs) > GATHER_MAX:
+        raise wrong(errand.call, "inputs", f"has {len(inputs)} entries, of which there may be {GATHER_MAX}")
+    for index, each in enumerate(inputs):
+        if not isinstance(each, dict):
+            raise wrong(errand.call, f"inputs/{index}", "must be an object")
+    return inputs
 
 
 def ids_of(errand: Errand) -> list[str]:

@@ -6,6 +6,7 @@ alone. The store is opened when it is first needed.
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import replace
 from hashlib import blake2b
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
@@ -28,13 +29,14 @@ from dragoman.tasks.task import NOTES_MAX, US, Query, Submission, Task
 from dragoman.tasks.watching import LOOK_AGAIN_S
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable, Callable
+    from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 
     from dragoman.core.call import Call, Codec
     from dragoman.core.clock import Clock
     from dragoman.core.terms import Terms
     from dragoman.tasks.options import TaskOptions
     from dragoman.tasks.store import Store
+    from dragoman.tasks.task import Submitted
     from dragoman.tasks.watching import Watching
 
 CHILDREN_MAX = 10_000
@@ -121,20 +123,34 @@ class Tasks:
                 `RESOURCE_EXHAUSTED` where too many wait, `UNAVAILABLE` where the store cannot take it. Nothing is
                 stored then, unless `started` is `unknown`.
         """
-        submission = await self.draw(call, terms, parent=parent, schedule=schedule)
+        (told,) = await self.submit_all([call], terms, parent=parent, schedule=schedule)
+        return told
+
+    async def submit_all(
+        self, calls: Sequence[Call], terms: Terms, *, parent: str = "", schedule: str = ""
+    ) -> list[tuple[dict[str, Any], bool]]:
+        """The same of several calls, stored in one step: all of them, or none where any is wrong. Raises alike."""
+        drawn = [await self.draw(call, terms, parent=parent, schedule=schedule) for call in calls]
+        if not drawn:
+            return []
         store = await self._store()
-        await self._backlog.admit(store, self._vault.backlog, call.target.name)
-        (told,) = await said(store.submit([submission]))
-        if told.refused:
-            detail = (
-                f"this idempotency key was used for a task of {call.target.name} before, with another input: "
-                f"send a new key for a new task"
-            )
-            raise FailedPrecondition(detail, started=Started.NO, function=call.target.name)
+        await self._backlog.admit(store, self._vault.backlog, drawn[0].function, len(drawn))
+        told = await said(store.submit(drawn))
+        for each, submission in zip(told, drawn, strict=True):
+            if each.refused:
+                detail = (
+                    f"this idempotency key was used for a task of {submission.function} before, with another input: "
+                    f"send a new key for a new task"
+                )
+                raise FailedPrecondition(detail, started=Started.NO, function=submission.function)
+        self._backlog.submitted += sum(each.created for each in told)
+        self._vault.due(min(each.deadline for each in drawn))
+        pairs = zip(told, drawn, strict=True)
+        return list(await asyncio.gather(*(self._stored(each, submission) for each, submission in pairs)))
+
+    async def _stored(self, told: Submitted, submission: Submission) -> tuple[dict[str, Any], bool]:
         if not told.created:
             return await self.show(told.id, history=False), False
-        self._backlog.submitted += 1
-        self._vault.due(submission.deadline)
         return document.shown(begun(submission, told.state)), True
 
     async def draw(self, call: Call, terms: Terms, *, parent: str = "", schedule: str = "") -> Submission:
@@ -334,16 +350,17 @@ class Backlog:
         self.submitted = 0
         self._counted: int | None = None
 
-    async def admit(self, store: Store, most: int, function: str) -> None:
-        """Raise `RESOURCE_EXHAUSTED` where no more tasks may wait."""
+    async def admit(self, store: Store, most: int, function: str, count: int = 1) -> None:
+        """Raise `RESOURCE_EXHAUSTED` where no so many more tasks may wait."""
         # Between two counts no more are added than a tenth, so that many submissions pay for one.
         known, since = self._counted, self.submitted
-        if known is None or known + since >= most or since >= max(most // 10, 1):
+        if known is None or known + since + count > most or since >= max(most // 10, 1):
             census = await said(store.census())
             known = self._counted = sum(count for (_, state), count in census.counts.items() if state in WAITING)
             self.submitted -= since
-        if known >= most:
-            detail = f"{known} tasks wait already, and no more may (tasks.backlog = {most})"
+        if known + count > most:
+            more = "no more may" if known >= most else f"{count} more are too many"
+            detail = f"{known} tasks wait already, and {more} (tasks.backlog = {most})"
             raise Overloaded(detail, function=function, retry_after_s=BUSY_RETRY_S)
 
 

@@ -192,6 +192,13 @@ def test_waiting_without_end_can_be_broken_off(folder: Path) -> None:
             task.result(timeout=30)
 
 
+def test_events_that_nobody_asks_for_any_more_may_outlast_the_project(folder: Path) -> None:
+    with dragoman.open(folder) as shop:
+        events = shop.submit("shop.double", {"n": 1}, delay=3600).events()
+        assert next(events).kind == "state"
+    events.close()
+
+
 async def test_events_are_put_so_that_they_can_be_gone_on_with() -> None:
     async def told() -> AsyncIterator[tuple[int, str, dict[str, Any]]]:
         yield 5, "state", {"state": "RUNNING", "seq": 5}

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from dragoman.client.desk import TaskEvent
     from dragoman.client.task import Task
 
-INFO = "info"
+INFO, RETRYING = "info", "RETRYING"
 WIDE = 100
 """Columns from which on a terminal has room for what a function says of its progress."""
 
@@ -160,14 +160,17 @@ class Bar(Lines):
         self._progress.stop()
 
     def show(self, event: TaskEvent, task: Task) -> None:
-        """Print a line of the log, and draw the bar anew."""
+        """Print a line of the log, and of an attempt that failed, and draw the bar anew."""
         if event.kind == "log":
             self.line(log_line(event))
             return
+        if event.kind == "state" and event.data.get("state") == RETRYING:
+            self.line(standing(event.data))
         said = printable(task.message) if self._progress.console.width >= WIDE else ""
+        state = task.state if task.state == RETRYING else standing(task.document)
         self._progress.update(
             self._bar,
-            description=f"{self._name} {standing(task.document)}",
+            description=printable(f"{self._name} {state}"),
             total=1.0 if task.progress else None,
             completed=task.progress,
             said=said,

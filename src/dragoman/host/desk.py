@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
-from typing import TYPE_CHECKING, Any
+from contextlib import aclosing
+from typing import TYPE_CHECKING, Any, cast
 
 from dragoman.client.desk import NOT_YET, Document, TaskEvent
 from dragoman.client.ending import is_over
@@ -163,7 +165,8 @@ class LoopDesk:
             while (event := self._run(_next(events))) is not None:
                 yield event
         finally:
-            self._run(events.aclose())
+            with contextlib.suppress(Draining):  # closed before these: nobody tells them any more
+                self._run(events.aclose())
 
 
 async def _next(events: AsyncGenerator[TaskEvent]) -> TaskEvent | None:
@@ -173,13 +176,14 @@ async def _next(events: AsyncGenerator[TaskEvent]) -> TaskEvent | None:
 async def resumable(told: AsyncIterator[tuple[int, str, Document]], after: int) -> AsyncGenerator[TaskEvent]:
     """Events of a task in an order that can be gone on with: each has where to go on behind it, and the end is last."""
     over: Document | None = None
-    async for seq, kind, data in told:
-        if kind == "state" and is_over(data):
-            over = data
-            continue
-        if kind == "log":
-            after = max(seq, after)
-        yield TaskEvent(after, kind, data)
+    async with aclosing(cast("AsyncGenerator[tuple[int, str, Document]]", told)) as events:
+        async for seq, kind, data in events:
+            if kind == "state" and is_over(data):
+                over = data
+                continue
+            if kind == "log":
+                after = max(seq, after)
+            yield TaskEvent(after, kind, data)
     if over is not None:
         yield TaskEvent(max(int(over["seq"]), after), "state", over)
 

@@ -121,3 +121,28 @@ async def test_tasks_are_found_as_an_ingress_asks_for_them(host: Host) -> None:
     assert (await tasks.cancel(ids[0]))["state"] == "SUCCEEDED"
     assert await tasks.logs(ids[0]) == []
     assert await tasks.undelivered() == []
+
+
+async def test_the_catalogue_describes_the_queues_with_the_functions_that_there_are(write: Write) -> None:
+    folder = write(
+        shop__py="async def price(sku: str) -> int: return 1",
+        dragoman__toml="""
+            [project]
+            name = "corner"
+            [sources.shop]
+            path = "shop.py"
+            mode = "inline"
+            [queues.orders]
+            url = "redis://:hunter2@127.0.0.1:1"
+            from = "orders"
+            function = "shop.price"
+        """,
+    )
+    async with hosting(folder) as host:
+        assert await host.start() == {}
+        document = HostCatalogue(host).messages()
+    assert document["info"] == document["info"] | {"title": "corner"}
+    assert document["servers"]["redis1"]["host"] == "127.0.0.1:1"
+    assert document["channels"]["orders_in"]["address"] == "orders"
+    assert document["components"]["schemas"]["shop.price.Input"]["required"] == ["sku"]
+    assert "hunter2" not in str(document)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from dragoman.ingress.http.catalogue import FunctionEntry
 from dragoman.ingress.http.doors import Door, Doors
@@ -68,6 +68,13 @@ class HostCatalogue:
             made = {name: shown(name, entry) for name, entry in entries}
             self._made = (self.version, made)
         return made
+
+    def messages(self) -> dict[str, Any]:
+        """The AsyncAPI document of the project's queues."""
+        from dragoman.queues.asyncapi import build  # noqa: PLC0415 - for hosts that are asked for it
+
+        contracts = {name: entry.contract for name, entry in self.functions().items()}
+        return build(self.service, str(self.version), self._host.project.queues.values(), contracts)
 
 
 def shown(name: str, entry: Entry) -> FunctionEntry:

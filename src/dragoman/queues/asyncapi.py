@@ -40,6 +40,8 @@ PORTS = {
 }
 PROTOCOLS = {"rediss": "rediss", "unix": "redis", "tls": "nats", "kafkas": "kafka-secure", "mqtts": "secure-mqtt"}
 """Where AsyncAPI calls a protocol otherwise than its URLs are called."""
+_PARAMETER = re.compile(r"\{([^{}]+)\}")
+"""What AsyncAPI takes for a parameter of an address."""
 _UNFIT = re.compile(r"[^A-Za-z0-9._-]")
 
 
@@ -52,7 +54,9 @@ class _Topic(NamedTuple):
     messages: dict[str, Any]
 
 
-def build(service: str, version: str, queues: Iterable[QueueOptions], functions: Mapping[str, Contract]) -> Any:
+def build(
+    service: str, version: str, queues: Iterable[QueueOptions], functions: Mapping[str, Contract]
+) -> dict[str, Any]:
     """Make the document, as JSON values."""
     return _Document(service, version, functions).of(sorted(queues, key=lambda options: options.name))
 
@@ -136,6 +140,8 @@ class _Document:
             "servers": [{"$ref": f"#/servers/{server}"}],
             "messages": {name: {"$ref": f"#/components/messages/{name}"} for name in topic.messages},
         }
+        if named := _PARAMETER.findall(topic.place):
+            channel["parameters"] = {name: {"description": "A part of the name as it is written."} for name in named}
         if options.kind == "rabbitmq" and not topic.place.startswith("/"):
             queue = {"name": topic.place, "durable": True, "exclusive": False, "autoDelete": False}
             channel["bindings"] = {"amqp": {"is": "queue", "queue": queue, "bindingVersion": "0.3.0"}}
@@ -168,6 +174,9 @@ class _Document:
         return self._both(options, "call", headers, payload, media)
 
     def _results(self, options: QueueOptions) -> dict[str, Any]:
+        if options.becomes == "task":
+            end = {"$ref": "#/components/schemas/TaskEnd"}
+            return self._both(options, "end", {"$ref": "#/components/schemas/EndHeaders"}, end, JSON)
         payload, media = self._payload(options.function, "Output")
         return self._both(options, "result", {"$ref": "#/components/schemas/ReplyHeaders"}, payload, media)
 
@@ -270,6 +279,16 @@ def _own_schemas() -> dict[str, Schema]:
         "RequestHeaders": _headers(REQUEST),
         "ReplyHeaders": _headers(REPLY),
         "DeadHeaders": _headers(DEAD, required=True),
+        "EndHeaders": _headers(END),
+        "TaskEnd": {
+            "type": "object",
+            "properties": {
+                "type": {"type": "string", "pattern": "^task[.](succeeded|failed|timed_out|cancelled|dead)$"},
+                "timestamp": {"type": "string", "format": "date-time"},
+                "data": {"type": "object", "description": "The task, as GET /v1/tasks/{id} shows it."},
+            },
+            "required": ["type", "timestamp", "data"],
+        },
         "CloudEvent": {
             "type": "object",
             "properties": {
@@ -304,6 +323,12 @@ REQUEST = {
     "correlation-id": "Comes back with what comes of the message; else the message's id does.",
 }
 REPLY = {**_TRACE, "correlation-id": "That of the message which this answers, or its id."}
+END = {
+    "webhook-id": "The message's own id, the same whenever it is sent again.",
+    "webhook-timestamp": "When it was sent, in seconds since 1970.",
+    "webhook-signature": "As in Standard Webhooks, where the project has a secret.",
+    "traceparent": "The trace of whoever submitted the task.",
+}
 DEAD = {
     "dragoman-fault": "The problem, as JSON.",
     "dragoman-code": "Its code.",

@@ -1,6 +1,7 @@
 """A catalogue that stands still, for the tests of the pages."""
 
 from collections.abc import Mapping
+from typing import Any
 
 from dragoman.contract.function import Contract
 from dragoman.ingress.http.catalogue import FunctionEntry
@@ -117,6 +118,9 @@ class Shelf:
 
     def functions(self) -> Mapping[str, FunctionEntry]:
         return {entry.name: entry for entry in self.entries}
+
+    def messages(self) -> dict[str, Any]:
+        return {"asyncapi": "3.0.0", "info": {"title": self.service, "version": str(self.version)}}
 
     def ready(self) -> tuple[bool, Mapping[str, str]]:
         return not self.reasons, self.reasons

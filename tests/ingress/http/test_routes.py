@@ -20,6 +20,7 @@ PAGES = [
     "/v1/functions",
     "/v1/functions/logs.tail",
     "/openapi.json",
+    "/asyncapi.json",
     "/docs",
     "/metrics",
     "/health/live",
@@ -135,7 +136,9 @@ def test_a_head_is_a_get_without_its_body(site: Site, path: str) -> None:
     assert answer.headers["x-content-type-options"] == "nosniff"
 
 
-@pytest.mark.parametrize("path", ["/v1/functions", "/v1/functions/logs.tail", "/openapi.json", "/docs"])
+@pytest.mark.parametrize(
+    "path", ["/v1/functions", "/v1/functions/logs.tail", "/openapi.json", "/asyncapi.json", "/docs"]
+)
 def test_who_has_a_document_already_is_told_so(site: Site, path: str) -> None:
     etag = site.ask(path).headers["etag"]
     answer = site.ask(path, If_None_Match=f'"other", W/{etag}')

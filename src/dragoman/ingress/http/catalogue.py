@@ -39,6 +39,10 @@ class Catalogue(Protocol):
         """The functions by full name, in the order in which they are shown. The mapping is never changed later."""
         ...
 
+    def messages(self) -> dict[str, Any]:
+        """The AsyncAPI document: the queues that calls come from and results go to. Called in a thread."""
+        ...
+
 
 class Health(Protocol):
     """Whether a host can take calls."""

@@ -37,7 +37,7 @@ class Document:
 
 
 class Documents:
-    """The listing and the OpenAPI document of a host.
+    """The listing, the OpenAPI and the AsyncAPI document of a host.
 
     Safe to ask in any thread, and better not in the event loop's: a thousand functions take 100 ms.
     """
@@ -56,6 +56,10 @@ class Documents:
     def openapi(self) -> Document:
         """The OpenAPI document."""
         return self._of_version("openapi", lambda: openapi.build(self._catalogue, tasks=self._tasks))
+
+    def asyncapi(self) -> Document:
+        """The AsyncAPI document."""
+        return self._of_version("asyncapi", self._catalogue.messages)
 
     def function(self, name: str) -> Document | None:
         """One function with its contract; None where there is none of that name."""

@@ -1,4 +1,4 @@
-"""Everything that is not a call: listings, the OpenAPI document, the page for people, metrics and health.
+"""Everything that is not a call: listings, the OpenAPI and AsyncAPI documents, the page for people, metrics and health.
 
 A Starlette application; calls never reach it. What may take longer than a moment runs in a thread.
 """
@@ -68,6 +68,7 @@ class _Pages:
             "/v1/functions": self.functions,
             "/v1/functions/{function}": self.function,
             "/openapi.json": self.openapi,
+            "/asyncapi.json": self.asyncapi,
             "/docs": self.docs,
             "/metrics": self.metrics,
             "/health/live": self.live,
@@ -88,6 +89,9 @@ class _Pages:
 
     async def openapi(self, request: Request) -> Response:
         return _answer(request, await run_in_threadpool(self._documents.openapi))
+
+    async def asyncapi(self, request: Request) -> Response:
+        return _answer(request, await run_in_threadpool(self._documents.asyncapi))
 
     async def function(self, request: Request) -> Response:
         name = str(request.path_params["function"])

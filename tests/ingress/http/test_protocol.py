@@ -362,3 +362,20 @@ def test_a_wire_may_be_closed_at_any_time(site: Site) -> None:
         wire.close()
     assert site.settled(lambda: site.noted.counts.connections == 0)
     assert site.in_flight == 0
+
+
+def test_an_upgrade_behind_a_call_is_refused_when_the_call_has_been_answered(site: Site) -> None:
+    upgrade = (
+        b"GET /v1/call/fn.held HTTP/1.1\r\nHost: localhost\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
+        b"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
+    )
+    with site.connect() as wire:
+        wire.send(post("fn.held") + upgrade)
+        site.held.wait()
+        site.answer(b"7")
+        assert wire.response().body == b"7"
+        refused = wire.response()
+        assert (refused.status, refused.json["code"]) == (400, "INVALID_ARGUMENT")
+        assert "cannot be upgraded" in refused.json["detail"]
+        assert wire.at_end()
+    assert site.in_flight == 0

@@ -120,6 +120,16 @@ def test_a_client_that_leaves_while_it_waits_leaves_nothing_behind(site: Site) -
     assert site.settled(lambda: not site.server.server_state.tasks)
 
 
+def test_a_client_that_leaves_with_more_requests_in_line_leaves_nothing_behind(site: Site) -> None:
+    id_ = site.task()
+    for path in (f"/v1/tasks/{id_}?wait=1m", f"/v1/tasks/{id_}/events"):
+        with site.connect() as wire:
+            wire.send(f"GET {path} HTTP/1.1\r\nHost: x\r\n\r\n".encode() * 3)
+            assert site.settled(lambda: site.ledger.following == 1)
+        assert site.settled(lambda: site.board.watched == 0 and site.ledger.following == 0)
+    assert site.settled(lambda: not site.server.server_state.tasks)
+
+
 def test_many_who_wait_for_one_task_cost_one_subscription(site: Site) -> None:
     id_ = site.task()
     wires = [site.connect() for _ in range(100)]

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections import deque
 from typing import TYPE_CHECKING, Any
 
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
 from dragoman.core.fault import Fault, InvalidArgument, Overloaded, Unimplemented
 from dragoman.core.service import Pending, settle
@@ -93,6 +93,10 @@ class Answering(HttpToolsProtocol):
     def connection_lost(self, exc: Exception | None) -> None:
         """The client has gone: what it asked for is cancelled."""
         super().connection_lost(exc)
+        if isinstance(self._serving, RequestResponseCycle):
+            # The parent tells the request that came last, which may be one that waits behind this one.
+            self._serving.disconnected = True
+            self._serving.message_event.set()
         for waiting in self._line:
             self._release(waiting)
         self._line.clear()

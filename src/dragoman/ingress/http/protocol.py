@@ -261,8 +261,9 @@ class CallProtocol(Answering):
         try:
             self._open_socket()
         except Refusal as refusal:
-            self.socket = None
-            self.serve_socket(None)
+            if self.socket is not None:
+                self.socket = None
+                self.serve_socket(None)
             self.refuse(refusal)
             return
         if rest and self.socket is not None:

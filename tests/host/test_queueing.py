@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import subprocess
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -11,6 +12,7 @@ import pytest
 from dragoman.config.load import load
 from dragoman.core.fault import NotFound
 from dragoman.host.applying import Applying
+from dragoman.host.queueing import consumer_name, has_left
 from dragoman.telemetry.metrics import Metrics
 from dragoman.testing import RecordingJournal
 from tests.host.projects import hosting
@@ -158,6 +160,19 @@ async def test_publishing_goes_to_queues_that_are_written_to(write: Write, serve
         assert rows(server, "done") == [{b"body": b"1", b"webhook-id": b"x"}]
         with pytest.raises(NotFound):
             await host.queueing.publish("orders", b"1", {})
+
+
+def test_a_host_that_is_gone_is_known_by_its_name() -> None:
+    name = consumer_name()
+    assert consumer_name() != name
+    assert not has_left(name)
+    here = name.split("/")
+    child = subprocess.Popen(["true"])
+    child.wait()
+    assert has_left("/".join((here[0], str(child.pid), "1.0", *here[3:])))
+    assert not has_left("/".join((here[0], str(child.pid), "1.0", "another boot", *here[4:])))
+    for other in ("", "somebody", "a/b/c/d/e/f"):
+        assert not has_left(other)
 
 
 def test_the_project_of_these_tests_can_be_read(write: Write, server: Server) -> None:

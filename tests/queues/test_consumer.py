@@ -17,6 +17,7 @@ from dragoman.core.fault import (
     Unavailable,
     WorkerLost,
 )
+from dragoman.queues.broker import BrokerLost
 from dragoman.queues.consumer import WAITING_MAX, Consumer
 from dragoman.queues.options import QueueOptions
 from dragoman.testing.broker import MemoryBroker
@@ -264,7 +265,7 @@ async def test_a_broker_that_is_lost_is_tried_until_it_is_back_and_results_are_k
         function.pending[0].resolve(Reply(b"1"))
         broker.lose("")
         await until(lambda: broker.handled == [name])
-        assert broker.opened == 2
+        assert broker.opened >= 2
         assert [text for level, text in host.notes if level == "warning"] == [
             "queue orders: cut off; trying again until it is back"
         ]
@@ -398,3 +399,27 @@ async def test_of_large_messages_fewer_are_in_hand(monkeypatch: pytest.MonkeyPat
         assert (consumer.state()["in_hand"], broker.waiting) == (4, 17)
         function.pending.pop().resolve(Reply(b"1"))
         await until(lambda: broker.waiting == 16)
+
+
+async def test_a_broker_that_refuses_what_it_is_asked_is_let_rest_and_told_of_once() -> None:
+    class Refusing(MemoryBroker):
+        async def finish(self, done: Any) -> Any:
+            raise BrokerLost("WRONGTYPE")
+
+    host, _ = hosting(Reply(b"1"))
+    broker = Refusing()
+    async with consuming(host, broker) as consumer:
+        broker.send(b"{}")
+        await until(lambda: consumer.counts["lost"] >= 4)
+        begun = asyncio.get_running_loop().time()
+        await until(lambda: consumer.counts["lost"] >= 6)
+        assert asyncio.get_running_loop().time() - begun > 0.3
+        assert host.notes == [("warning", "queue orders: WRONGTYPE; trying again until it is back")]
+
+
+async def test_a_connection_that_holds_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("dragoman.queues.consumer.STEADY_S", 0.01)
+    host, _ = hosting(Reply(b"1"))
+    async with consuming(host, MemoryBroker()):
+        await until(lambda: host.notes)
+        assert host.notes == [("info", "queue orders: connected")]

@@ -1,11 +1,14 @@
 import asyncio
+import ssl
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
 from dragoman.queues.broker import BrokerLost
 from dragoman.queues.redis_link import RedisLink
 from dragoman.queues.resp import RespError, pack
+from tests.certificates import pair
 from tests.valkey import Server, proxied
 
 
@@ -66,6 +69,20 @@ async def test_who_does_not_speak_resp_is_lost() -> None:
         await link.one(pack(b"PING"))
     await ended.wait()
     other.close()
+
+
+@pytest.mark.needs("openssl")
+async def test_it_speaks_over_tls(server: Server, tmp_path: Path) -> None:
+    made = pair(tmp_path)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(made.cert, made.key)
+    async with proxied(server.port, context) as proxy:
+        link = await RedisLink.open(f"rediss://localhost:{proxy.port}?ssl_ca_certs={made.cert}")
+        body = bytes(1_000_000)
+        assert await link.ask(pack(b"SET", b"large", body) + pack(b"GET", b"large"), 2) == [b"OK", body]
+        link.lose("closed")
+        with pytest.raises(BrokerLost, match="certificate"):
+            await RedisLink.open(f"rediss://localhost:{proxy.port}")
 
 
 @pytest.mark.parametrize("url", ["redis://127.0.0.1:1", "redis://127.0.0.1:1?nonsense=1"])

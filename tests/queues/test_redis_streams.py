@@ -120,6 +120,34 @@ async def test_a_host_that_was_thought_dead_and_comes_back_doubles_no_result(rig
     assert [body for body, _ in await rig.sent("results")] == [b"other"]
 
 
+async def test_nobody_waits_for_the_lease_of_a_host_that_is_gone_for_certain(server: Server) -> None:
+    with server.client() as client:
+        client.flushall()
+    rig = StreamsRig(server, lease_s=1000.0)
+    first = await rig.opened()
+    for n in range(3):
+        await rig.send(b"%d" % n, {})
+    kept, *_ = await take(first, 3)
+    await first.finish([Done(kept)])
+    await rig.abandon(first)
+    gone: list[str] = []
+    brokers = [RedisStreams(rig.options, name, rig.clock, gone.__contains__) for name in ("host-a", "host-b", "host-c")]
+    for broker in brokers:
+        await broker.open()
+    waiting = [asyncio.ensure_future(broker.receive(10)) for broker in brokers]
+    await asyncio.sleep(0.1)
+    assert not any(each.done() for each in waiting)
+    gone.append(rig.names[0])
+    done, _ = await asyncio.wait(waiting, timeout=10.0, return_when=asyncio.FIRST_COMPLETED)
+    messages = [message for each in done for message in each.result()]
+    assert sorted((message.body, message.deliveries) for message in messages) == [(b"1", 2), (b"2", 2)]
+    for each in waiting:
+        each.cancel()
+    await asyncio.wait(waiting)
+    for broker in brokers:
+        await broker.close()
+
+
 async def test_attempts_made_here_are_known_to_whoever_comes_next(rig: StreamsRig) -> None:
     broker = await rig.opened()
     await rig.send(b"1", {})

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-import os
-import secrets
 import socket
 from dataclasses import dataclass, replace
 from importlib import import_module
+from secrets import token_hex
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from dragoman.core.fault import NotFound, Started
 from dragoman.queues.surroundings import Door, Surroundings
+from dragoman.tasks.liveness import Place, has_gone, place
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -226,8 +226,25 @@ class Queueing:
         except ModuleNotFoundError as error:
             detail = f"queue {options.name} needs {error.name}, which is not installed: pip install 'dragoman[{extra}]'"
             raise NotFound(detail, started=Started.NO) from None
-        consumer = f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(4)}"
-        return found(options if reading else outward(options), consumer, self._host.world.surroundings.clock)
+        made = options if reading else outward(options)
+        clock = self._host.world.surroundings.clock
+        return found(made, consumer_name(), clock, *((has_left,) if options.kind == "redis" else ()))
+
+
+def consumer_name() -> str:
+    """A name that no other consumer has, and by which others on this machine can tell whether it lives."""
+    here = place()
+    return "/".join((socket.gethostname(), str(here.pid), repr(here.born_at), here.boot, here.space, token_hex(4)))
+
+
+def has_left(consumer: str) -> bool:
+    """Whether the host that a consumer is named for is gone for certain."""
+    parts = consumer.split("/")
+    try:
+        _, pid, born_at, boot, space, _ = parts
+        return has_gone(Place(int(pid), float(born_at), boot, space))
+    except ValueError:  # somebody else's name
+        return False
 
 
 def outward(options: QueueOptions) -> QueueOptions:

@@ -27,6 +27,7 @@ from dragoman.queues.broker import BrokerLost, Done
 from dragoman.queues.calling import Calling
 from dragoman.queues.flight import Flight
 from dragoman.queues.message import Sending
+from dragoman.queues.outbox import Outbox
 from dragoman.queues.window import Window
 
 if TYPE_CHECKING:
@@ -34,7 +35,7 @@ if TYPE_CHECKING:
 
     from dragoman.core.call import Call, Reply
     from dragoman.core.clock import Timer
-    from dragoman.queues.broker import Broker, Unfit
+    from dragoman.queues.broker import Broker
     from dragoman.queues.intake import Asked
     from dragoman.queues.message import Message
     from dragoman.queues.options import QueueOptions
@@ -42,8 +43,6 @@ if TYPE_CHECKING:
 
 BATCH = 64
 """Messages fetched at a time: more would keep the loop from everybody else for longer than a few milliseconds."""
-GATHER_S = 0.002
-"""What ends within it is sent together, unless nothing else runs: a step of the server costs more than a message."""
 HELD_BYTES_MAX = 64 * 1024 * 1024
 """Of bodies in hand, about: as large as the last ones are, so many more are fetched. One always is."""
 LARGE_BYTES = 64 * 1024
@@ -58,6 +57,10 @@ HELD_MAX = 100
 """Refused messages in hand. While all are refused, one more is fetched at each offer: it may be another that is not."""
 REFUSALS_MAX = 100
 """Refusals of a message, each after others went well: it is not the pool that refuses it."""
+LASTING_S = 10.0
+"""A connection that is lost sooner counts as one that could not be made."""
+STEADY_S = 1.0
+"""One that has held for so long is worth a line in the log."""
 EXTENSIONS = 3
 """In the time of a lease: two of them may be late."""
 CLOSE_S = 5.0
@@ -74,10 +77,14 @@ class Consumer:
         )
         self.up = False
         self.why: str = "not connected yet"
+        self._told = ""
+        self._steadying: asyncio.TimerHandle | None = None
         self._broker = broker
         self._around = around
         self._calling = Calling(options, around)
         self._answers = Answers(around.service, options.name, events=options.format == "cloudevents")
+        self._outbox = Outbox(broker, options.dead, self._answers, around, self.counts)
+        self._outbox.on_sent = self._sent
         self._window = Window(options.prefetch, around.clock.monotonic())
         self._flights: dict[object, Flight] = {}
         self._lanes: dict[str, deque[Flight]] = {}
@@ -86,12 +93,8 @@ class Consumer:
         self._offer_timer: Timer | None = None
         self._refusals = 0
         self._refusing = self._probing = False
-        self._done: list[Done] = []
-        self._back: list[tuple[Message, float]] = []
-        self._sent = 0
         self._largest = LARGE_BYTES
-        self._gathering: asyncio.TimerHandle | None = None
-        self._ready, self._freed = asyncio.Event(), asyncio.Event()
+        self._freed = asyncio.Event()
         self._stopping, self._aborted = asyncio.Event(), asyncio.Event()
 
     def state(self) -> dict[str, object]:
@@ -102,19 +105,20 @@ class Consumer:
             "in_hand": len(self._flights),
             "waiting": len(self._waiting),
             "held": len(self._held),
-            "unsent": len(self._done) + len(self._back) + self._sent,
+            "unsent": len(self._outbox),
         }
 
     async def run(self) -> None:
         """Handle messages until told to stop, whatever becomes of the broker."""
-        failures = 0
+        failures, now = 0, asyncio.get_running_loop().time
         try:
             while not (self._stopping.is_set() and (self._aborted.is_set() or self._idle)):
-                connected = self.counts["connected"]
+                begun_at = now()
                 try:
                     await self._session()
                 except BrokerLost as error:
-                    failures = 1 if self.counts["connected"] > connected else failures + 1
+                    # One that takes connections and then refuses what is asked of it is let rest, too.
+                    failures = 1 if now() - begun_at >= LASTING_S else failures + 1
                     self._lost(str(error))
                     told = self._aborted if self._stopping.is_set() else self._stopping
                     with suppress(TimeoutError):
@@ -123,6 +127,8 @@ class Consumer:
             self._drop()
             with suppress(TimeoutError):
                 await asyncio.wait_for(self._broker.close(), CLOSE_S)
+            if self._steadying is not None:
+                self._steadying.cancel()
             self.up = False
 
     def stop(self) -> None:
@@ -136,7 +142,7 @@ class Consumer:
 
     @property
     def _idle(self) -> bool:
-        return not (self._flights or self._done or self._back)
+        return not (self._flights or self._outbox)
 
     # What comes of a message
 
@@ -248,23 +254,14 @@ class Consumer:
         self._finish(flight, tuple(sendings))
 
     def _finish(self, flight: Flight, sendings: tuple[Sending, ...]) -> None:
-        self._done.append(Done(flight.message, sendings))
         self._leave(flight)
-        if len(self._done) >= BATCH or not self._flights:
-            self._ready.set()
-        elif self._gathering is None:
-            self._gathering = asyncio.get_running_loop().call_later(GATHER_S, self._gathered)
-
-    def _gathered(self) -> None:
-        self._gathering = None
-        self._ready.set()
+        self._outbox.put(Done(flight.message, sendings), hurry=not self._flights)
 
     def _return(self, flight: Flight, delay_s: float = 0.0) -> None:
         """Have it delivered again, to anybody."""
         self.counts["given_back"] += 1
-        self._back.append((flight.message, delay_s))
-        self._ready.set()
         self._leave(flight)
+        self._outbox.give_back(flight.message, delay_s)
 
     def _leave(self, flight: Flight) -> None:
         self._flights.pop(flight.key, None)
@@ -286,12 +283,12 @@ class Consumer:
         await self._broker.open()
         self.up, self.why = True, ""
         self.counts["connected"] += 1
-        self._around.listener.note("info", f"queue {self.options.name}: connected")
+        self._steadying = asyncio.get_running_loop().call_later(STEADY_S, self._steady)
         # Before anything is fetched: it may be what is in hand.
-        await self._send()
+        await self._outbox.send()
         await self._extend()
         receiving = asyncio.ensure_future(self._receive())
-        keeping = [asyncio.ensure_future(each) for each in (self._settle(), self._keep())]
+        keeping = [asyncio.ensure_future(each) for each in (self._outbox.run(), self._keep())]
         stopping = asyncio.ensure_future(self._stopping.wait())
         try:
             await asyncio.wait({receiving, stopping, *keeping}, return_when=asyncio.FIRST_COMPLETED)
@@ -325,8 +322,7 @@ class Consumer:
             return 0
         ahead = self._window.ahead(self._around.clock.monotonic())
         running = len(self._flights) - len(self._waiting)
-        unsent = len(self._done) + len(self._back) + self._sent
-        room = self._calling.places() + ahead - running - unsent
+        room = self._calling.places() + ahead - running - len(self._outbox)
         # Half of what is ahead may go before more is fetched: batches, and yet nobody stands idle.
         if room < min(BATCH, max(ahead // 2, 1)):
             return 0
@@ -346,8 +342,7 @@ class Consumer:
                 return
             key = message  # another one, which somebody has named alike
         if self._stopping.is_set():
-            self._back.append((message, 0.0))
-            self._ready.set()
+            self._outbox.give_back(message)
             return
         flight = self._flights[key] = Flight(self, message, key)
         if message.lane:
@@ -368,53 +363,9 @@ class Consumer:
         else:
             flight.begin()
 
-    async def _settle(self) -> None:
-        while True:
-            await self._ready.wait()
-            self._ready.clear()
-            await self._send()
-
-    async def _send(self) -> None:
-        """Have all that is ready sent and acknowledged, or given back."""
-        broker = self._broker
-        while self._done or self._back:
-            done, self._done = self._done, []
-            back, self._back = self._back, []
-            self._sent = len(done) + len(back)
-            try:
-                unfit = await broker.finish(done) if done else ()
-                done = []
-                while back:
-                    delay_s = back[0][1]
-                    await broker.give_back([message for message, later_s in back if later_s == delay_s], delay_s)
-                    back = [each for each in back if each[1] != delay_s]
-            except BaseException:
-                self._done[:0], self._back[:0] = done, back
-                raise
-            finally:
-                self._window.done(self._sent)
-                self._sent = 0
-            for each in unfit:
-                self._refit(each)
-            self._freed.set()
-
-    def _refit(self, unfit: Unfit) -> None:
-        """Make a dead letter of what its broker will never take; and of a dead letter, a smaller one."""
-        (message, sendings), fault = unfit
-        self._around.listener.note("error", f"queue {self.options.name}: {fault.detail}")
-        letters = [each for each in sendings if each.place == self.options.dead]
-        if message is None or not self.options.dead:
-            self._done.append(Done(message))
-        elif not letters:
-            self.counts["dead"] += 1
-            letter = self._answers.dead(message, fault, self._around.clock.now())
-            self._done.append(Done(message, (Sending(self.options.dead, letter),)))
-        elif len(sendings) > 1:
-            self._done.append(Done(message, tuple(letters)))
-        else:
-            smaller = self._answers.smaller(letters[0].outgoing)
-            self._done.append(Done(message, () if smaller is None else (Sending(self.options.dead, smaller),)))
-        self._ready.set()
+    def _sent(self, count: int) -> None:
+        self._window.done(count)
+        self._freed.set()
 
     async def _keep(self) -> None:
         while True:
@@ -423,7 +374,7 @@ class Consumer:
 
     async def _extend(self) -> None:
         messages = [flight.message for flight in self._flights.values()]
-        messages += [done.message for done in self._done if done.message is not None]
+        messages += self._outbox.messages
         if messages:
             await self._broker.extend(messages)
 
@@ -447,7 +398,7 @@ class Consumer:
                 each.result()
             await ended(each)
         try:
-            await asyncio.wait_for(self._send(), CLOSE_S)
+            await asyncio.wait_for(self._outbox.send(), CLOSE_S)
         except TimeoutError:
             raise BrokerLost(f"no answer within {CLOSE_S:g}s") from None
 
@@ -471,10 +422,18 @@ class Consumer:
         for flight in tuple(self._flights.values()):
             self._return(flight)
 
+    def _steady(self) -> None:
+        """The connection has held for a moment."""
+        self._told = ""
+        self._around.listener.note("info", f"queue {self.options.name}: connected")
+
     def _lost(self, why: str) -> None:
         if self.up:
             self.counts["lost"] += 1
-        if self.up or why != self.why:
+        if self._steadying is not None:
+            self._steadying.cancel()
+        if why != self._told:  # the same trouble at each try is told once
+            self._told = why
             self._around.listener.note("warning", f"queue {self.options.name}: {why}; trying again until it is back")
         self.up, self.why = False, why
 

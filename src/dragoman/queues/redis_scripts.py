@@ -95,6 +95,17 @@ if left == 0 then redis.call('XGROUP', 'DELCONSUMER', KEYS[1], ARGV[1], ARGV[2])
 return left
 """)
 
+TAKE = Script.of("""
+-- Claim entries of a consumer that is gone, those that are still its own, with how often each was delivered.
+-- ARGV: group, consumer, who claims, how many.
+local taken = {}
+for _, row in ipairs(redis.call('XPENDING', KEYS[1], ARGV[1], '-', '+', ARGV[4], ARGV[2])) do
+  local entries = redis.call('XCLAIM', KEYS[1], ARGV[1], ARGV[3], 0, row[1])
+  if entries[1] then taken[#taken + 1] = {entries[1], row[4] + 1} end
+end
+return taken
+""")
+
 TIDY = Script.of("""
 -- Forget consumers that have nothing and were not heard of for long; with ARGV[3], drop entries that all groups have
 -- handled. ARGV: group, milliseconds, whether to trim.

@@ -14,11 +14,11 @@ from dragoman.core.fault import OutOfRange, Started
 from dragoman.queues.broker import BrokerLost, Unfit
 from dragoman.queues.message import NO_HEADERS, Message
 from dragoman.queues.redis_link import RedisLink
-from dragoman.queues.redis_scripts import EXTEND, FINISH, GIVE_BACK, LEAVE, TIDY
+from dragoman.queues.redis_scripts import EXTEND, FINISH, GIVE_BACK, LEAVE, TAKE, TIDY
 from dragoman.queues.resp import RespError, pack
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from dragoman.core.clock import Clock
     from dragoman.queues.broker import Done
@@ -46,8 +46,12 @@ class RedisStreams:
 
     delays = False
 
-    def __init__(self, options: QueueOptions, consumer: str, clock: Clock) -> None:
+    def __init__(
+        self, options: QueueOptions, consumer: str, clock: Clock, gone: Callable[[str], bool] = lambda _: False
+    ) -> None:
+        """`gone` tells of a consumer by its name whether it is gone for certain, so that nobody waits for its lease."""
         self._options = options
+        self._gone = gone
         self._stream, self._group = options.source.encode(), options.group.encode()
         self._consumer = consumer.encode()
         self._lease_ms = b"%d" % round(options.lease_s * 1000)
@@ -150,9 +154,22 @@ class RedisStreams:
             for entry in cast("list[list[Reply] | None]", await asking.one(pack(*claim))):
                 if entry is not None:
                     self._claimed.append(message_of(entry, deliveries[cast("bytes", entry[0])] + 1))
+        await self._take(asking)
         if now >= self._tidy_at:
             self._tidy_at = now + (LOOK_S if self._options.trim else TIDY_S)
             await self._run(TIDY, self._group, b"%d" % GONE_MS, b"1" if self._options.trim else b"0")
+
+    async def _take(self, asking: RedisLink) -> None:
+        """Claim what consumers have that are gone."""
+        rows = await asking.one(pack(b"XINFO", b"CONSUMERS", self._stream, self._group))
+        for row in cast("list[list[Reply]]", rows):
+            fields = dict(zip(row[::2], row[1::2], strict=True))
+            name = cast("bytes", fields[b"name"])
+            if fields[b"pending"] and name != self._consumer and self._gone(name.decode("utf-8", "replace")):
+                taken = await self._run(TAKE, self._group, name, self._consumer, b"%d" % LOOK_COUNT)
+                for entry, deliveries in cast("list[tuple[list[Reply], int]]", taken):
+                    self._claimed.append(message_of(entry, deliveries))
+                self._look_at = 0.0 if len(self._claimed) >= LOOK_COUNT else self._look_at
 
     async def _send(self, done: Sequence[Done], group: bytes) -> Reply:
         """Send, and acknowledge in the group if one is given; -1 where there is no such group."""

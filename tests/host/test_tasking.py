@@ -241,3 +241,8 @@ def test_what_speaks_with_a_server_may_be_missing(monkeypatch: pytest.MonkeyPatc
     monkeypatch.setitem(sys.modules, "dragoman.tasks.stores.postgres", None)
     with pytest.raises(StoreFailed, match="not installed"):
         store_of("postgres://h/d")
+
+
+def test_an_address_that_cannot_be_one_says_which_part() -> None:
+    with pytest.raises(StoreFailed, match=r"tasks\.store: a schema's name is lower-case"):
+        store_of("postgres://h/d?schema=No")

@@ -214,7 +214,7 @@ class Tasking:
 
 
 def store_of(address: str) -> Store:
-    """The store of an address, not yet open. Raises `StoreFailed` where what speaks with it is not installed."""
+    """The store of an address, not yet open. Raises `StoreFailed` where it can be none."""
     if address.startswith(SQLITE):
         from dragoman.tasks.stores.sqlite import SqliteStore  # noqa: PLC0415 - each where it is wanted
 
@@ -224,4 +224,7 @@ def store_of(address: str) -> Store:
     except ModuleNotFoundError as error:
         detail = f"tasks.store is a Postgres, and {error.name} is not installed: pip install 'dragoman[postgres]'"
         raise StoreFailed(detail) from None
-    return postgres.PostgresStore(address)
+    try:
+        return postgres.PostgresStore(address)
+    except ValueError as error:
+        raise StoreFailed(f"tasks.store: {error}") from None

@@ -3,6 +3,8 @@ from collections.abc import Sequence
 from dataclasses import replace
 from time import perf_counter
 
+import pytest
+
 from dragoman.tasks.state import State, Step
 from dragoman.tasks.stores.postgres import PostgresStore, herald
 from dragoman.tasks.stores.postgres.driver import connect
@@ -98,6 +100,31 @@ async def test_what_a_host_could_not_say_is_found_by_a_look(url: str, opened: Op
     one.herald.tell = lambda changes: None  # it dies after the commit, before a word
     await one.submit([make()])
     await until(lambda: there.last(id_of(1)) is State.PENDING)
+
+
+async def test_who_has_much_to_say_looks_all_the_same(url: str, opened: Open, make: Make) -> None:
+    one, other = await opened(url), await opened(replace(read(url), look_s=0.1))
+    there = Ear(other)
+    one.herald.tell = lambda changes: None  # it dies after the commit, before a word
+    (told,) = await one.submit([make()])
+    async with asyncio.timeout(5):
+        while there.last(told.id) is None:
+            await other.submit([make(function="busy")])
+
+
+async def test_a_migration_is_finished_once_nobody_older_is_there(
+    url: str, opened: Open, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(herald, "FINISH_S", 0.05)
+    store = await opened(replace(read(url), look_s=0.05))
+    finished = asyncio.Event()
+
+    async def finish(wire: object) -> None:
+        finished.set()
+
+    store.migration.finish = finish
+    async with asyncio.timeout(5):
+        await finished.wait()
 
 
 async def test_a_look_sees_what_was_under_way_at_the_look_before(

@@ -31,12 +31,13 @@ SETTINGS = {
     "enable_mergejoin": "off",
     # A host that is stopped in the middle lets go of what it holds, and is seen when it is gone.
     "idle_in_transaction_session_timeout": "15s",
-    "client_connection_check_interval": "5s",
     "tcp_keepalives_idle": "10",
     "tcp_keepalives_interval": "5",
     "tcp_keepalives_count": "3",
     "lock_timeout": "10s",
 }
+CHECK = "SET client_connection_check_interval = '5s'"
+"""A statement whose host has gone ends with it. Some servers' systems cannot tell, and refuse this."""
 
 
 class Wire(Protocol):
@@ -213,4 +214,12 @@ async def connect(options: PostgresOptions, settings: dict[str, str] | None = No
         raise StoreFailed(
             f"the task store at {options.address} is Postgres {version[0]}: expected {VERSION_MIN} or newer"
         )
+    try:
+        async with asyncio.timeout(options.connect_s):
+            await wire.execute(CHECK)
+    except asyncpg.InvalidParameterValueError:
+        pass
+    except (TimeoutError, *ERRORS) as error:
+        wire.terminate()
+        raise failed(error, options) from None
     return wire

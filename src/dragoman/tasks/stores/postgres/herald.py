@@ -9,6 +9,7 @@ snapshot did not see is found by that, without a clock.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import random
 from typing import TYPE_CHECKING, NamedTuple
@@ -40,8 +41,8 @@ SEEN_MAX = 50_000
 LOOK = ""
 """The payload that says: look for yourself."""
 FIRST_ID = "00000000-0000-0000-0000-000000000000"
-FINISH_LOOKS = 60
-"""Looks between tries to finish a migration that waits for older hosts to go."""
+FINISH_S = 60.0
+"""Between tries to finish a migration that waits for older hosts to go."""
 
 
 class Snapshot(NamedTuple):
@@ -162,20 +163,27 @@ class Herald:
             await wire.add_listener(self._options.channel, self._hear)
         # What was changed while nobody listened here; and others may have missed what was not said then.
         self.nudge()
-        looks = 0
+        await self._attend(wire)
+
+    async def _attend(self, wire: Wire) -> None:
+        """Look, say and hear, for as long as the connection lasts."""
+        clock = asyncio.get_running_loop().time
+        look_at, finish_at = clock(), clock() + FINISH_S
         while not wire.is_closed():
-            if self._look:
+            if self._look or clock() >= look_at:
                 async with asyncio.timeout(self._options.timeout_s):
                     await self._look_up(wire)
                 self.up.set()
+                look_at = clock() + self._options.look_s
             async with asyncio.timeout(self._options.timeout_s):
                 await self._say(wire)
-            if await self._stirred():
-                continue
-            self._look = True
-            looks += 1
-            if looks % FINISH_LOOKS == 0:
+            if clock() >= finish_at:
+                finish_at = clock() + FINISH_S
                 await self._migration.finish(wire)
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout_at(look_at):
+                    await self._stir.wait()
+            self._stir.clear()
 
     async def _join(self, wire: Wire) -> None:
         try:
@@ -184,17 +192,6 @@ class Herald:
             self._pool.barred = str(error)
             raise
         self._pool.barred = ""
-
-    async def _stirred(self) -> bool:
-        """Wait until there is something to say or to look up; False where nothing came for long."""
-        try:
-            async with asyncio.timeout(self._options.look_s):
-                await self._stir.wait()
-        except TimeoutError:
-            return False
-        finally:
-            self._stir.clear()
-        return True
 
     def _lost(self, _: object) -> None:
         self._stir.set()

@@ -56,8 +56,8 @@ class PostgresStore:
         """
         self.options = read(url) if isinstance(url, str) else url
         self.pool = Pool(self.options)
-        self._migration = Migration(self.options)
-        self.herald = Herald(self.options, self.pool, self._migration)
+        self.migration = Migration(self.options)
+        self.herald = Herald(self.options, self.pool, self.migration)
         self._keeping = Housekeeping(self.pool)
         self.waking = Waking(self.pool, self._tell)
         self._submitting = Submitting(self.pool, self._tell)
@@ -72,13 +72,18 @@ class PostgresStore:
     async def open(self) -> None:
         """Connect, and bring the schema up to date."""
         self.pool.open()
-        wire = await connect(self.options, {"lock_timeout": "60s"})
         try:
-            await self._migration.prepare(wire)
-        finally:
-            await farewell(wire)
-        self.herald.start()
-        await self.herald.ready()
+            wire = await connect(self.options, {"lock_timeout": "60s"})
+            try:
+                await self.migration.prepare(wire)
+            finally:
+                await farewell(wire)
+            self.herald.start()
+            await self.herald.ready()
+        except BaseException:
+            await self.herald.close()
+            await self.pool.close()
+            raise
 
     async def close(self) -> None:
         """Finish what was asked for, and let go."""

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
     from dragoman.tasks.stores.postgres.driver import Wire
     from dragoman.tasks.stores.postgres.pool import Pool
+RUNNERS_MAX = 16
+"""Runners of one host that are looked after: one that gives up its id comes again under another."""
 
 
 class Doubt(NamedTuple):
@@ -55,6 +57,8 @@ class Taking:
         except (StoreFailed, asyncio.CancelledError) as error:
             if process and not (isinstance(error, StoreFailed) and not error.unsure):
                 self.doubts.setdefault(runner, []).append(Doubt(token, process))
+                while len(self.doubts) > RUNNERS_MAX:
+                    del self.doubts[next(iter(self.doubts))]
             raise
 
     async def _look(self, runner: str) -> list[Sequence[Any]]:

@@ -13,7 +13,7 @@ from dragoman.queues.message import Message
 
 ATTRIBUTES: dict[str, Any] = {"id": "7", "source": "/shop", "type": "order", "specversion": "1.0", "tenant": "a"}
 NAMES = st.text("abcdefghijklmnopqrstuvwxyz0123456789", min_size=1, max_size=20).filter(
-    lambda name: name not in {"data", "specversion", "datacontenttype", "dataschema", "time"}
+    lambda name: name not in {"data", "id", "source", "type", "specversion", "datacontenttype", "dataschema", "time"}
 )
 TEXTS = st.text(st.characters(codec="utf-8", exclude_categories=("Cc", "Cs")), min_size=1, max_size=50)
 

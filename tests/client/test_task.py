@@ -42,6 +42,12 @@ def test_a_task_that_somebody_replays_is_waited_for_again() -> None:
     assert task(desk).result(timeout=10) == {"n": 1}
 
 
+def test_of_a_task_that_is_known_to_have_a_result_that_alone_is_asked_for() -> None:
+    desk = ScriptedDesk(result=[7])
+    assert dragoman.Task(desk, DONE, SystemClock()).result() == 7
+    assert [each[0] for each in desk.asked] == ["result"]
+
+
 @pytest.mark.parametrize(
     ("state", "fault", "raised"),
     [

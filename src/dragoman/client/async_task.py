@@ -48,8 +48,10 @@ class AsyncTask(Seen):
         `DeadlineExceeded` too where it is not over after `timeout` seconds: it goes on then, and is not `over`.
         """
         persistence = Persistence(timeout, self._clock, self.on_away)
+        known = self.state == SUCCEEDED  # what has a result is not run again
         while True:
-            document = await self._wait(persistence)
+            asked_at = persistence.now()
+            document = self.document if known else await self._wait(persistence)
             if not is_over(document):
                 raise still_running(document, format_duration(persistence.timeout_s or 0.0))
             if document["state"] != SUCCEEDED:
@@ -57,6 +59,8 @@ class AsyncTask(Seen):
             value = await self._ask(persistence, lambda: self._desk.result(self.id, self.function))
             if value is not NOT_YET:
                 return value
+            known = False
+            await asyncio.sleep(persistence.early_s(asked_at))
 
     async def events(self, after: int = 0) -> AsyncGenerator[TaskEvent]:
         """What becomes of the task, from now until it is over: `(seq, kind, data)`, each once, over all restarts.

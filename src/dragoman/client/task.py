@@ -97,8 +97,10 @@ class Task(Seen):
         `DeadlineExceeded` too where it is not over after `timeout` seconds: it goes on then, and is not `over`.
         """
         persistence = Persistence(timeout, self._clock, self.on_away)
+        known = self.state == SUCCEEDED  # what has a result is not run again
         while True:
-            document = self._wait(persistence)
+            asked_at = persistence.now()
+            document = self.document if known else self._wait(persistence)
             if not is_over(document):
                 raise still_running(document, format_duration(persistence.timeout_s or 0.0))
             if document["state"] != SUCCEEDED:
@@ -106,6 +108,8 @@ class Task(Seen):
             value = self._ask(persistence, lambda: self._desk.result(self.id, self.function))
             if value is not NOT_YET:
                 return value
+            known = False
+            pause(persistence.early_s(asked_at))
 
     def events(self, after: int = 0) -> Generator[TaskEvent]:
         """What becomes of the task, from now until it is over: `(seq, kind, data)`, each once, over all restarts.

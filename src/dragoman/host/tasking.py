@@ -8,8 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import os
-from importlib import import_module
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from dragoman.core import backoff
 from dragoman.host.errands import Errands
@@ -220,11 +219,11 @@ def store_of(address: str) -> Store:
 
         return SqliteStore(address.removeprefix(SQLITE))
     try:
-        postgres: Any = import_module("dragoman.tasks.stores.postgres")
+        from dragoman.tasks.stores.postgres import PostgresStore  # noqa: PLC0415 - an extra
     except ModuleNotFoundError as error:
         detail = f"tasks.store is a Postgres, and {error.name} is not installed: pip install 'dragoman[postgres]'"
         raise StoreFailed(detail) from None
     try:
-        return postgres.PostgresStore(address)
+        return PostgresStore(address)
     except ValueError as error:
         raise StoreFailed(f"tasks.store: {error}") from None

@@ -37,10 +37,10 @@ def wrong(name: str, expected: str, found: str) -> InvalidArgument:
 
 
 def task_id(text: str, name: str = "id") -> str:
-    """The id of a task. Raises `InvalidArgument`."""
-    if not _ID.fullmatch(text):
+    """The id of a task, in lower case as they are written (RFC 9562 §4). Raises `InvalidArgument`."""
+    if not _ID.fullmatch(text.lower()):
         raise wrong(name, f'the id of a task, such as "{ID_EXAMPLE}"', text)
-    return text
+    return text.lower()
 
 
 def delivery_id(text: str) -> str:
@@ -76,17 +76,18 @@ def once(found: dict[str, list[str]], name: str, default: str = "") -> str:
 
 
 def listing(query: str) -> Wanted:
-    """The tasks that a query string asks for. Raises `InvalidArgument`."""
+    """The tasks that a query string asks for; a filter that is left empty is none. Raises `InvalidArgument`."""
     found = fields(query, LISTING)
-    states = [word.strip().upper() for value in found.get("state", ()) for word in value.split(",")]
+    words = [word.strip().upper() for value in found.get("state", ()) for word in value.split(",")]
+    states = [word for word in words if word]
     for state in states:
         if state not in STATES:
             raise wrong("state", f"one of {', '.join(STATES)}, or several with commas between", state)
     return Wanted(
         states=frozenset(states),
-        **{name: _text(name, once(found, name)) for name in FILTERS if name in found},
-        parent=task_id(once(found, "parent"), "parent") if "parent" in found else "",
-        before=task_id(once(found, "before"), "before") if "before" in found else "",
+        **{name: _text(name, once(found, name)) for name in FILTERS},
+        parent=_id(found, "parent"),
+        before=_id(found, "before"),
         limit=_limit(once(found, "limit", str(PAGE))),
     )
 
@@ -114,9 +115,14 @@ def behind(query: str, last_event_id: str = "") -> int:
     return max(_seq("after", after), _seq("Last-Event-ID", last_event_id or "0"))
 
 
+def _id(found: dict[str, list[str]], name: str) -> str:
+    text = once(found, name)
+    return task_id(text, name) if text else ""
+
+
 def _text(name: str, text: str) -> str:
-    if not 0 < len(text) <= TEXT_CHARS_MAX or any(character < " " or character == "\x7f" for character in text):
-        raise wrong(name, f"a text of 1 to {TEXT_CHARS_MAX} characters", text)
+    if len(text) > TEXT_CHARS_MAX or any(character < " " or character == "\x7f" for character in text):
+        raise wrong(name, f"a text of at most {TEXT_CHARS_MAX} characters", text)
     return text
 
 

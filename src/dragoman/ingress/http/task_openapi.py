@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from dragoman.ingress.http.asking import TEXT_CHARS_MAX
 from dragoman.ingress.http.tasks import PAGE, PAGE_MAX, STATES
 
 if TYPE_CHECKING:
@@ -173,9 +174,10 @@ _FAULTS = (401, 403, 404, 406, 409, 429, 499, 501, 504)
 
 def _filters() -> list[dict[str, Any]]:
     names = {"function": "Of this one.", "caller": "Of this one.", "schedule": "Made by this one."}
-    texts = [_query(name, said, "^[!-~]{1,512}$") for name, said in names.items()]
-    ids = [_query(name, said, str(ID["pattern"])) for name, said in _ID_FILTERS.items()]
-    states = {"type": "array", "items": {"type": "string", "enum": list(STATES)}, "minItems": 1}
+    text = {"type": "string", "pattern": "^[^\\x00-\\x1f\\x7f]*$", "maxLength": TEXT_CHARS_MAX}
+    texts = [_query(name, said, "") | {"schema": text} for name, said in names.items()]
+    ids = [_query(name, said, f"^({str(ID['pattern'])[1:-1]})?$") for name, said in _ID_FILTERS.items()]
+    states = {"type": "array", "items": {"type": "string", "enum": list(STATES)}}
     limit = {"type": "integer", "minimum": 1, "maximum": PAGE_MAX, "default": PAGE}
     return [
         {

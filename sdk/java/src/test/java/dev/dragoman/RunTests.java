@@ -14,7 +14,8 @@ public final class RunTests {
             FrameVectorsTest.class,
             ConversationsTest.class,
             ValuesTest.class,
-            ClientTest.class);
+            ClientTest.class,
+            ProducerTest.class);
 
     private RunTests() {}
 

@@ -86,6 +86,9 @@ public final class AnyShape extends Shape {
     }
 
     private static Shape shapeOf(Object value) throws Mismatch {
+        if (value.getClass() == Object.class) {
+            throw new Mismatch("an Object that is nothing more has no value");
+        }
         try {
             return Shapes.of(Shapes.typeOf(value));
         } catch (IllegalArgumentException error) {

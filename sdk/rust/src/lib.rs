@@ -9,6 +9,7 @@ mod guest;
 mod line;
 mod os;
 mod outgoing;
+pub mod queue;
 mod segments;
 mod timer;
 pub mod values;

@@ -4,7 +4,7 @@ mod address;
 mod link;
 mod open;
 #[cfg(feature = "tls")]
-mod tls;
+pub(crate) mod tls;
 
 pub use open::{open, Host, HostOptions};
 

@@ -8,7 +8,7 @@ use rustls::crypto::CryptoProvider;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::server::ParsedCertificate;
-use rustls::{ClientConfig, ClientConnection, DigitallySignedStruct, RootCertStore, SignatureScheme};
+use rustls::{ClientConfig, ClientConnection, DigitallySignedStruct, RootCertStore, SignatureScheme, StreamOwned};
 use std::io::{self, Read, Write};
 use std::net::{TcpStream, ToSocketAddrs};
 use std::os::fd::{AsRawFd, RawFd};
@@ -131,17 +131,35 @@ fn reach(host: &str, port: u16) -> io::Result<TcpStream> {
     Err(last)
 }
 
+/// A session with whoever has a name, not begun yet.
+fn session(host: &str, authorities: &[u8], protocols: &[&[u8]]) -> io::Result<ClientConnection> {
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let trust = Arc::new(Trust::of(authorities, provider.clone())?);
+    let config = ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions();
+    let config = config.map_err(wrong)?.dangerous().with_custom_certificate_verifier(trust);
+    let mut config = config.with_no_client_auth();
+    config.alpn_protocols = protocols.iter().map(|each| each.to_vec()).collect();
+    let name = ServerName::try_from(host.to_string()).map_err(wrong)?;
+    ClientConnection::new(Arc::new(config), name).map_err(wrong)
+}
+
+/// TLS over a connection to a server of another kind, read and written in turns.
+pub fn secured(
+    host: &str,
+    mut socket: TcpStream,
+    authorities: &[u8],
+) -> io::Result<StreamOwned<ClientConnection, TcpStream>> {
+    let mut tls = session(host, authorities, &[])?;
+    while tls.is_handshaking() {
+        tls.complete_io(&mut socket)?;
+    }
+    Ok(StreamOwned::new(tls, socket))
+}
+
 impl Tls {
     /// Connect, and check who is there.
     pub fn connect(host: &str, port: u16, authorities: &[u8]) -> io::Result<Tls> {
-        let provider = Arc::new(rustls::crypto::ring::default_provider());
-        let trust = Arc::new(Trust::of(authorities, provider.clone())?);
-        let config = ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions();
-        let config = config.map_err(wrong)?.dangerous().with_custom_certificate_verifier(trust);
-        let mut config = config.with_no_client_auth();
-        config.alpn_protocols = vec![PROTOCOL.to_vec()];
-        let name = ServerName::try_from(host.to_string()).map_err(wrong)?;
-        let mut tls = ClientConnection::new(Arc::new(config), name).map_err(wrong)?;
+        let mut tls = session(host, authorities, &[PROTOCOL])?;
         tls.set_buffer_limit(Some(BUFFER_BYTES));
         let mut socket = reach(host, port)?;
         socket.set_nodelay(true)?;

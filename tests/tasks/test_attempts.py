@@ -1,11 +1,12 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from typing import TYPE_CHECKING
 
 import pytest
 
-from dragoman.core.call import Codec, Reply
+from dragoman.core.call import Codec, Priority, Reply
 from dragoman.core.deadline import NEVER
 from dragoman.core.fault import Aborted, DeadlineExceeded, Overloaded, Started, Unknown
 from dragoman.core.items import GATHERED_BYTES_MAX
@@ -169,7 +170,7 @@ async def test_a_claimed_task_that_waits_for_its_place_never_begins_once_it_is_c
     works = Workshop({"w.f": wait}, places=1)
     async with desk(tmp_path) as at, running(at, works) as runner:
         rooms = runner._rooms  # pyright: ignore[reportPrivateUsage] - as if tasks had been short so far
-        rooms.claim_s, rooms.group("w").run_s = 1.0, 0.1
+        rooms.claim_s, rooms.group("w").run_s, rooms.group("w").ended_at = 1.0, 0.1, time.monotonic()
         first, second = await at.submit("w.f", 2)
         await at.in_state(second, State.RUNNING)
         await at.store.cancel(second, 1)
@@ -177,6 +178,31 @@ async def test_a_claimed_task_that_waits_for_its_place_never_begins_once_it_is_c
         gate.set()
         await at.over(first)
     assert begun == [b"0"]
+
+
+async def test_what_matters_more_is_begun_first_of_all_that_waits(tmp_path: Path) -> None:
+    begun: list[bytes] = []
+    gate = asyncio.Event()
+
+    async def note(call: Call) -> Reply:
+        begun.append(bytes(call.body))  # pyright: ignore[reportArgumentType] - bytes, in these tests
+        if len(begun) == 21:
+            await gate.wait()
+        return await echo(call)
+
+    works = Workshop({"w.f": note}, places=1)
+    async with desk(tmp_path) as at, running(at, works):
+        for id_ in await at.submit("w.f", 20):  # short ones, as there were so far
+            await at.over(id_)
+        (blocks,) = await at.submit("w.f")
+        await at.in_state(blocks, State.RUNNING)
+        await asyncio.sleep(0.1)
+        low = await at.submit("w.f", 30, priority=Priority.BATCH)
+        (high,) = await at.submit("w.f", priority=Priority.CRITICAL)
+        gate.set()
+        first = await at.over(high)
+        for id_ in low:
+            assert (await at.over(id_)).started_at >= first.started_at
 
 
 async def test_a_task_that_waits_for_others_is_set_aside_and_runs_again(tmp_path: Path) -> None:

@@ -181,6 +181,18 @@ def test_functions_that_are_not_there_any_more_are_not_claimed() -> None:
     assert host.counts() == {"b.g": 4}
 
 
+def test_nothing_is_claimed_ahead_of_tasks_that_go_on_for_longer_than_those_before() -> None:
+    host = Host("a.f", places=2)
+    for _ in range(50):
+        host.rooms.begun("a")
+        host.rooms.ended("a", 0.001)
+    assert host.counts()["a.f"] > 2
+    host.rooms.begun("a")
+    host.rooms.begun("a")
+    host.clock.advance(1)
+    assert host.counts() == {}
+
+
 def test_of_large_inputs_few_are_held() -> None:
     host = Host("a.f", places=2)
     for _ in range(50):

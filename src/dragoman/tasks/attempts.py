@@ -76,8 +76,13 @@ class Attempts:
         if run.cancelling:
             self._conclude(run, Step.CANCEL)
             return
-        self._rooms.taken_in(job.group, len(claimed.task.submission.body))
-        self._held.setdefault(job.group, deque()).append(run)
+        submission = claimed.task.submission
+        self._rooms.taken_in(job.group, len(submission.body))
+        held = self._held.setdefault(job.group, deque())
+        at = len(held)
+        while at and held[at - 1].task.submission.priority > submission.priority:
+            at -= 1
+        held.insert(at, run)
 
     def fill(self) -> None:
         """Give places to those that wait for one."""

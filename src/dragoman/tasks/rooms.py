@@ -46,7 +46,7 @@ class Group:
     `seen` counts the other calls that it had; `run_s` and `size`, the bytes of an input, are running means.
     """
 
-    __slots__ = ("held", "mine", "others_at", "rests_until", "run_s", "running", "seen", "size")
+    __slots__ = ("ended_at", "held", "mine", "others_at", "rests_until", "run_s", "running", "seen", "size")
 
     def __init__(self, offered: int) -> None:
         """`offered` counts the calls that came to it so far."""
@@ -56,7 +56,7 @@ class Group:
         self.mine = 0
         self.size = 0.0
         self.run_s = 0.0
-        self.others_at = self.rests_until = float("-inf")
+        self.ended_at = self.others_at = self.rests_until = float("-inf")
 
 
 class Rooms:
@@ -150,18 +150,21 @@ class Rooms:
         group = self.group(name)
         group.running -= 1
         group.run_s += WEIGHT * (run_s - group.run_s)
-        group.rests_until = self._now() + min(max(REST * run_s, REST_S_MIN), REST_S_MAX)
+        group.ended_at = self._now()
+        group.rests_until = group.ended_at + min(max(REST * run_s, REST_S_MIN), REST_S_MAX)
 
     def claimed(self, seconds: float) -> None:
         """A claim took so long."""
         self.claim_s += WEIGHT * (seconds - self.claim_s)
 
     def _ahead(self, name: str, group: Group) -> int:
-        if group.run_s <= 0.0:
+        ahead_s = CLAIMS_AHEAD * max(self.claim_s, CLAIM_S_MIN)
+        # Where none has ended for so long, those that run now are longer: what matters more than what is held may come.
+        if group.run_s <= 0.0 or self._now() - group.ended_at > ahead_s:
             return 0
         places = self._room(name).places
         most = min(AHEAD_MAX, int(AHEAD_BYTES_MAX / max(group.size, 1.0)))
-        return min(int(places * CLAIMS_AHEAD * max(self.claim_s, CLAIM_S_MIN) / group.run_s), most)
+        return min(int(places * ahead_s / group.run_s), most)
 
     # Claims
 

@@ -22,6 +22,7 @@ import pytest
 
 from tests.integration.history import ENDS, History, check
 from tests.integration.web import TIMEOUT_S, serving
+from tests.postgres import Server
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -258,3 +259,23 @@ def test_no_task_is_lost_or_ended_twice_where_hosts_and_workers_are_killed(shop:
 
     with contextlib.closing(sqlite3.connect(shop / "tasks.db")) as file:
         assert file.execute("PRAGMA integrity_check").fetchone() == ("ok",)
+
+
+@pytest.mark.timeout(STORM_S + 2 * CALM_S)
+def test_no_task_is_lost_or_ended_twice_where_their_server_is_killed_and_hangs_too(shop: Path) -> None:
+    server = Server()
+
+    def trouble(chance: random.Random) -> None:
+        if chance.random() < 0.5:
+            server.kill()
+            time.sleep(chance.uniform(0, 0.5))
+            server.start()
+        else:
+            server.stop()
+            time.sleep(chance.uniform(0, 1.0))
+            server.go_on()
+
+    try:
+        run(shop, server.url, trouble, least=20)
+    finally:
+        server.close()

@@ -34,7 +34,7 @@ SETTINGS = {
     "tcp_keepalives_idle": "10",
     "tcp_keepalives_interval": "5",
     "tcp_keepalives_count": "3",
-    "lock_timeout": "10s",
+    "lock_timeout": "4s",
 }
 CHECK = "SET client_connection_check_interval = '5s'"
 """A statement whose host has gone ends with it. Some servers' systems cannot tell, and refuse this."""

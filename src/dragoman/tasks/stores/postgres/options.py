@@ -32,7 +32,7 @@ class PostgresOptions:
     connect_s: float = 5.0
     pause_s: float = 0.05
     pause_s_max: float = 2.0
-    timeout_s: float = 10.0
+    timeout_s: float = 5.0
     bytes_per_s: float = 4.0 * MIB
     waiting_max: int = 20_000
     look_s: float = 5.0

@@ -26,6 +26,11 @@ TOLD: dict[str, Any] = {
         }
     ],
     "workers": [ROW],
+    "called_by": [
+        {"table": "schedules.nightly", "when": "30 2 * * * Europe/Berlin", "catch_up": "last"},
+        {"table": "queues.in", "broker": "redis", "from": "orders", "to": "prices", "as": "call", "by_name": False},
+        {"table": "queues.any", "broker": "nats", "from": "calls", "to": None, "as": "task", "by_name": True},
+    ],
     "left_out": [{"layer": "cache", "why": "it is not idempotent"}],
 }
 
@@ -41,6 +46,11 @@ def test_an_explanation_is_a_page_of_lines() -> None:
         "",
         "workers: run what comes through",
         "  retry.attempts           3              default",
+        "",
+        "called by: besides those who ask for it",
+        "  [schedules.nightly]      30 2 * * * Europe/Berlin, catches up with the last that was missed",
+        "  [queues.in]              each message of orders (redis), results to prices",
+        "  [queues.any]             messages that name it of calls (nats), as a task, results are dropped",
         "",
         "cache is set, and not there: it is not idempotent",
     ]

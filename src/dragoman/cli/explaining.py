@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 KEY_CELLS, VALUE_CELLS = 24, 14
+CAUGHT_UP = {"none": "nothing", "last": "the last that was missed", "all": "all that were missed"}
 
 
 def run(function: str, paths: tuple[str, ...], url: str | None, *, local: bool, as_json: bool) -> int:
@@ -46,7 +47,7 @@ def here(function: str, paths: tuple[str, ...]) -> dict[str, Any]:
 
     async def learn() -> dict[str, Any]:
         async with hosted(project, StderrJournal(quiet=True)) as local:
-            return Explaining().explain(await local.entry(function))
+            return Explaining(project).explain(await local.entry(function))
 
     return run_loop(learn())
 
@@ -74,6 +75,11 @@ def lines(told: dict[str, Any]) -> Iterator[str]:
         yield ""
         yield f"{_strong('tasks')}: where it is called as one"
         yield from rows(told["tasks"])
+    if told.get("called_by"):
+        yield ""
+        yield f"{_strong('called by')}: besides those who ask for it"
+        for each in told["called_by"]:
+            yield f"  {'[' + each['table'] + ']':<{KEY_CELLS}} {printable(_calling(each))}"
     for out in told["left_out"]:
         yield ""
         yield f"{printable(out['layer'])} is set, and not there: {printable(out['why'])}"
@@ -97,6 +103,16 @@ def origin(row: dict[str, Any]) -> str:
         return f"{file}: {row['declared']}"
     applied = ", applied while it ran" if row.get("applied") else ""
     return f"{file}:{row['line']} [{row['table']}]{applied}"
+
+
+def _calling(told: dict[str, Any]) -> str:
+    """When a schedule calls, or which messages of a queue are calls."""
+    if "when" in told:
+        return f"{told['when']}, catches up with {CAUGHT_UP[told['catch_up']]}"
+    which = "messages that name it" if told["by_name"] else "each message"
+    task = ", as a task" if told["as"] == "task" else ""
+    answers = f"results to {told['to']}" if told["to"] else "results are dropped"
+    return f"{which} of {told['from']} ({told['broker']}){task}, {answers}"
 
 
 def _shown(state: dict[str, Any], prefix: str = "") -> str:

@@ -98,7 +98,7 @@ class Control:
     async def _explain(self, given: dict[str, Any]) -> object:
         applying = self._serving.applying
         changed = applying is not None and applying.applied_at is not None
-        explaining = Explaining(applying.first if applying is not None and changed else None)
+        explaining = Explaining(self._serving.host.project, applying.first if applying and changed else None)
         return explaining.explain(self._entry(given), live=True)
 
     async def _breaker(self, given: dict[str, Any]) -> object:

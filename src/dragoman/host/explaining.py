@@ -33,9 +33,10 @@ OF_POOL = {
 
 
 class Explaining:
-    """Explains functions. `first` is the project that the host started with, where another may be in force now."""
+    """Explains functions of a project. `first` is the one that the host started with, where another is in force now."""
 
-    def __init__(self, first: Project | None = None) -> None:
+    def __init__(self, project: Project, first: Project | None = None) -> None:
+        self._project = project
         self._first = first
 
     def explain(self, entry: Entry, *, live: bool = False) -> dict[str, Any]:
@@ -56,6 +57,7 @@ class Explaining:
             "stack": [self._layer(name, entry, earlier, live=live) for name in entry.stack],
             "workers": [self._row(key, _of_pool(source, key), found, earlier) for key in OF_POOL.get(source.mode, ())],
             "tasks": self._tasks(entry, earlier),
+            "called_by": list(called_by(target.name, self._project)),
             "left_out": list(left_out(entry)),
         }
 
@@ -135,6 +137,24 @@ def _written(setting: Setting, value: object, writings: Writings) -> dict[str, A
 
 def _of_pool(source: Source, key: str) -> object:
     return getattr(source.pool, KNOWN[key].field.removeprefix("pool."))
+
+
+def called_by(function: str, project: Project) -> Iterable[dict[str, Any]]:
+    """Which tables of the project file have a function called, besides those who ask for it."""
+    for schedule in project.schedules.values():
+        if schedule.function == function:
+            yield {"table": f"schedules.{schedule.name}", "when": schedule.told, "catch_up": schedule.catch_up}
+    for queue in project.queues.values():
+        if queue.source and queue.function in {function, ""}:
+            # Its address may hold a password.
+            yield {
+                "table": f"queues.{queue.name}",
+                "broker": queue.kind,
+                "from": queue.source,
+                "to": queue.to or None,
+                "as": queue.becomes,
+                "by_name": not queue.function,
+            }
 
 
 def left_out(entry: Entry) -> Iterable[dict[str, str]]:

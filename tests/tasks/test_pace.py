@@ -44,6 +44,17 @@ def test_what_was_claimed_is_taken_off_until_the_next_turn() -> None:
     assert host.turn(100) == first
 
 
+def test_a_turn_has_so_many_whatever_was_claimed_of_it() -> None:
+    host = Host()
+    assert host.pace.turn() is None
+    of_turn = host.turn(6400)
+    assert of_turn
+    host.pace.claimed(of_turn)
+    assert host.pace.turn() == of_turn
+    host.clock.advance(2 * MEMORY_S)
+    assert host.pace.turn() is None
+
+
 def test_a_while_after_the_last_call_the_bound_is_gone() -> None:
     host = Host()
     assert host.turn(1000)

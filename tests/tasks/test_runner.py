@@ -54,6 +54,22 @@ async def test_delayed_tasks_run_when_they_are_due_and_not_before(tmp_path: Path
     assert now + US // 5 <= task.started_at < now + US
 
 
+async def test_while_calls_come_no_more_become_due_than_may_begin_soon(tmp_path: Path) -> None:
+    class Busy(Workshop):
+        """Ten thousand calls come each second."""
+
+        def offered(self) -> int:
+            return int(time.monotonic() * 10_000)
+
+    async with desk(tmp_path) as at:
+        ids = await at.submit("w.f", 2000, not_before=int(time.time() * US) + US // 5)
+        async with running(at, Busy({"w.f": echo})):
+            # By then the first turns have passed; all turns take several seconds.
+            await at.over(ids[59])
+            counts = (await at.store.census()).counts
+    assert counts["w.f", State.SCHEDULED] > 0
+
+
 async def test_a_task_that_waits_past_its_deadline_is_timed_out(tmp_path: Path) -> None:
     async with desk(tmp_path) as at, running(at, Workshop({"w.other": echo})) as runner:
         deadline = int(time.time() * US) + US // 5

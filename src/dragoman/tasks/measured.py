@@ -6,7 +6,7 @@ from collections import OrderedDict
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from dragoman.tasks.state import State, Step, move
-from dragoman.tasks.store import StoreFailed
+from dragoman.tasks.store import TICK_MAX, StoreFailed
 from dragoman.tasks.task import US
 
 if TYPE_CHECKING:
@@ -156,9 +156,9 @@ class MeasuredStore:
                 self._meter.attempts[function, move(State.RUNNING, outcome.step).value] += 1
         return held
 
-    async def tick(self, now: int) -> int:
+    async def tick(self, now: int, most: int = TICK_MAX) -> int:
         """Move on what time moves."""
-        return await self._timed("tick", self._store.tick(now))
+        return await self._timed("tick", self._store.tick(now, most))
 
     async def deliveries(self, runner: str, count: int, now: int) -> list[Delivery]:
         """Take deliveries that are due."""

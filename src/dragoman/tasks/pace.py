@@ -51,8 +51,17 @@ class Pace:
             return None
         if now - self._turn_at >= TURN_S:
             self._turn_at = now
-            self._left = max(int(max(self._rate * PART, TASKS_MIN) * TURN_S), 1)
+            self._left = self._of_turn()
         return self._left
+
+    def turn(self) -> int | None:
+        """How many tasks one turn has; None for as many as there are."""
+        now = self._now()
+        self._look(now)
+        return self._of_turn() if now < self._rate_until else None
+
+    def _of_turn(self) -> int:
+        return max(int(max(self._rate * PART, TASKS_MIN) * TURN_S), 1)
 
     def claimed(self, count: int) -> None:
         """So many were claimed."""

@@ -17,11 +17,11 @@ from dragoman.core import backoff
 from dragoman.tasks.attempts import Attempts
 from dragoman.tasks.liveness import has_gone, runner
 from dragoman.tasks.options import TaskOptions
-from dragoman.tasks.pace import Pace
+from dragoman.tasks.pace import TURN_S, Pace
 from dragoman.tasks.rooms import Rooms
 from dragoman.tasks.settling import Settling
 from dragoman.tasks.state import State
-from dragoman.tasks.store import StoreFailed
+from dragoman.tasks.store import TICK_MAX, StoreFailed
 from dragoman.tasks.task import US
 from dragoman.tasks.vigil import Vigil
 from dragoman.tasks.works import Job
@@ -41,6 +41,8 @@ PAUSE_S, PAUSE_S_MAX = 0.1, 5.0
 """Between tries to reach a store that fails."""
 TICK_S_MIN = 0.002
 """Moments that come closer together than this are looked at in one go."""
+TICK_TURNS = 2
+"""While other calls come, tasks become due as fast as this many times those that may begin."""
 PRUNE_S = 60.0
 """How often what has ended long ago is forgotten."""
 PRUNE_BATCH = 1000
@@ -84,7 +86,8 @@ class Runner:
         self._terms = terms
         self._next_id = next_id
         now = around.clock.monotonic
-        self._rooms = Rooms(works.jobs, works.room, now, Pace(works.offered, now))
+        self._pace = Pace(works.offered, now)
+        self._rooms = Rooms(works.jobs, works.room, now, self._pace)
         self._settling = Settling(store, around, self._settled, works.trouble)
         self._wake = asyncio.Event()
         self.attempts = Attempts(works, self._rooms, around, faults, self._settling, self._wake.set)
@@ -236,11 +239,13 @@ class Runner:
         now = self._around.clock.monotonic
         while True:
             self._stir.clear()
-            began = now()
-            self._next_due = await self._store.tick(self._wall())
+            began, turn = now(), self._pace.turn()
+            most = TICK_MAX if turn is None else min(TICK_TURNS * turn, TICK_MAX)
+            self._next_due = await self._store.tick(self._wall(), most)
             if self._next_due and self._next_due <= self._wall():
-                # There is more than one step takes: claims have the store for as long in between.
-                await asyncio.sleep(now() - began)
+                # There is more than one step takes. Claims have the store for as long in between; and while calls
+                # come, what cannot run yet need not be due yet.
+                await asyncio.sleep(now() - began if turn is None else TURN_S)
                 continue
             # A clock that jumps ahead is noticed no later than this.
             wait_s = self._vigil.interval_s

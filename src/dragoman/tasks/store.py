@@ -43,6 +43,10 @@ if TYPE_CHECKING:
     )
 
 
+TICK_MAX = 1000
+"""Tasks that one tick moves on: some milliseconds."""
+
+
 class StoreFailed(Exception):  # noqa: N818 - names the condition, as every fault here does
     """The store cannot do it now: full, locked, corrupted, cut off. The message says which, where and what to do.
 
@@ -143,9 +147,10 @@ class Store(Protocol):
         """
         ...
 
-    async def tick(self, now: int) -> int:
+    async def tick(self, now: int, most: int = TICK_MAX) -> int:
         """Move on what time moves: due tasks to PENDING, those that wait past their deadline to TIMED_OUT.
 
+        At most `most` of either, those first that have been due for longest; the rest are for the next time.
         What runs past its deadline is for its runner to end. Returns the moment at which there is something to do
         again, 0 for never.
         """

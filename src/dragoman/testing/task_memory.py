@@ -10,7 +10,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from dragoman.tasks.state import State, Step, move
-from dragoman.tasks.store import StoreFailed
+from dragoman.tasks.store import TICK_MAX, StoreFailed
 from dragoman.tasks.task import (
     DELIVERED_BYTES_MAX,
     NOTES_MAX,
@@ -257,14 +257,16 @@ class MemoryStore:
                 self._memory.settle(kept, outcome)
         return settled
 
-    async def tick(self, now: int) -> int:
+    async def tick(self, now: int, most: int = TICK_MAX) -> int:
         """Move on what time moves."""
         tasks = self._tasks()
-        for kept in tasks.values():
-            if kept.task.state in WAITING and 0 < kept.task.submission.deadline <= now:
-                self._memory.end(kept, Step.TIME_OUT, now)
+        late = [
+            kept for kept in tasks.values() if kept.task.state in WAITING and 0 < kept.task.submission.deadline <= now
+        ]
+        for kept in sorted(late, key=lambda kept: kept.task.submission.deadline)[:most]:
+            self._memory.end(kept, Step.TIME_OUT, now)
         due = [kept for kept in tasks.values() if kept.held and kept.task.due_at <= now]
-        for kept in sorted(due, key=lambda kept: kept.task.due_at):
+        for kept in sorted(due, key=lambda kept: kept.task.due_at)[:most]:
             kept.held = False
             if kept.task.state is State.SCHEDULED:
                 self._memory.queue(kept)

@@ -1,6 +1,7 @@
 """The suite's part `twin` finds stores that break its promises."""
 
 from dragoman.tasks.state import State
+from dragoman.tasks.store import TICK_MAX
 from dragoman.testing.task_memory import MemoryStore
 from dragoman.testing.task_store.adversity import Adversity
 from tests.testing.task_store.broken import finds
@@ -17,8 +18,8 @@ class Confused(MemoryStore):
 class Late(MemoryStore):
     """Moves on what is due a moment too late."""
 
-    async def tick(self, now: int) -> int:
-        return await super().tick(now - 1)
+    async def tick(self, now: int, most: int = TICK_MAX) -> int:
+        return await super().tick(now - 1, most)
 
 
 async def test_a_store_that_answers_otherwise_than_the_model_is_found() -> None:

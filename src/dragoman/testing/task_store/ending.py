@@ -67,6 +67,20 @@ class Ending(Part):
             attempts = await host.store.attempts(claimed.task.id)
             assert [(each.number, each.fault) for each in attempts] == [(1, b"1"), (2, b"2")]
 
+    async def test_time_moves_no_more_than_was_asked_for(self) -> None:
+        """What has been due for longest comes first, and the answer says that there is more."""
+        async with self.hosts() as (host,):
+            due = [await host.submit(not_before=NOW + moment) for moment in (3, 1, 2)]
+            assert 0 < await host.store.tick(NOW + HOUR, 2) <= NOW + HOUR
+            assert [await host.state(each) for each in due] == [State.SCHEDULED, State.PENDING, State.PENDING]
+            assert await host.store.tick(NOW + HOUR, 2) == 0
+            assert await host.state(due[0]) is State.PENDING
+            late = [await host.submit(deadline=NOW + HOUR - moment) for moment in (1, 3, 2)]
+            assert 0 < await host.store.tick(NOW + HOUR, 2) <= NOW + HOUR
+            assert [await host.state(each) for each in late] == [State.PENDING, State.TIMED_OUT, State.TIMED_OUT]
+            assert await host.store.tick(NOW + HOUR, 2) == 0
+            assert await host.state(late[0]) is State.TIMED_OUT
+
     async def test_an_attempt_that_succeeds_has_no_fault_of_another(self) -> None:
         """While the task still says what went wrong last."""
         async with self.hosts() as (host,):

@@ -1,9 +1,7 @@
 import asyncio
 
-import pytest
-
 from dragoman.tasks.state import State, Step
-from dragoman.tasks.stores.postgres import PostgresStore, moving
+from dragoman.tasks.stores.postgres import PostgresStore
 from dragoman.tasks.task import Outcome, Runner, Want
 from tests.tasks.stores.postgres.conftest import Make, Open, claim, id_of
 
@@ -24,13 +22,10 @@ async def test_time_moves_on_what_is_due_and_says_when_it_is_to_be_asked_again(
     assert task.finished_at == 60
 
 
-async def test_a_tick_moves_so_many_and_says_that_there_are_more(
-    store: PostgresStore, make: Make, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(moving, "TICK_MAX", 3)
+async def test_a_tick_moves_so_many_and_says_that_there_are_more(store: PostgresStore, make: Make) -> None:
     await store.submit([make(not_before=20 + number) for number in range(8)])
-    assert await store.tick(100) == 23
-    assert await store.tick(100) == 26
+    assert await store.tick(100, 3) == 23
+    assert await store.tick(100, 3) == 26
     assert await store.tick(100) == 0
 
 

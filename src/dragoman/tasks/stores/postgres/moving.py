@@ -16,9 +16,6 @@ if TYPE_CHECKING:
     from dragoman.tasks.stores.postgres.pool import Pool
     from dragoman.tasks.stores.postgres.waking import Waking
 
-TICK_MAX = 1000
-"""Tasks that one tick moves of each kind: past it a tick says that there is more to do at once."""
-
 
 class Moving:
     """Moves tasks of one server."""
@@ -35,9 +32,9 @@ class Moving:
         """Have a task that ended without a result run anew."""
         return await self._one(id_, "replay", now, attempts_max, deadline)
 
-    async def tick(self, now: int) -> int:
+    async def tick(self, now: int, most: int) -> int:
         """Move on what time moves."""
-        rows = await self._pool.run(lambda wire: wire.fetch(statement("tick"), now, TICK_MAX), writes=True)
+        rows = await self._pool.run(lambda wire: wire.fetch(statement("tick"), now, most), writes=True)
         await self._waking.follow(changes_of(rows))
         await self._waking.sweep()
         return await self._pool.run(lambda wire: wire.fetchval(statement("next"))) or 0

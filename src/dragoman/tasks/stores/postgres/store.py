@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from dragoman.tasks.store import TICK_MAX
 from dragoman.tasks.stores.postgres.claiming import Claiming
 from dragoman.tasks.stores.postgres.delivering import Delivering
 from dragoman.tasks.stores.postgres.driver import connect
@@ -166,9 +167,9 @@ class PostgresStore:
         """Record how attempts ended."""
         return await self._settling.settle(outcomes)
 
-    async def tick(self, now: int) -> int:
+    async def tick(self, now: int, most: int = TICK_MAX) -> int:
         """Move on what time moves."""
-        return await self._moving.tick(now)
+        return await self._moving.tick(now, most)
 
     # Deliveries
 

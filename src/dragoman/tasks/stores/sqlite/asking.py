@@ -10,8 +10,6 @@ if TYPE_CHECKING:
     from dragoman.tasks.stores.sqlite.rows import Row
     from dragoman.tasks.stores.sqlite.work import Work
 
-TICK_MAX = 1000
-"""Tasks that one tick moves on: some milliseconds. The rest is for the next, which is due at once."""
 _NEVER = 1 << 62
 
 _LATE = """
@@ -58,13 +56,13 @@ def replay(work: Work, id: str, now: int, attempts_max: int, deadline: int) -> S
     return row.state
 
 
-def tick(work: Work, now: int) -> int:
+def tick(work: Work, now: int, most: int) -> int:
     """Move on what time moves."""
-    late = work.read(found[0] for found in work.db.execute(_LATE, (now, TICK_MAX)))
+    late = work.read(found[0] for found in work.db.execute(_LATE, (now, most)))
     for row in late:
         work.end(row, Step.TIME_OUT, now)
     work.save(late)
-    due = work.read(found[0] for found in work.db.execute(_DUE, (now, TICK_MAX)))
+    due = work.read(found[0] for found in work.db.execute(_DUE, (now, most)))
     due.sort(key=lambda row: row.due_at)
     fresh = [row for row in due if row.state is State.SCHEDULED]
     for row in due:
@@ -78,7 +76,7 @@ def tick(work: Work, now: int) -> int:
             work.step(row, Step.DUE)
     _queue(work, fresh)
     work.save(due)
-    if len(late) == TICK_MAX or len(due) == TICK_MAX:
+    if len(late) == most or len(due) == most:
         return now
     following = work.db.execute(_NEXT, (_NEVER,)).fetchone()[0]
     return 0 if following == _NEVER else following

@@ -7,6 +7,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from dragoman.tasks.store import TICK_MAX
 from dragoman.tasks.stores.sqlite import asking, delivering, reading, running, settling, submitting, upkeep
 from dragoman.tasks.stores.sqlite.clerk import Clerk
 from dragoman.tasks.stores.sqlite.options import Options
@@ -141,9 +142,9 @@ class SqliteStore:
         """Record how attempts ended."""
         return await self._write_many(_SETTLE, settling.settle, outcomes)
 
-    async def tick(self, now: int) -> int:
+    async def tick(self, now: int, most: int = TICK_MAX) -> int:
         """Move on what time moves."""
-        return await self._write(partial(asking.tick, now=now))
+        return await self._write(partial(asking.tick, now=now, most=most))
 
     async def deliveries(self, runner: str, count: int, now: int) -> list[Delivery]:
         """Take deliveries that are due."""

@@ -134,6 +134,9 @@ class Harness(LaneConnections):
     def functions(self) -> dict[str, FunctionEntry]:
         return {}
 
+    def messages(self) -> dict[str, object]:
+        return {}
+
     def ready(self) -> tuple[bool, dict[str, str]]:
         return True, {}
 

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import httpx2
 
+from dragoman.client.connections import Connections
+from dragoman.client.endpoint import CONNECTIONS_MAX, IDLE_S_MAX
 from dragoman.client.exchange import (
     FUNCTIONS_REQUEST,
     Incoming,
@@ -42,7 +44,9 @@ class AsyncRemote(Named, AsyncSubmitting):
     def __init__(self, at: Endpoint) -> None:
         self._endpoint = at
         self._clock = SystemClock()
-        self._client = httpx2.AsyncClient(**at.options())
+        options = at.options()
+        connections = Connections(options["verify"], self._clock, at_most=CONNECTIONS_MAX, idle_s=IDLE_S_MAX)
+        self._client = httpx2.AsyncClient(**options, transport=connections)
         self._desk = AsyncHttpDesk(self._whole, self._chunks, self._learn, at.reply_bytes_max, self._clock)
         self._closed = False
 

@@ -6,7 +6,6 @@ alone. The store is opened when it is first needed.
 
 from __future__ import annotations
 
-import asyncio
 from dataclasses import replace
 from hashlib import blake2b
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
@@ -145,8 +144,7 @@ class Tasks:
                 raise FailedPrecondition(detail, started=Started.NO, function=submission.function)
         self._backlog.submitted += sum(each.created for each in told)
         self._vault.due(min(each.deadline for each in drawn))
-        pairs = zip(told, drawn, strict=True)
-        return list(await asyncio.gather(*(self._stored(each, submission) for each, submission in pairs)))
+        return [await self._stored(each, submission) for each, submission in zip(told, drawn, strict=True)]
 
     async def _stored(self, told: Submitted, submission: Submission) -> tuple[dict[str, Any], bool]:
         if not told.created:

@@ -51,6 +51,7 @@ class Writer:
         self._synced = options.full_sync
         self._rows = 0
         self._places: list[tuple[int, int]] = []
+        self._names = [Path(f"{path}{end}") for end in ("", "-wal", "-shm")]
 
     def open(self) -> None:
         """Make the file if there is none, and bring it up to date."""
@@ -207,7 +208,7 @@ class Writer:
     def _found(self) -> list[tuple[int, int]]:
         """Which files have the names of the file and of its log: what is stored in a file without a name is lost."""
         try:
-            stats = [Path(f"{self._path}{end}").stat() for end in ("", "-wal", "-shm")]
+            stats = [name.stat() for name in self._names]
         except FileNotFoundError:
             return []
         return [(each.st_dev, each.st_ino) for each in stats]

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from dragoman.core.call import Call
+    from dragoman.tasks.store import Store
 
 
 async def test_a_submission_wakes_an_idle_runner_at_once(tmp_path: Path) -> None:
@@ -212,6 +213,45 @@ async def test_a_store_that_fails_for_a_while_costs_no_task(tmp_path: Path) -> N
         for id_ in ids:
             assert (await at.over(id_)).state is State.SUCCEEDED
         await runner.stop(5)
+
+
+async def test_what_a_claim_that_was_cut_off_brought_is_run_once_the_store_is_back(tmp_path: Path) -> None:
+    class Cut:
+        """A store whose first claim is done and not told of, and which then knows no new runner for a while."""
+
+        def __init__(self, store: Store) -> None:
+            self.store = store
+            self.cut = False
+            self.refusals = 3
+
+        def __getattr__(self, name: str) -> object:
+            return getattr(self.store, name)
+
+        async def claim(self, runner: str, wants: list[Want], now: int) -> object:
+            claimed = await self.store.claim(runner, wants, now)
+            if claimed and not self.cut:
+                self.cut = True
+                raise StoreFailed("cut off", unsure=True)
+            return claimed
+
+        async def enlist(self, runner: Runner) -> None:
+            if self.cut and self.refusals:
+                self.refusals -= 1
+                raise StoreFailed("cut off")
+            await self.store.enlist(runner)
+
+    works = Workshop({"w.f": echo}, QUICK)
+    async with desk(tmp_path) as at:
+        runner = runner_of(Cut(at.store), works, lease_s=1.0)  # pyright: ignore[reportArgumentType] - a store but for its failures
+        at.watching.listeners.append(runner.heard)
+        await runner.start()
+        for id_ in await at.submit("w.f", 5):
+            assert (await at.over(id_)).state is State.SUCCEEDED
+        await runner.stop(5)
+    assert [each for each in works.troubles if "claimed" in each] == [
+        "tasks cannot be claimed now: cut off",
+        "tasks are claimed again",
+    ]
 
 
 async def test_a_poison_task_ends_and_blocks_nobody(tmp_path: Path) -> None:

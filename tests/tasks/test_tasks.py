@@ -1,4 +1,5 @@
 import os
+from pathlib import Path
 
 import pytest
 
@@ -8,7 +9,9 @@ from dragoman.core.target import Target
 from dragoman.core.terms import Terms
 from dragoman.tasks.identity import Identities
 from dragoman.tasks.options import TaskOptions
+from dragoman.tasks.state import State
 from dragoman.tasks.store import Store, StoreFailed
+from dragoman.tasks.stores.sqlite import SqliteStore
 from dragoman.tasks.task import US, Submission
 from dragoman.tasks.tasks import Tasks
 from dragoman.tasks.watching import Watching
@@ -42,6 +45,21 @@ class Broken:
 
     async def open(self) -> Store:
         raise StoreFailed("the disk is full")
+
+
+class Open:
+    """A store that is open."""
+
+    present = True
+    backlog = 10_000
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+
+    def due(self, at_us: int) -> None: ...
+
+    async def open(self) -> Store:
+        return self._store
 
 
 async def kept(callback: bytes) -> bytes:
@@ -95,3 +113,33 @@ async def test_what_cannot_end_in_time_is_refused_at_once() -> None:
 async def test_an_unknown_function_is_refused_before_the_store_is_asked() -> None:
     with pytest.raises(NotFound, match=r"shop\.sell"):
         await draw(Terms(), name="shop.sell")
+
+
+async def test_all_tasks_below_one_that_is_cancelled_are_cancelled_side_by_side(tmp_path: Path) -> None:
+    class Counted(SqliteStore):
+        """A store that counts who waits for a cancel."""
+
+        waiting = most = 0
+
+        async def cancel(self, id: str, now: int) -> State | None:  # noqa: A002 - the port's
+            self.waiting += 1
+            self.most = max(self.most, self.waiting)
+            try:
+                return await super().cancel(id, now)
+            finally:
+                self.waiting -= 1
+
+    clock, store = ManualClock(), Counted(tmp_path / "tasks.db")
+    vault = Open(store)
+    tasks = Tasks(vault, Known(TaskOptions()), Watching(), clock, Identities(clock, os.urandom), kept)
+    await store.open()
+    try:
+        calls = [Call(Target("shop.buy", "shop", "buy", 0, 30.0), b"%d" % each, Codec.JSON) for each in range(1500)]
+        top, _ = await tasks.submit(calls[0], Terms())
+        below = await tasks.submit_all(calls[1:-1], Terms(), parent=top["id"])
+        await tasks.submit(calls[-1], Terms(), parent=below[0][0]["id"])
+        assert (await tasks.cancel(top["id"]))["state"] == "CANCELLED"
+        assert (await tasks.census())["shop.buy"]["states"].get("PENDING", 0) == 0
+        assert store.most > 500
+    finally:
+        await store.close()

@@ -53,8 +53,7 @@ class Attempts:
         self._runs: dict[str, Run] = {}
         self._held: dict[str, deque[Run]] = {}
         self._filling: set[str] = set()
-        self._empty = asyncio.Event()
-        self._empty.set()
+        self._quiet: asyncio.Event | None = None
         self.counts: Counter[str] = Counter()
 
     def __len__(self) -> int:
@@ -72,7 +71,6 @@ class Attempts:
         """Have a task that was claimed run when its group has a place."""
         run = Run(claimed, job, enrolment, self._settling.tell)
         self._runs[claimed.task.id] = run
-        self._empty.clear()
         if run.cancelling:
             self._conclude(run, Step.CANCEL)
             return
@@ -116,9 +114,12 @@ class Attempts:
         for run in [run for held in self._held.values() for run in held]:
             self._unhold(run)
             self._conclude(run, Step.RELEASE, self._wall())
+        # What has ended is not waited for here: a store that does not take it would take all of this time.
+        quiet = self._quiet = asyncio.Event()
+        self._look_quiet()
         if drain_s > 0:
             with suppress(TimeoutError):
-                await asyncio.wait_for(self._empty.wait(), drain_s)
+                await asyncio.wait_for(quiet.wait(), drain_s)
         released = [run for run in self._runs.values() if not run.over]
         for run in released:
             self._conclude(run, Step.RELEASE, self._wall())
@@ -225,6 +226,7 @@ class Attempts:
     def _put(self, run: Run, outcome: Outcome) -> None:
         run.step = outcome.step
         self._settling.put(run, outcome)
+        self._look_quiet()
 
     def _unhold(self, run: Run) -> None:
         held = self._held[run.job.group]
@@ -234,5 +236,9 @@ class Attempts:
     def _forget(self, run: Run) -> None:
         if self._runs.get(run.task.id) is run:
             del self._runs[run.task.id]
-        if not self._runs:
-            self._empty.set()
+        self._look_quiet()
+
+    def _look_quiet(self) -> None:
+        """While this host drains, see whether all has ended."""
+        if self._quiet is not None and all(run.over for run in self._runs.values()):
+            self._quiet.set()

@@ -99,6 +99,7 @@ class Runner:
         self._looking: Timer | None = None
         self._loops: list[asyncio.Task[None]] = []
         self._claiming = asyncio.Lock()
+        self._unsure = False
         self.stopping = False
 
     # From outside
@@ -184,9 +185,7 @@ class Runner:
                     self._works.trouble(f"tasks cannot be claimed now: {error}")
                 await asyncio.sleep(backoff.pause(PAUSE_S, PAUSE_S_MAX, failures, self._around.random))
                 self._wake.set()
-                if error.unsure:
-                    # What was claimed, if anything was, nobody knows: it comes free when this id is given up.
-                    await self._enlist()
+                self._unsure = self._unsure or error.unsure
             else:
                 if failures:
                     self._works.trouble("tasks are claimed again")
@@ -199,6 +198,10 @@ class Runner:
         if not wants:
             self._look_again()
             return
+        if self._unsure:
+            # What was claimed last, if anything was, nobody knows: it comes free when this id is given up.
+            await self._enlist()
+            self._unsure = False
         enrolment, now = self.id, self._around.clock.monotonic
         began = now()
         claimed = await self._store.claim(enrolment, wants, self._wall())

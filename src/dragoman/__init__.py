@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     )
     from dragoman.guest.context import Context
     from dragoman.host.embedded import open_project as open  # noqa: A004 - the public name, used as dragoman.open
+    from dragoman.queues.producer import producer
 
 __all__ = [
     "Aborted",
@@ -71,6 +72,7 @@ __all__ = [
     "function",
     "gather",
     "open",
+    "producer",
 ]
 
 _HOMES = {
@@ -103,6 +105,7 @@ _HOMES = {
     "function": "dragoman.contract.marker",
     "gather": "dragoman.client.gathering",
     "open": "dragoman.host.embedded:open_project",
+    "producer": "dragoman.queues.producer",
 }
 
 

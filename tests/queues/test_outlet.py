@@ -3,7 +3,7 @@ import json
 
 import pytest
 
-from dragoman.core.fault import Draining, InvalidArgument, Unavailable
+from dragoman.core.fault import Draining, InvalidArgument, Started, Unavailable
 from dragoman.queues.cloudevents import STRUCTURED
 from dragoman.queues.options import QueueOptions
 from dragoman.queues.outlet import Outlet
@@ -79,3 +79,30 @@ async def test_closing_fails_what_is_on_its_way() -> None:
     await outlet.close()
     with pytest.raises(Draining):
         await publishing
+
+
+async def test_where_it_is_not_to_be_sent_again_what_may_be_stored_is_said_to_be() -> None:
+    broker = MemoryBroker()
+    outlet = Outlet(OPTIONS, broker, "shop", again=False)
+    await outlet.publish(b"1", {})
+    broker.lose("cut off")
+    with pytest.raises(Unavailable) as caught:
+        await outlet.publish(b"2", {})
+    assert (caught.value.started, broker.opened) == (Started.UNKNOWN, 1)
+    with pytest.raises(Unavailable) as caught:
+        await outlet.publish(b"3", {})
+    assert caught.value.started is Started.NO
+    broker.lose("")
+    await outlet.publish(b"4", {})
+    assert [each.body for each in broker.places["results"]] == [b"1", b"4"]
+    await outlet.close()
+
+
+async def test_nobody_waits_as_long_for_a_server_that_is_not_there() -> None:
+    broker = MemoryBroker()
+    outlet = Outlet(OPTIONS, broker, "shop")
+    broker.lose("cut off")
+    outcomes = await asyncio.gather(*(outlet.publish(b"1", {}) for _ in range(1000)), return_exceptions=True)
+    assert all(isinstance(each, Unavailable) and each.started is Started.NO for each in outcomes)
+    assert len({id(each) for each in outcomes}) == 1000
+    await outlet.close()

@@ -5,11 +5,11 @@ from __future__ import annotations
 import asyncio
 import socket
 from dataclasses import dataclass, replace
-from importlib import import_module
 from secrets import token_hex
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from dragoman.core.fault import NotFound, Started
+from dragoman.queues.brokers import broker_for
 from dragoman.queues.surroundings import Door, Surroundings
 from dragoman.tasks.liveness import Place, has_gone, place
 
@@ -30,14 +30,6 @@ if TYPE_CHECKING:
     from dragoman.telemetry.metrics import Metrics
     from dragoman.telemetry.trace import Tracer
 
-BROKERS = {
-    "redis": ("redis_streams", "RedisStreams", "redis"),
-    "nats": ("jetstream", "JetStream", "queues"),
-    "rabbitmq": ("rabbitmq", "RabbitMq", "queues"),
-    "kafka": ("kafka", "Kafka", "queues"),
-    "mqtt": ("mqtt", "Mqtt", "queues"),
-}
-"""The module of each kind of broker, its class there, and the extra that it takes."""
 ABORT_S = 10.0
 """For what was stopped to be given back, after the grace."""
 
@@ -220,15 +212,9 @@ class Queueing:
 
     def _broker(self, options: QueueOptions, *, reading: bool = True) -> Broker:
         """What speaks with a queue's broker. Raises `NotFound` where that is not installed."""
-        module, kind, extra = BROKERS[options.kind]
-        try:
-            found: Any = getattr(import_module(f"dragoman.queues.{module}"), kind)
-        except ModuleNotFoundError as error:
-            detail = f"queue {options.name} needs {error.name}, which is not installed: pip install 'dragoman[{extra}]'"
-            raise NotFound(detail, started=Started.NO) from None
         made = options if reading else outward(options)
-        clock = self._host.world.surroundings.clock
-        return found(made, consumer_name(), clock, *((has_left,) if options.kind == "redis" else ()))
+        gone = has_left if options.kind == "redis" else None
+        return broker_for(made, consumer_name(), self._host.world.surroundings.clock, gone)
 
 
 def consumer_name() -> str:

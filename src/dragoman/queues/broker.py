@@ -12,6 +12,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
+from dragoman.core.fault import Code, Started
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -20,7 +22,15 @@ if TYPE_CHECKING:
 
 
 class BrokerLost(ConnectionError):  # noqa: N818 - says what has happened, as faults do
-    """The broker cannot do it now. The message says which, where and what to do."""
+    """The broker cannot do it now. The message says which, where and what to do.
+
+    `code` is that of the fault that whoever sends is told. `started` is NO where it is certain that nothing was done.
+    """
+
+    def __init__(self, why: str, *, code: Code = Code.UNAVAILABLE, started: Started = Started.UNKNOWN) -> None:
+        super().__init__(why)
+        self.code = code
+        self.started = started
 
 
 class Done(NamedTuple):

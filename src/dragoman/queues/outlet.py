@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 from dragoman.core.fault import Draining, Fault, Started, Unavailable
 from dragoman.queues.broker import BrokerLost, Done
@@ -21,17 +21,21 @@ WAITING_MAX = 10_000
 """Messages that wait for their broker; whoever sends more is told that it is too slow."""
 BATCH = 256
 
+Waiting: TypeAlias = "tuple[Done, asyncio.Future[None]]"
+
 
 class Outlet:
     """Publishes to one queue, from when somebody first does. `broker` reads nothing."""
 
-    def __init__(self, options: QueueOptions, broker: Broker, service: str) -> None:
+    def __init__(self, options: QueueOptions, broker: Broker, service: str, *, again: bool = True) -> None:
+        """With `again`, what may or may not have been stored as the connection was lost is sent once more."""
         self.options = options
+        self._again = again
         self._broker = broker
         self._service = service
         self._open = False
         self._closed = False
-        self._waiting: list[tuple[Done, asyncio.Future[None]]] = []
+        self._waiting: list[Waiting] = []
         self._sending: asyncio.Task[None] | None = None
 
     async def publish(self, body: bytes, headers: Mapping[str, str], id: str = "") -> None:  # noqa: A002 - its public name
@@ -54,8 +58,10 @@ class Outlet:
         if self._sending is not None:
             self._sending.cancel()
             await asyncio.wait((self._sending,))
-        self._fail(self._waiting, Draining(f"queue {self.options.name} is closed"))
-        self._waiting = []
+        waiting, self._waiting = self._waiting, []
+        for _, future in waiting:
+            if not future.done():
+                future.set_exception(Draining(f"queue {self.options.name} is closed"))
         await self._broker.close()
 
     def _outgoing(self, body: bytes, headers: Mapping[str, str], id: str) -> Outgoing:  # noqa: A002 - as above
@@ -74,29 +80,41 @@ class Outlet:
                 batch, self._waiting = self._waiting[:BATCH], self._waiting[BATCH:]
                 try:
                     await self._publish(batch)
-                except BrokerLost as error:
-                    detail = f"queue {self.options.name}: {error}"
-                    self._fail(batch, Unavailable(detail, started=Started.UNKNOWN))
+                except BrokerLost as lost:
+                    self._open = False
+                    self._fail(batch, lost)
                 except BaseException:
                     self._waiting[:0] = batch
                     raise
         finally:
             self._sending = None
 
-    async def _publish(self, batch: list[tuple[Done, asyncio.Future[None]]]) -> None:
+    async def _publish(self, batch: list[Waiting]) -> None:
         """Publish, connecting anew once. Raises `BrokerLost`."""
-        fresh = not self._open
-        if fresh:
-            await self._broker.open()
-            self._open = True
+        if self._open:
+            try:
+                await self._finish(batch)
+            except BrokerLost as lost:
+                self._open = False
+                if lost.started is not Started.NO and not self._again:
+                    raise
+                maybe = lost.started
+            else:
+                return
+        else:
+            maybe = Started.NO
         try:
-            unfit = await self._broker.finish([done for done, _ in batch])
-        except BrokerLost:
-            self._open = False
-            if fresh:
-                raise
-            await self._publish(batch)
-            return
+            await self._broker.open()
+        except BrokerLost as lost:
+            # Nobody else is to wait as long for a server that is not there.
+            others, self._waiting = self._waiting, []
+            self._fail(others, BrokerLost(str(lost), code=lost.code, started=Started.NO))
+            raise BrokerLost(str(lost), code=lost.code, started=maybe) from None
+        self._open = True
+        await self._finish(batch)
+
+    async def _finish(self, batch: list[Waiting]) -> None:
+        unfit = await self._broker.finish([done for done, _ in batch])
         refused = {id(each.done): each.fault for each in unfit}
         for done, future in batch:
             if not future.done():
@@ -105,7 +123,8 @@ class Outlet:
                 else:
                     future.set_result(None)
 
-    def _fail(self, batch: list[tuple[Done, asyncio.Future[None]]], fault: Fault) -> None:
+    def _fail(self, batch: list[Waiting], lost: BrokerLost) -> None:
         for _, future in batch:
             if not future.done():
-                future.set_exception(fault)
+                detail = f"queue {self.options.name}: {lost}"
+                future.set_exception(Fault.of(lost.code, detail, started=lost.started))

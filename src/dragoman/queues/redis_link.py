@@ -6,10 +6,11 @@ import asyncio
 from collections import deque
 from typing import TYPE_CHECKING
 
+from dragoman.core.fault import Code, Fault, Started
 from dragoman.queues.broker import BrokerLost
 from dragoman.queues.resp import Decoder, Malformed, RespError
 from dragoman.stores.connecting import address, connector, opened, take_over
-from dragoman.stores.lost import StoreLost
+from dragoman.stores.lost import StoreDenied, StoreLost
 from dragoman.stores.options import StoreOptions
 
 if TYPE_CHECKING:
@@ -21,6 +22,17 @@ ANSWER_S = 5.0
 """A server that has not answered by then hangs, or is cut off."""
 UNSENT_BYTES_MAX = 64 * 1024 * 1024
 """What may wait to be sent: beyond any batch."""
+
+
+CODES = {
+    "NOAUTH": Code.UNAUTHENTICATED,
+    "WRONGPASS": Code.UNAUTHENTICATED,
+    "NOPERM": Code.PERMISSION_DENIED,
+    "OOM": Code.RESOURCE_EXHAUSTED,
+    **dict.fromkeys(("BUSY", "CLUSTERDOWN", "LOADING", "MASTERDOWN", "MISCONF", "NOREPLICAS"), Code.UNAVAILABLE),
+    **dict.fromkeys(("READONLY", "TRYAGAIN"), Code.UNAVAILABLE),
+}
+"""What a server's refusal is to whoever sends, by its first word; any other is FAILED_PRECONDITION."""
 
 
 class Asked:
@@ -55,7 +67,8 @@ class RedisLink(asyncio.Protocol):
         try:
             return cls(await opened(connector(options), CONNECT_S), address(url))
         except (StoreLost, ValueError) as error:
-            raise BrokerLost(f"no connection to {address(url)}: {error}") from None
+            code = Code.UNAUTHENTICATED if isinstance(error, StoreDenied) else Code.UNAVAILABLE
+            raise BrokerLost(f"no connection to {address(url)}: {error}", code=code, started=Started.NO) from None
 
     async def ask(self, commands: bytes, count: int = 1, more_s: float = 0.0) -> list[Reply]:
         """Send packed commands, and wait for the `count` replies to them, for `ANSWER_S` and `more_s`.
@@ -64,10 +77,10 @@ class RedisLink(asyncio.Protocol):
         """
         within_s = ANSWER_S + more_s
         if self._why:
-            raise BrokerLost(self._why)
+            raise BrokerLost(self._why, started=Started.NO)
         if self._transport.get_write_buffer_size() > UNSENT_BYTES_MAX:
             self.lose("it takes nothing more")
-            raise BrokerLost(self._why)
+            raise BrokerLost(self._why, started=Started.NO)
         asked = Asked(count, self._loop.create_future())
         self._asked.append(asked)
         self._transport.write(commands)
@@ -84,6 +97,11 @@ class RedisLink(asyncio.Protocol):
         if isinstance(reply, RespError):
             raise BrokerLost(f"{self._where}: {reply}")
         return reply
+
+    def refusal(self, reply: RespError) -> Fault:
+        """What the server would not do, as a fault: nothing was done."""
+        code = CODES.get(reply.code, Code.FAILED_PRECONDITION)
+        return Fault.of(code, f"{self._where}: {reply}", started=Started.NO)
 
     def lose(self, why: str) -> None:
         """Cut it: whatever is owed fails."""

@@ -94,6 +94,7 @@ class RedisStreams:
         unfit: list[Unfit] = []
         plain: list[bytes] = []
         sending: list[Done] = []
+        loose: list[Done] = []
         for each in done:
             if not each.sendings:
                 if each.message is not None:
@@ -102,13 +103,15 @@ class RedisStreams:
                 detail = f"an entry has at most {FIELDS_MAX} fields"
                 unfit.append(Unfit(each, OutOfRange(detail, started=Started.YES)))
             else:
-                sending.append(each)
+                (loose if each.message is None else sending).append(each)
         if plain:
             await link(self._asking).one(pack(b"XACK", self._stream, self._group, *plain))
         for batch in batches(sending):
             if await self._send(batch, self._group) == -1:
                 # The server has forgotten the group, and with it the messages; not what came of them.
                 await self._send(batch, b"")
+        for batch in batches(loose):
+            unfit += await self._add(batch)
         return unfit
 
     async def give_back(self, messages: Sequence[Message], delay_s: float = 0.0) -> None:  # noqa: ARG002 - the port's
@@ -184,6 +187,19 @@ class RedisStreams:
                 rows += fields
         return await self._run(FINISH, group, self._keep, *rows, places=places)
 
+    async def _add(self, done: Sequence[Done]) -> Sequence[Unfit]:
+        """Send what answers no message, each by itself: so any user will do that may add, and a refusal is its own."""
+        asking = link(self._asking)
+        keep = (b"MAXLEN", b"~", self._keep) if self._options.keep else ()
+        rows = [(each, sent) for each in done for sent in each.sendings]
+        commands = (pack(b"XADD", sent.place.encode(), *keep, b"*", *fields_of(sent.outgoing)) for _, sent in rows)
+        replies = await asking.ask(b"".join(commands), len(rows))
+        return [
+            Unfit(each, asking.refusal(reply))
+            for (each, _), reply in zip(rows, replies, strict=True)
+            if isinstance(reply, RespError)
+        ]
+
     async def _run(self, script: Script, *arguments: bytes, places: Mapping[str, int] | None = None) -> Reply:
         """Run a script on the stream, giving it to the server once. Raises `BrokerLost`."""
         keys = (self._stream, *(place.encode() for place in places or ()))
@@ -214,7 +230,7 @@ def batches(done: Sequence[Done]) -> Iterator[list[Done]]:
 def link(found: RedisLink | None) -> RedisLink:
     """A link that is open. Raises `BrokerLost` where there is none."""
     if found is None:
-        raise BrokerLost("not connected")
+        raise BrokerLost("not connected", started=Started.NO)
     return found
 
 

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 from urllib.parse import urlsplit
 
 from redis.asyncio.connection import Connection, parse_url
-from redis.exceptions import RedisError
+from redis.exceptions import AuthenticationError, RedisError
 
-from dragoman.stores.lost import StoreLost
+from dragoman.stores.lost import StoreDenied, StoreLost
 
 if TYPE_CHECKING:
     from dragoman.stores.options import StoreOptions
@@ -78,6 +78,8 @@ async def opened(connect: Connector, within_s: float) -> Wired:
             await connection.connect()
     except TimeoutError:
         raise StoreLost(f"no answer within {within_s:g}s") from None
+    except AuthenticationError as error:
+        raise StoreDenied(str(error)) from None
     except (OSError, RedisError) as error:
         raise StoreLost(str(error)) from None
     return connection

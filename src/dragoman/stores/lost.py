@@ -9,3 +9,7 @@ class StoreLost(ConnectionError):  # noqa: N818 - says what has happened, as fau
 
 class StoreRefused(StoreLost):
     """The store works, and refused this operation: it is full, read-only, or its user may not do that."""
+
+
+class StoreDenied(StoreLost):
+    """The server lets nobody in with this password, or without one."""

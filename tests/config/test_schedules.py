@@ -58,6 +58,11 @@ def test_what_is_not_said_has_its_default() -> None:
     assert found["often"].timetable == Every(600 * US)
 
 
+def test_what_is_not_to_overlap_may_still_catch_up_with_the_last() -> None:
+    found, problems = read('[schedules.a]\nfunction = "stats.a"\nevery = "1d"\noverlap = "skip"\ncatch_up = "last"')
+    assert (found["a"].overlap, problems) == ("skip", [])
+
+
 @pytest.mark.parametrize(
     ("text", "expected"),
     [
@@ -83,6 +88,11 @@ def test_what_is_not_said_has_its_default() -> None:
         (
             'function = "stats.a"\nevery = "1d"\ncatch_up = "some"',
             'nightly.catch_up: expected "none" or "last" or "all"',
+        ),
+        ('function = "stats.a"\nevery = "1d"\noverlap = "queue"', 'nightly.overlap: expected "allow" or "skip"'),
+        (
+            'function = "stats.a"\nevery = "1d"\noverlap = "skip"\ncatch_up = "all"',
+            'nightly.catch_up: cannot be "all" beside schedules.nightly.overlap (line 4): tasks for all',
         ),
         (
             'function = "stats.a"\nevery = "1d"\ninput = { at = 1 }\nmoment = "at"',

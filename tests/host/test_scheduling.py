@@ -101,6 +101,32 @@ async def test_one_of_a_function_that_is_not_there_is_told_and_the_others_run(sh
         await until(lambda: any("schedule lost cannot be fired now" in line for line in journal.messages("warning")))
 
 
+async def test_one_whose_task_is_not_over_is_passed_over_across_hosts(shop: Path) -> None:
+    (shop / "shop.py").write_text("import time\ndef double(x: int, at: str = '') -> None: time.sleep(60)\n")
+    (shop / "dragoman.toml").write_text(SHOP + OFTEN + 'overlap = "skip"\n')
+    async with hosting(shop) as one, hosting(shop) as two:
+        await one.start()
+        await two.start()
+        counts = one.tasking.meter.schedules, two.tasking.meter.schedules
+        await until(lambda: sum(each["often", "skipped"] for each in counts) >= 2)
+        assert sum(each["often", "fired"] for each in counts) == 1
+        (task,) = (await one.tasking.tasks.find(Query(schedule="often")))["tasks"]
+        await one.tasking.tasks.cancel(task["id"])
+        await until(lambda: sum(each["often", "fired"] for each in counts) >= 2)
+
+
+async def test_a_schedule_keeps_to_the_backlog(shop: Path) -> None:
+    (shop / "shop.py").write_text("import time\ndef double(x: int, at: str = '') -> None: time.sleep(60)\n")
+    pool = '[functions."shop.double"]\ntask = { concurrency = 1 }\n'
+    (shop / "dragoman.toml").write_text(SHOP + OFTEN + pool + "[tasks]\nbacklog = 2\n")
+    journal = RecordingJournal()
+    async with hosting(shop, journal=journal) as host:
+        await host.start()
+        await until(lambda: host.tasking.meter.schedules["often", "failed"] >= 1)
+        assert [line for line in journal.messages("warning") if "2 tasks wait already, and no more may" in line]
+        assert len((await host.tasking.tasks.find(Query(schedule="often")))["tasks"]) <= 3
+
+
 async def test_resting_schedules_open_no_store(shop: Path) -> None:
     (shop / "dragoman.toml").write_text(SHOP + OFTEN + "enabled = false\n")
     host_of = load([shop])

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+from collections import Counter
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 
-from dragoman.core.fault import Fault, InvalidArgument, NotFound
+from dragoman.core.fault import Fault, InvalidArgument, NotFound, Overloaded
 from dragoman.tasks.schedule import CatchUp, Schedule
 from dragoman.tasks.scheduler import LOOK_S, Scheduler
 from dragoman.tasks.state import State
 from dragoman.tasks.store import Store, StoreFailed
-from dragoman.tasks.task import US, Submission, Submitted
+from dragoman.tasks.task import US, Query, Submission, Submitted, Task
 from dragoman.tasks.timetable import Every
 from dragoman.testing import ManualClock
 
@@ -31,6 +32,7 @@ class Ledger:
         self.last: dict[str, int] = {}
         self.fired: list[tuple[str, int]] = []
         self.submitted: list[Submission] = []
+        self.over: set[str] = set()
         self.broken = False
 
     async def last_slot(self, schedule: str) -> int:
@@ -52,6 +54,12 @@ class Ledger:
         self.submitted += submissions
         return [Submitted(each.id, created=True, state=State.PENDING) for each in submissions]
 
+    async def find(self, query: Query) -> list[Task]:
+        await self._work()
+        assert query.states == {state for state in State if not state.over}
+        found = [each for each in self.submitted if each.schedule == query.schedule and each.id not in self.over]
+        return [Task(each, State.RUNNING) for each in found[: query.limit]]
+
     async def _work(self) -> None:
         await asyncio.sleep(0)
         if self.broken:
@@ -72,12 +80,14 @@ class World:
         self.clock = Clock()
         self.ledger = Ledger()
         self.notes: list[str] = []
+        self.counted: Counter[tuple[str, str]] = Counter()
         self.fault: Fault | None = None
         self.ids = itertools.count()
         self.hosts: list[Scheduler] = []
 
     def host(self, *schedules: Schedule) -> Scheduler:
-        made = Scheduler(cast("Store", self.ledger), self._draw, self.clock, self.clock.call_later, self.notes.append)
+        store, call_later = cast("Store", self.ledger), self.clock.call_later
+        made = Scheduler(store, self._draw, self.clock, call_later, self.notes.append, self.counted)
         made.start(schedules)
         self.hosts.append(made)
         return made
@@ -330,9 +340,67 @@ def test_it_tells_when_it_ran_and_when_it_will() -> None:
                 "enabled": True,
                 "last": "2026-01-01T01:00:00.000Z",
                 "next": ["2026-01-01T02:00:00.000Z", "2026-01-01T03:00:00.000Z", "2026-01-01T04:00:00.000Z"],
+                "overlap": "allow",
+                "skipping": None,
                 "trouble": None,
             }
         ]
+
+    run(body)
+
+
+def test_moments_are_passed_over_while_a_task_is_not_over() -> None:
+    async def body(world: World) -> None:
+        one, _ = world.host(hourly(overlap="skip")), world.host(hourly(overlap="skip"))
+        await world.pass_(3 * HOUR, step_s=60)
+        assert world.slots() == [1]
+        (running,) = world.ledger.submitted
+        assert world.counted == {("report", "fired"): 1, ("report", "skipped"): 2}
+        assert {line for line in world.notes if running.id in line} == set(world.notes)
+        assert 1 <= len(world.notes) <= len(world.hosts)
+        world.ledger.over.add(running.id)
+        await world.pass_(HOUR, step_s=60)
+        assert world.slots() == [1, 4]
+        assert (await one.look())[0]["skipping"] in {None, running.id}
+
+    run(body)
+
+
+def test_a_task_that_was_run_by_hand_is_not_overlapped_either() -> None:
+    async def body(world: World) -> None:
+        host = world.host(hourly(overlap="skip"))
+        await world.pass_(60)
+        by_hand = await host.trigger("report")
+        await world.pass_(HOUR, step_s=60)
+        assert world.slots() == []
+        assert (await host.look())[0]["skipping"] == by_hand
+        world.ledger.over.add(by_hand)
+        await world.pass_(HOUR, step_s=60)
+        assert world.slots() == [2]
+        assert (await host.look())[0]["skipping"] is None
+
+    run(body)
+
+
+def test_tasks_overlap_where_nothing_is_said() -> None:
+    async def body(world: World) -> None:
+        world.host(hourly())
+        await world.pass_(3 * HOUR, step_s=60)
+        assert world.slots() == [1, 2, 3]
+
+    run(body)
+
+
+def test_what_there_is_no_room_for_is_tried_again_and_counted() -> None:
+    async def body(world: World) -> None:
+        world.host(hourly())
+        world.fault = Overloaded("7 tasks wait already")
+        await world.pass_(HOUR + 60)
+        assert (world.slots(), len(world.notes)) == ([], 1)
+        assert world.counted["report", "failed"] > 1
+        world.fault = None
+        await world.pass_(60)
+        assert (world.slots(), world.counted["report", "fired"]) == ([1], 1)
 
     run(body)
 

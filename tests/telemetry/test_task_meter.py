@@ -23,7 +23,7 @@ async def scraped(meter: TaskMeter, census: Census | None = None) -> Samples:
         (sample.name, frozenset(sample.labels.items())): sample.value
         for family in parse(body.decode())
         for sample in family.samples
-        if sample.name.startswith("dragoman_task")
+        if sample.name.startswith(("dragoman_task", "dragoman_schedule"))
     }
 
 
@@ -61,6 +61,7 @@ async def test_what_happens_is_counted() -> None:
     meter.attempts["a.b", "RETRYING"] += 1
     meter.ended["a.b", "SUCCEEDED"] += 1
     meter.callbacks["failed"] += 1
+    meter.schedules["nightly", "skipped"] += 3
     meter.operation("submit", 0.1)
     meter.operation("claim", 0.1)
     meter.failures["submit"] += 1
@@ -69,6 +70,7 @@ async def test_what_happens_is_counted() -> None:
     assert value(samples, "dragoman_task_attempts_total", function="a.b", state="RETRYING") == 1
     assert value(samples, "dragoman_tasks_ended_total", function="a.b", state="SUCCEEDED") == 1
     assert value(samples, "dragoman_task_callbacks_total", outcome="failed") == 1
+    assert value(samples, "dragoman_schedule_moments_total", schedule="nightly", outcome="skipped") == 3
     assert value(samples, "dragoman_task_callbacks_total", outcome="dead") == 0
     assert value(samples, "dragoman_task_store_failures_total", operation="submit") == 1
     assert value(samples, "dragoman_task_store_failures_total", operation="claim") == 0

@@ -88,6 +88,8 @@ def schedules(paths: tuple[str, ...], url: str | None, *, as_json: bool) -> int:
         return 0
     show_table(("schedule", "function", "when", "last", "next"), [_scheduled(each) for each in told])
     for each in told:
+        if each.get("skipping"):
+            complain(f"{each['name']} passes over its moments while its task {each['skipping']} is not over")
         if each["trouble"]:
             complain(f"{each['name']} cannot be fired now: {each['trouble']}")
     return FAILED if any(each["trouble"] for each in told) else 0

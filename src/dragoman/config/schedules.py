@@ -93,6 +93,13 @@ SCHEDULE = (
         "jitter_s",
     ),
     Setting(
+        "overlap",
+        Text(choices=("allow", "skip")),
+        '"allow"',
+        "What becomes of a moment that comes while a task of this schedule is not over: one more task, or nothing.",
+        "overlap",
+    ),
+    Setting(
         "enabled", Flag(), "true", "Whether it runs. One that is switched on again catches up with nothing.", "enabled"
     ),
 )
@@ -128,6 +135,7 @@ def _read(document: Document, place: tuple[str, str], missing: Callable[[str], s
         document.refuse(place, 'needs cron = "30 2 * * *", or every = "10m"')
     timetable = _timetable(document, values)
     _check_moment(document, values)
+    _check_overlap(document, values)
     if len(document.problems) > problems or timetable is None:
         return None
     fields: dict[str, Any] = {
@@ -166,6 +174,14 @@ def _check_moment(document: Document, values: Values) -> None:
     if "moment" in values and "input" in values and values["moment"].value in json.loads(values["input"].value):
         what = document.place((*values["input"].path, values["moment"].value))
         document.refuse(values["moment"].path, f"cannot be {values['moment'].value!r}: {what} has a value already")
+
+
+def _check_overlap(document: Document, values: Values) -> None:
+    if "overlap" in values and values["overlap"].value == "skip" and "catch_up" in values:
+        catch_up = values["catch_up"]
+        if catch_up.value == "all":
+            why = "tasks for all that was missed would overlap"
+            document.refuse(catch_up.path, f'cannot be "all" beside {document.place(values["overlap"].path)}: {why}')
 
 
 def _written(values: Values) -> str:

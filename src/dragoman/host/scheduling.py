@@ -43,8 +43,8 @@ class Scheduling:
 
     async def begin(self, tasking: Tasking, store: Store, runner: Runner) -> None:  # noqa: ARG002 - the port's
         """Fire the project's schedules, and those that it has later."""
-        around = self._host.world.surroundings
-        self.scheduler = Scheduler(store, self._draw, around.clock, around.call_later, self._note)
+        around, counted = self._host.world.surroundings, tasking.meter.schedules
+        self.scheduler = Scheduler(store, self._draw, around.clock, around.call_later, self._note, counted)
         self._known = self._host.project.schedules
         self.scheduler.start(self._known.values())
         self._host.registry.on_change.append(self._changed)
@@ -76,10 +76,14 @@ class Scheduling:
             self.scheduler.renew(schedules.values())
 
     async def _draw(self, schedule: Schedule, body: bytes, delay_s: float, /) -> Submission:
-        """What a schedule's call would be stored as. Raises the `Fault` of a function that cannot be submitted so."""
+        """What a schedule's call would be stored as.
+
+        Raises the `Fault` of a function that cannot be submitted so, and `RESOURCE_EXHAUSTED` where too many wait.
+        """
         call = self._host.call(self._host.registry.find(schedule.function).target, body, Codec.JSON, Codec.JSON)
         call.caller = CALLER + schedule.name
         drawn = await self._tasking.tasks.draw(call, Terms(delay_s=delay_s), schedule=schedule.name)
+        await self._tasking.tasks.make_room(drawn.function)
         self._tasking.due(drawn.deadline)
         return drawn
 

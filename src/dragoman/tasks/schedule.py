@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from dragoman.tasks.timetable import Timetable
 
 CatchUp = Literal["none", "last", "all"]
+Overlap = Literal["allow", "skip"]
 
 ON_TIME_US = 30 * US
 """So late, a moment still counts as kept: a host is started anew within it."""
@@ -30,7 +31,8 @@ class Schedule:
 
     `input` is the body of the call, a JSON object; its property `moment`, if there is a name for it, gets the moment
     that the call is for. `jitter_s` spreads the tasks of many schedules: each is put off by less than that, by chance
-    that is the same on every host. `written` is the timetable as people know it. Not `enabled`, and it rests.
+    that is the same on every host. With `overlap` "skip" a moment is passed over while a task of the schedule is not
+    over. `written` is the timetable as people know it. Not `enabled`, and it rests.
     """
 
     name: str
@@ -41,6 +43,7 @@ class Schedule:
     input: bytes = b"{}"
     catch_up: CatchUp = "last"
     jitter_s: float = 0.0
+    overlap: Overlap = "allow"
     moment: str = ""
     enabled: bool = True
 

@@ -6,6 +6,8 @@ seconds, in memory alone: nobody is told when a machine's clock is set, or when 
 
 What was fired last decides what is due, and never how long a timer ran. So a clock that jumps ahead by an hour brings
 what the schedule's rule for missed moments says, and one that jumps back brings nothing a second time.
+
+A schedule that is not to overlap asks, at each moment, for a task of it that is not over, whichever host has it.
 """
 
 from __future__ import annotations
@@ -15,10 +17,12 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from dragoman.core.fault import Fault, NotFound, Started
 from dragoman.core.moment import rfc3339
+from dragoman.tasks.state import State
 from dragoman.tasks.store import StoreFailed
-from dragoman.tasks.task import US
+from dragoman.tasks.task import US, Query
 
 if TYPE_CHECKING:
+    from collections import Counter
     from collections.abc import Awaitable, Callable, Iterable
 
     from dragoman.core.clock import CallLater, Clock, Timer
@@ -31,6 +35,9 @@ LOOK_S = 5.0
 PAUSE_S = 1.0
 PAUSE_S_MAX = 60.0
 """Between tries to fire what could not be fired: the store is away, or the function not in service yet."""
+OPEN = frozenset(state for state in State if not state.over)
+FIRED, SKIPPED, FAILED = "fired", "skipped", "failed"
+"""What becomes of a moment, as it is counted."""
 
 
 class Draw(Protocol):
@@ -49,6 +56,8 @@ class _Course:
         self.last = last
         self.next = 0
         self.trouble = ""
+        self.skipping = ""
+        """The task for which moments are passed over."""
         self.failures = 0
         self.again_at = 0.0
         self.firing: asyncio.Task[None] | None = None
@@ -64,13 +73,15 @@ class Scheduler:
         clock: Clock,
         call_later: CallLater,
         note: Callable[[str], object],
+        counted: Counter[tuple[str, str]],
     ) -> None:
-        """`note` is told, for people, what keeps a schedule from being fired."""
+        """`note` is told, for people, what keeps a schedule from being fired. `counted` gets schedules and outcomes."""
         self._store = store
         self._draw = draw
         self._clock = clock
         self._call_later = call_later
         self._note = note
+        self._counted = counted
         self._courses: dict[str, _Course] = {}
         self._timer: Timer | None = None
         self._running = False
@@ -134,6 +145,8 @@ class Scheduler:
             # Where it began is no moment of its own.
             "last": rfc3339(last / US) if last and schedule.timetable.after(last - 1) == last else None,
             "next": [rfc3339(slot / US) for slot in ahead],
+            "overlap": schedule.overlap,
+            "skipping": course.skipping or None,
             "trouble": course.trouble or None,
         }
 
@@ -184,6 +197,7 @@ class Scheduler:
     def _failed(self, course: _Course, why: str) -> None:
         course.again_at = self._clock.monotonic() + min(PAUSE_S * 2.0 ** min(course.failures, 10), PAUSE_S_MAX)
         course.failures += 1
+        self._counted[course.schedule.name, FAILED] += 1
         if why != course.trouble:
             course.trouble = why
             self._note(f"schedule {course.schedule.name} cannot be fired now, and is tried again: {why}")
@@ -198,14 +212,32 @@ class Scheduler:
         else:
             slots, latest = schedule.due(course.last, self._now())
         for slot in slots:
-            now = self._now()
-            submission = await self._draw(schedule, schedule.body(slot), schedule.delay_s(slot, now))
-            await self._store.fire(schedule.name, slot, submission)
+            await self._fire_one(course, slot)
             course.last = slot
         if latest > course.last:
             await self._store.fire(schedule.name, latest, None)
             course.last = latest
         course.next = schedule.timetable.after(course.last) or 1 << 62
+
+    async def _fire_one(self, course: _Course, slot: int) -> None:
+        """Have one moment's task stored, or pass the moment over. Does nothing where another host has."""
+        schedule = course.schedule
+        if schedule.overlap == "skip" and (before := await self._under_way(schedule.name)):
+            if await self._store.fire(schedule.name, slot, None):
+                self._counted[schedule.name, SKIPPED] += 1
+                if before != course.skipping:
+                    course.skipping = before
+                    self._note(f"schedule {schedule.name} passes over its moments while its task {before} is not over")
+            return
+        course.skipping = ""
+        submission = await self._draw(schedule, schedule.body(slot), schedule.delay_s(slot, self._now()))
+        if await self._store.fire(schedule.name, slot, submission):
+            self._counted[schedule.name, FIRED] += 1
+
+    async def _under_way(self, name: str) -> str:
+        """The id of a task of a schedule that is not over; "" where there is none."""
+        found = await self._store.find(Query(OPEN, schedule=name, limit=1))
+        return found[0].submission.id if found else ""
 
     async def _begin(self, schedule: Schedule, *, fresh: bool) -> int:
         """The moment that was fired last. One that begins now is as if it had just been fired."""

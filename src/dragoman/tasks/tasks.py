@@ -194,6 +194,11 @@ class Tasks:
             callback=callback,
         )
 
+    async def make_room(self, function: str) -> None:
+        """Count in a task that somebody stores himself. Raises `RESOURCE_EXHAUSTED` where no more may wait."""
+        await self._backlog.admit(await self._store(), self._vault.backlog, function)
+        self._backlog.submitted += 1
+
     # Looking
 
     async def show(self, id: str, *, history: bool = True) -> dict[str, Any]:  # noqa: A002 - the public word

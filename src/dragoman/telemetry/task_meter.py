@@ -47,6 +47,7 @@ class TaskMeter:
         self.ended: Counter[tuple[str, str]] = Counter()
         self.callbacks: Counter[str] = Counter()
         self.failures: Counter[str] = Counter()
+        self.schedules: Counter[tuple[str, str]] = Counter()
         self._operations: dict[str, Histogram] = {}
         self._waits: dict[str, Histogram] = {}
 
@@ -93,6 +94,14 @@ class TaskMeter:
         for outcome in OUTCOMES if self._operations else ():
             callbacks.add_metric([outcome], self.callbacks[outcome])
         yield callbacks
+        moments = CounterMetricFamily(
+            "dragoman_schedule_moments",
+            "Moments of schedules that came here, by what became of them.",
+            labels=["schedule", "outcome"],
+        )
+        for labels, count in self.schedules.copy().items():
+            moments.add_metric(labels, count)
+        yield moments
         failures = CounterMetricFamily(
             "dragoman_task_store_failures", "Operations that the store could not do.", labels=["operation"]
         )

@@ -128,6 +128,8 @@ async def test_as_a_task_it_is_submitted_with_its_terms() -> None:
     assert reply.body == b""
     ((submitted, terms),) = tasks.submitted
     assert submitted.idempotency_key == "queue:orders:1-0"
+    _, _, again = calling.prepare(Message("1-0", b"{}", headers, 3), 2)
+    assert again.idempotency_key == submitted.idempotency_key, "it may be stored, and only its acknowledgement lost"
     assert terms.attempt_s == 2.0
     assert terms.deadline_s == pytest.approx(60.0)
     assert terms.callback == b'{"queue":"orders"}'

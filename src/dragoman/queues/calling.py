@@ -59,14 +59,15 @@ class Calling:
     def prepare(self, message: Message, failures: int = 0) -> tuple[Asked, Door, Call]:
         """Read a message, and make its call, after so many that failed. Raises the `Fault` of one that cannot be one.
 
-        A delivery that comes again for an unknown reason is the same call; one that has failed is to be another.
+        A delivery that comes again for an unknown reason is the same call; one that has failed is to be another. It is
+        always the same task: one that could not be stored is none, and one that was may have lost its acknowledgement.
         """
         if message.wrong:
             raise InvalidArgument(message.wrong)
         asked = read(message, events=self._events)
         door = self._find(asked)
         call = self._call(message, asked, door)
-        if failures:
+        if failures and self._options.becomes != "task":
             call.idempotency_key = f"{call.idempotency_key[: KEY_CHARS_MAX - 8]}#{failures}"
         if self._options.becomes == "task":
             door = door._replace(service=self._submitting(asked))

@@ -7,7 +7,7 @@ from collections import Counter
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
-from dragoman.tasks.state import Step, move
+from dragoman.tasks.state import State, Step, move
 from dragoman.tasks.task import Attempt, Beat, Change, Delivery, Note, Outcome, Task
 
 if TYPE_CHECKING:
@@ -50,6 +50,8 @@ class Memory:
     slots: dict[str, int] = field(default_factory=dict[str, int])
     finish: Counter[tuple[str, int, str]] = field(default_factory=Counter[tuple[str, int, str]])
     clock: Counter[tuple[str, int]] = field(default_factory=Counter[tuple[str, int]])
+    untaken: Counter[tuple[str, int]] = field(default_factory=Counter[tuple[str, int]])
+    """Turns that nobody took, since the task ended before."""
     listeners: list[Callable[[Sequence[Change]], object]] = field(
         default_factory=list["Callable[[Sequence[Change]], object]"]
     )
@@ -98,6 +100,8 @@ class Memory:
     def end(self, kept: Kept, step: Step, now: int) -> None:
         """Have a task end, with all that follows."""
         task = kept.task
+        if task.state is not State.RUNNING:
+            self.untaken[task.submission.function, task.submission.priority] += 1
         task.state = move(task.state, step)
         task.finished_at, task.waits_for, task.cancelling = now, 0, False
         kept.held, kept.waits = False, set()

@@ -85,6 +85,19 @@ class Claiming(Part):
             assert first.task.id in [each.id for each in claimed[:3]]
             assert 8 <= [each.submission.caller for each in claimed].count("late") <= 12
 
+    async def test_what_is_run_anew_takes_its_turns(self) -> None:
+        """Who has many tasks replayed at once is not before those who wait with one."""
+        async with self.hosts() as (host,):
+            await host.store.submit([submission(caller="many") for _ in range(20)])
+            failed = await host.claim(20)
+            for each in failed:
+                assert await host.settle(each, Step.FAIL)
+            await host.store.submit([submission(caller="one") for _ in range(5)])
+            for each in failed:
+                await host.store.replay(each.task.id, NOW, 1)
+            claimed = [each.task.submission.caller for each in await host.claim(8)]
+            assert 3 <= claimed.count("one") <= 5
+
     async def test_every_task_is_claimed_by_one(self) -> None:
         """However many hosts want them at once."""
         async with self.hosts(4) as hosts:

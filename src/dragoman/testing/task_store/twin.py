@@ -263,7 +263,8 @@ class Twin:
     def _check_turn(self, id: str, function: str) -> None:  # noqa: A002 - the field's public name
         """No other may be before this one: not by priority, and not by its caller's turn.
 
-        Which of its tasks a caller's turn is for may differ, so they change places.
+        Which of its tasks a caller's turn is for may differ, so they change places. Whether a turn counts that was
+        never taken may differ too.
         """
         ready = [each for each in self._memory.tasks.values() if self._model.is_ready(each, function, self._now)]
         taken = self._memory.tasks[id]
@@ -273,7 +274,7 @@ class Twin:
         own = [each for each in rivals if each.task.submission.caller == caller]
         first = min(own, key=lambda each: each.turn)
         first.turn, taken.turn = taken.turn, first.turn
-        assert taken.turn <= min(each.turn for each in rivals) + FAIR
+        assert taken.turn <= min(each.turn for each in rivals) + FAIR + self._memory.untaken[function, priority]
 
 
 def _seen(task: Task) -> Task:

@@ -1,6 +1,14 @@
 WITH held AS MATERIALIZED (
-    SELECT t.id, t.state AS was FROM tasks t WHERE t.id = $1::text::uuid FOR UPDATE
+    SELECT t.id, t.state AS was, t.function, t.priority, t.caller
+    FROM tasks t WHERE t.id = $1::text::uuid FOR UPDATE
 ),
+flowing AS MATERIALIZED (
+    -- A turn as any other: who has a thousand run anew is not before those who wait.
+    SELECT 1 AS place, h.function, h.priority, left(h.caller, 200) AS flow, 1 AS many
+    FROM held h
+    WHERE h.was IN ('FAILED', 'TIMED_OUT', 'CANCELLED', 'DEAD')
+),
+{turns},
 kept AS (
     -- Who is still to be told of the end is told of it as it was.
     UPDATE deliveries d
@@ -22,7 +30,7 @@ moved AS (
         finished_at = 0,
         progress = 0,
         message = '',
-        turn = {head},
+        turn = (SELECT s.turns[1] FROM starts s),
         seq = t.seq + 1,
         changed = pg_current_xact_id()
     FROM held h

@@ -1,10 +1,11 @@
+import asyncio
 import os
 from pathlib import Path
 
 import pytest
 
 from dragoman.core.call import Call, Codec
-from dragoman.core.fault import InvalidArgument, NotFound
+from dragoman.core.fault import InvalidArgument, NotFound, Overloaded
 from dragoman.core.target import Target
 from dragoman.core.terms import Terms
 from dragoman.tasks.identity import Identities
@@ -12,7 +13,7 @@ from dragoman.tasks.options import TaskOptions
 from dragoman.tasks.state import State
 from dragoman.tasks.store import Store, StoreFailed
 from dragoman.tasks.stores.sqlite import SqliteStore
-from dragoman.tasks.task import US, Submission
+from dragoman.tasks.task import US, Query, Submission
 from dragoman.tasks.tasks import Tasks
 from dragoman.tasks.watching import Watching
 from dragoman.testing import ManualClock
@@ -141,5 +142,33 @@ async def test_all_tasks_below_one_that_is_cancelled_are_cancelled_side_by_side(
         assert (await tasks.cancel(top["id"]))["state"] == "CANCELLED"
         assert (await tasks.census())["shop.buy"]["states"].get("PENDING", 0) == 0
         assert store.most > 500
+    finally:
+        await store.close()
+
+
+@pytest.mark.parametrize("already", [0, 1, 5])
+async def test_no_more_wait_than_may_however_many_come_at_once(tmp_path: Path, already: int) -> None:
+    clock, store = ManualClock(), SqliteStore(tmp_path / "tasks.db")
+    vault = Open(store)
+    vault.backlog = 10
+    tasks = Tasks(vault, Known(TaskOptions()), Watching(), clock, Identities(clock, os.urandom), kept)
+    await store.open()
+    try:
+
+        async def submit(number: int) -> bool:
+            call = Call(Target("shop.buy", "shop", "buy", 0, 30.0), b"%d" % number, Codec.JSON)
+            try:
+                await tasks.submit(call, Terms())
+            except Overloaded:
+                return False
+            return True
+
+        for number in range(already):
+            assert await submit(number)
+        assert sum(await asyncio.gather(*map(submit, range(60)))) == 10 - already
+        assert not await submit(60)
+        (one, *_) = (await tasks.find(Query()))["tasks"]
+        await tasks.cancel(one["id"])
+        assert sum(await asyncio.gather(*map(submit, range(60)))) == 1
     finally:
         await store.close()

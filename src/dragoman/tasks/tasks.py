@@ -6,6 +6,7 @@ alone. The store is opened when it is first needed.
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import replace
 from hashlib import blake2b
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
@@ -134,7 +135,10 @@ class Tasks:
             return []
         store = await self._store()
         await self._backlog.admit(store, self._vault.backlog, drawn[0].function, len(drawn))
-        told = await said(store.submit(drawn))
+        try:
+            told = await said(store.submit(drawn))
+        finally:
+            self._backlog.came(len(drawn))
         for each, submission in zip(told, drawn, strict=True):
             if each.refused:
                 detail = (
@@ -142,7 +146,6 @@ class Tasks:
                     f"send a new key for a new task"
                 )
                 raise FailedPrecondition(detail, started=Started.NO, function=submission.function)
-        self._backlog.submitted += sum(each.created for each in told)
         self._vault.due(min(each.deadline for each in drawn))
         return [await self._stored(each, submission) for each, submission in zip(told, drawn, strict=True)]
 
@@ -350,21 +353,33 @@ class Backlog:
     """How many tasks wait, about: counted in the store when it matters, and added to in between."""
 
     def __init__(self) -> None:
-        self.submitted = 0
+        self._admitted = 0
+        self._coming = 0
         self._counted: int | None = None
+        self._counted_at = 0
 
     async def admit(self, store: Store, most: int, function: str, count: int = 1) -> None:
-        """Raise `RESOURCE_EXHAUSTED` where no so many more tasks may wait."""
+        """Take so many more tasks, until `came`. Raises `RESOURCE_EXHAUSTED` where no so many more may wait."""
         # Between two counts no more are added than a tenth, so that many submissions pay for one.
-        known, since = self._counted, self.submitted
-        if known is None or known + since + count > most or since >= max(most // 10, 1):
+        since = self._admitted - self._counted_at
+        if self._counted is None or self._counted + since + count > most or since >= max(most // 10, 1):
+            # What is on its way to the store may be counted there or not.
+            begun_at = self._admitted - self._coming
             census = await said(store.census())
-            known = self._counted = sum(count for (_, state), count in census.counts.items() if state in WAITING)
-            self.submitted -= since
+            if begun_at >= self._counted_at:
+                self._counted = sum(count for (_, state), count in census.counts.items() if state in WAITING)
+                self._counted_at = begun_at
+        known = (self._counted or 0) + self._admitted - self._counted_at
         if known + count > most:
             more = "no more may" if known >= most else f"{count} more are too many"
             detail = f"{known} tasks wait already, and {more} (tasks.backlog = {most})"
             raise Overloaded(detail, function=function, retry_after_s=BUSY_RETRY_S)
+        self._admitted += count
+        self._coming += count
+
+    def came(self, count: int) -> None:
+        """So many of those that were taken are in the store, or will never be."""
+        self._coming -= count
 
 
 def begun(submission: Submission, state: State) -> Task:

@@ -12,12 +12,13 @@ def test_what_is_not_said_is_not_sent() -> None:
 
 
 def test_times_travel_with_their_unit_and_are_never_cut_to_nothing() -> None:
-    said = order_of(delay=1.5, deadline="1h", timeout=0.0001, callback="https://x.test/h").headers()
+    said = order_of(delay=1.5, deadline="1h", timeout=0.0001, attempts=2, callback="https://x.test/h").headers()
     assert said == {
         "prefer": "respond-async",
         "dragoman-task-delay": "1500ms",
         "dragoman-task-deadline": "3600000ms",
         "dragoman-timeout": "1ms",
+        "dragoman-task-attempts": "2",
         "dragoman-callback": "https://x.test/h",
     }
 
@@ -39,6 +40,7 @@ def test_priority_and_key_are_those_of_calls() -> None:
         {"deadline": 0},
         {"deadline": math.inf},
         {"timeout": -0.5},
+        *({"attempts": each} for each in (0, -1, 1001, 1.5, True, "2")),
         {"callback": "http://x\r\nevil: 1"},
         {"callback": ""},
         {"priority": "urgent"},

@@ -65,7 +65,8 @@ UPGRADE = (
 SEEDS = [
     request(b"POST", b"/v1/call/fn.f", PREFER, body=b"{}"),
     request(b"POST", b"/v1/call/fn.f", PREFER + b", wait=1", b"Idempotency-Key: k", body=b"{}") * 2,
-    request(b"POST", b"/v1/call/fn.f", PREFER, b"Dragoman-Task-Delay: 10m", b"Dragoman-Task-Deadline: 2h", body=b"{}"),
+    request(b"POST", b"/v1/call/fn.f", b"Dragoman-Task-Deadline: 2h", b"Dragoman-Timeout: 1s", body=b"{}"),
+    request(b"POST", b"/v1/call/fn.f", PREFER, b"Dragoman-Task-Delay: 10m", b"Dragoman-Task-Attempts: 2", body=b"{}"),
     request(b"POST", b"/v1/call/fn.f", b'Prefer: x="a, \\"b", Respond-Async; y=z', b"Dragoman-Callback: https://x/"),
     request(b"GET", b"/v1/call/fn.f?a=1", PREFER),
     request(b"GET", ONE, b'If-None-Match: "1", W/"2"') + request(b"GET", ONE + b"?wait=1ms"),

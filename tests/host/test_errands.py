@@ -221,6 +221,7 @@ async def test_a_task_does_not_wait_for_itself(shop: Path) -> None:
         ("tasks.submit", {"function": "shop.wrong", "delay": -1}, InvalidArgument, "/delay must be no less than 0"),
         ("tasks.submit", {"function": "shop.wrong", "priority": "high"}, InvalidArgument, "/priority"),
         ("tasks.submit", {"function": "shop.wrong", "attempts": True}, InvalidArgument, "/attempts must be"),
+        ("tasks.submit", {"function": "shop.wrong", "attempts": 0}, InvalidArgument, "/attempts must be 1 to 1000"),
         (
             "tasks.submit",
             {"function": "shop.wrong", "inputs": [{"x": 1}, 1]},

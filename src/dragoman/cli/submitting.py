@@ -37,6 +37,7 @@ class SubmitOptions:
     delay: float | None
     deadline: float | None
     timeout: float | None
+    attempts: int | None
     key: str | None
     priority: str | None
     callback: str | None
@@ -50,6 +51,7 @@ class SubmitOptions:
             "delay": self.delay,
             "deadline": self.deadline,
             "timeout": self.timeout,
+            "attempts": self.attempts,
             "key": self.key,
             "priority": self.priority,
             "callback": self.callback,

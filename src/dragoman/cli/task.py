@@ -9,6 +9,7 @@ import click
 
 from dragoman.cli.commands import Group, drawn, drawn_group
 from dragoman.cli.options import DURATION, WORDS, Whose, complete_function, input_arguments, json_option
+from dragoman.core.terms import ATTEMPTS_MAX
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -87,6 +88,7 @@ def command() -> None:
 @click.option("--delay", type=DURATION, metavar="DURATION", help="Not before so long from now: 10s, 5m, 2h.")
 @click.option("--deadline", type=DURATION, metavar="DURATION", help="Over within so long, waiting included.")
 @click.option("--timeout", type=DURATION, metavar="DURATION", help="So long for one attempt.")
+@click.option("--attempts", type=click.IntRange(1, ATTEMPTS_MAX), metavar="N", help="So many attempts, and no more.")
 @click.option("--key", metavar="KEY", help="Submissions with the same key are one task.")
 @click.option("--priority", type=click.Choice(PRIORITIES), help="How much it matters. Default: the function's own.")
 @click.option("--callback", metavar="URL", help="Tell its end there: a URL, or queue:NAME.")

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypedDict
 
 from dragoman.client.marks import Marks, marks_of
+from dragoman.core.terms import ATTEMPTS_MAX
 from dragoman.core.units import duration
 
 if TYPE_CHECKING:
@@ -25,6 +26,7 @@ class Wanted(TypedDict, total=False):
     delay: float | str | None
     deadline: float | str | None
     timeout: float | str | None
+    attempts: int | None
     key: str | None
     priority: str | None
     callback: str | None
@@ -35,8 +37,8 @@ class Order:
     """The words of one submission, as they are sent; None is what the function's own settings say.
 
     `delay` seconds until it may first run. `deadline` seconds in which all of it must end, waiting included; `timeout`
-    for one attempt. Submissions with the same `key` are one. `callback` is where its end is told: a URL, or
-    `queue:NAME`.
+    for one attempt, of which there are `attempts` at most. Submissions with the same `key` are one. `callback` is where
+    its end is told: a URL, or `queue:NAME`.
     """
 
     delay: float | None = None
@@ -45,6 +47,7 @@ class Order:
     key: str | None = None
     priority: str | None = None
     callback: str | None = None
+    attempts: int | None = None
 
     @property
     def marks(self) -> Marks:
@@ -60,6 +63,8 @@ class Order:
             said["dragoman-task-deadline"] = _text(self.deadline)
         if self.timeout is not None:
             said["dragoman-timeout"] = _text(self.timeout)
+        if self.attempts is not None:
+            said["dragoman-task-attempts"] = str(self.attempts)
         if self.callback is not None:
             said["dragoman-callback"] = self.callback
         return said
@@ -89,7 +94,17 @@ def order_of(**wanted: Unpack[Wanted]) -> Order:
         wanted.get("key"),
         wanted.get("priority"),
         callback,
+        _attempts(wanted.get("attempts")),
     )
+
+
+def _attempts(given: object) -> int | None:
+    if given is None:
+        return None
+    if not isinstance(given, int) or isinstance(given, bool) or not 1 <= given <= ATTEMPTS_MAX:
+        message = f"a task's attempts are a whole number from 1 to {ATTEMPTS_MAX}, not {given!r:.40}"
+        raise ValueError(message)
+    return given
 
 
 def _span(name: str, given: float | str | None, *, may_be_zero: bool = False) -> float | None:

@@ -41,9 +41,10 @@ class Submitting:
             function: Its full name.
             input: The whole input, as for `call`.
             wanted: `delay`: how long until it may first run; `deadline`: in which time all of it must end, waiting
-                included; `timeout`: for one attempt; all in seconds, or as `"5m"`. `key`: submissions with the same
-                one are one task, and may be repeated; where the connection breaks this is done here. `priority`:
-                `"critical"`, `"normal"` or `"batch"`. `callback`: a URL, or `queue:NAME`, that is told of its end.
+                included; `timeout`: for one attempt; all in seconds, or as `"5m"`. `attempts`: how many there may be.
+                `key`: submissions with the same one are one task, and may be repeated; where the connection breaks this
+                is done here. `priority`: `"critical"`, `"normal"` or `"batch"`. `callback`: a URL, or `queue:NAME`,
+                that is told of its end.
 
         Raises:
             Fault: `NotFound`, `InvalidArgument` with `errors`, `ResourceExhausted`; then nothing was stored.
@@ -96,9 +97,10 @@ class AsyncSubmitting:
             function: Its full name.
             input: The whole input, as for `call`.
             wanted: `delay`: how long until it may first run; `deadline`: in which time all of it must end, waiting
-                included; `timeout`: for one attempt; all in seconds, or as `"5m"`. `key`: submissions with the same
-                one are one task, and may be repeated; where the connection breaks this is done here. `priority`:
-                `"critical"`, `"normal"` or `"batch"`. `callback`: a URL, or `queue:NAME`, that is told of its end.
+                included; `timeout`: for one attempt; all in seconds, or as `"5m"`. `attempts`: how many there may be.
+                `key`: submissions with the same one are one task, and may be repeated; where the connection breaks this
+                is done here. `priority`: `"critical"`, `"normal"` or `"batch"`. `callback`: a URL, or `queue:NAME`,
+                that is told of its end.
 
         Raises:
             Fault: `NotFound`, `InvalidArgument` with `errors`, `ResourceExhausted`; then nothing was stored.

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+ATTEMPTS_MAX = 1000
+"""Of one task: as many as a function's settings may give it. Whoever needs more has no failure that passes."""
+
 
 @dataclass(frozen=True, slots=True)
 class Terms:

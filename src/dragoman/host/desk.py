@@ -194,6 +194,7 @@ def terms_of(order: Order) -> Terms:
         delay_s=order.delay or 0.0,
         deadline_s=order.deadline or 0.0,
         attempt_s=order.timeout or 0.0,
+        attempts_max=order.attempts or 0,
         callback=b"" if order.callback is None else json.dumps(order.callback).encode(),
     )
 

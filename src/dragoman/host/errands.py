@@ -29,7 +29,7 @@ from dragoman.core.fault import (
     Started,
 )
 from dragoman.core.service import Pending, settle
-from dragoman.core.terms import Terms
+from dragoman.core.terms import ATTEMPTS_MAX, Terms
 from dragoman.tasks.run import run_of
 
 if TYPE_CHECKING:
@@ -123,7 +123,7 @@ class Errands:
             delay_s=seconds(errand, "delay"),
             deadline_s=seconds(errand, "deadline"),
             attempt_s=seconds(errand, "timeout"),
-            attempts_max=given.get("attempts", 0),
+            attempts_max=attempts(errand),
         )
         try:
             told = await self._tasks.submit_all(calls, terms, parent="" if run is None else run.task.id)
@@ -233,6 +233,14 @@ class Errand:
     call: GuestCall
     given: dict[str, Any]
     run: Run | None
+
+
+def attempts(errand: Errand) -> int:
+    """How many attempts there may be, 0 where nothing is said. Raises `InvalidArgument`."""
+    found: int = errand.given.get("attempts", 0)
+    if "attempts" in errand.given and not 1 <= found <= ATTEMPTS_MAX:
+        raise wrong(errand.call, "attempts", f"must be 1 to {ATTEMPTS_MAX}")
+    return found
 
 
 def chain(errand: Errand) -> list[Any]:

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dragoman.core.terms import Terms
-from dragoman.ingress.http.later import CALLBACK, DEADLINE, DELAY, PREFER, WAIT_S_MAX, WISHES, Later, Wishes
+from dragoman.ingress.http.later import ATTEMPTS, CALLBACK, DEADLINE, DELAY, PREFER, WAIT_S_MAX, WISHES, Later, Wishes
 
 
 def later(*headers: tuple[bytes, bytes], attempt_s: float = math.inf) -> Later | None:
@@ -35,11 +35,12 @@ def test_a_task_is_taken_on_the_terms_of_its_headers() -> None:
         (PREFER, b"respond-async"),
         (DELAY, b"10m"),
         (DEADLINE, b"2h"),
+        (ATTEMPTS, b" 2 "),
         (CALLBACK, b"https://example.org/done?x=1"),
         attempt_s=3.0,
     )
     url = json.dumps("https://example.org/done?x=1").encode()
-    assert found == Later(Terms(delay_s=600.0, deadline_s=7200.0, attempt_s=3.0, callback=url))
+    assert found == Later(Terms(delay_s=600.0, deadline_s=7200.0, attempt_s=3.0, attempts_max=2, callback=url))
     assert found is not None
     assert found.applied == b"respond-async"
 
@@ -63,6 +64,9 @@ def test_a_wait_is_whole_seconds(value: bytes) -> None:
         asked((PREFER, value))
 
 
+WRONG = (b"", b"0", b"-1", b"+1", b"1.0", b"1001", b"9" * 5000, b"\xb2", b"many", b"1 2")
+
+
 @pytest.mark.parametrize(
     ("name", "value", "said"),
     [
@@ -71,6 +75,7 @@ def test_a_wait_is_whole_seconds(value: bytes) -> None:
         (DELAY, b"99999999999999d", "Dragoman-Task-Delay: expected 0s to 3650d"),
         (DEADLINE, b"0s", "Dragoman-Task-Deadline: expected more than 0 to 3650d"),
         (DEADLINE, b"10", "Dragoman-Task-Deadline: expected a duration"),
+        *((ATTEMPTS, each, "Dragoman-Task-Attempts: expected a whole number from 1 to 1000, found") for each in WRONG),
         (CALLBACK, b"", "Dragoman-Callback: expected a URL such as"),
         (CALLBACK, b"https://example.org/a\tb", "Dragoman-Callback: expected a URL such as"),
         (CALLBACK, b"https://ex\xe4mple.org/", "Dragoman-Callback: expected a URL such as"),
@@ -84,10 +89,11 @@ def test_what_cannot_be_read_is_refused(name: bytes, value: bytes, said: str) ->
 
 @pytest.mark.parametrize("name", sorted(WISHES - {PREFER}))
 def test_what_only_a_task_can_do_makes_the_call_one(name: bytes) -> None:
-    found = later((name, b"1s"))
+    value = b"1" if name == ATTEMPTS else b"1s"
+    found = later((name, value))
     assert found is not None
     assert (found.wait_s, found.applied) == (0.0, b"")
-    found = later((name, b"1s"), (PREFER, b"wait=3"))
+    found = later((name, value), (PREFER, b"wait=3"))
     assert found is not None
     assert (found.wait_s, found.applied) == (3.0, b"wait=3")
 

@@ -3,6 +3,7 @@
     `Prefer: respond-async, wait=5`    the task; or its result, if there is one within five seconds
     `Dragoman-Task-Delay: 10m`         not before then
     `Dragoman-Task-Deadline: 2h`       over by then, or stopped
+    `Dragoman-Task-Attempts: 1`        so many attempts, and no more
     `Dragoman-Callback: https://…`     who is told of its end
 
 What only a task can do makes a call one by itself: run at once, it would not be what was asked for.
@@ -14,13 +15,19 @@ import json
 import math
 from dataclasses import dataclass
 
-from dragoman.core.terms import Terms
+from dragoman.core.terms import ATTEMPTS_MAX, Terms
 from dragoman.core.units import duration
 from dragoman.ingress.http.preference import preferences
 
 PREFER = b"prefer"
 DELAY, DEADLINE, CALLBACK = b"dragoman-task-delay", b"dragoman-task-deadline", b"dragoman-callback"
-NAMES = {DELAY: "Dragoman-Task-Delay", DEADLINE: "Dragoman-Task-Deadline", CALLBACK: "Dragoman-Callback"}
+ATTEMPTS = b"dragoman-task-attempts"
+NAMES = {
+    DELAY: "Dragoman-Task-Delay",
+    DEADLINE: "Dragoman-Task-Deadline",
+    ATTEMPTS: "Dragoman-Task-Attempts",
+    CALLBACK: "Dragoman-Callback",
+}
 WISHES = frozenset({PREFER, *NAMES})
 """The headers that say it."""
 ASYNC, WAIT = "respond-async", "wait"
@@ -73,6 +80,7 @@ class Wishes:
             delay_s=self._seconds(DELAY),
             deadline_s=self._seconds(DEADLINE, least_s=0.001),
             attempt_s=attempt_s if attempt_s < math.inf else 0.0,
+            attempts_max=attempts(self._said[ATTEMPTS]) if ATTEMPTS in self._said else 0,
             callback=callback(self._said[CALLBACK]) if CALLBACK in self._said else b"",
         )
         waits_s = wait_s(preferred[WAIT]) if WAIT in preferred else 0.0
@@ -96,6 +104,14 @@ def wait_s(text: str) -> float:
     if not (text.isascii() and text.isdigit() and len(text) <= DIGITS_MAX):
         raise ValueError(f'Prefer: wait: expected whole seconds, as in "wait=5", found {text[:40]!r}')
     return min(float(text), WAIT_S_MAX)
+
+
+def attempts(value: bytes) -> int:
+    """How many attempts there may be. Raises `ValueError`."""
+    text = value.decode("latin-1").strip()
+    if not (text.isascii() and text.isdigit() and len(text) <= DIGITS_MAX and 1 <= int(text) <= ATTEMPTS_MAX):
+        raise ValueError(f"{NAMES[ATTEMPTS]}: expected a whole number from 1 to {ATTEMPTS_MAX}, found {text[:40]!r}")
+    return int(text)
 
 
 def callback(value: bytes) -> bytes:

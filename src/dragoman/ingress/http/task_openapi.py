@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from dragoman.core.terms import ATTEMPTS_MAX
 from dragoman.ingress.http.asking import TEXT_CHARS_MAX
 from dragoman.ingress.http.tasks import PAGE, PAGE_MAX, STATES
 
@@ -43,6 +44,13 @@ PARAMETERS: dict[str, Any] = {
         "required": False,
         "description": "Stores the call as a task that must be over within so long, waiting included, as in `2h`.",
         "schema": {"type": "string", "pattern": "^[1-9][0-9]?[hd]$"},
+    },
+    "TaskAttempts": {
+        "name": "Dragoman-Task-Attempts",
+        "in": "header",
+        "required": False,
+        "description": "Stores the call as a task that gets so many attempts at most; the function's own may be fewer.",
+        "schema": {"type": "integer", "minimum": 1, "maximum": ATTEMPTS_MAX},
     },
 }
 SUBMITTED: dict[str, Any] = {

@@ -11,9 +11,11 @@ import (
 	"crypto/tls"
 	"errors"
 	"fmt"
+	"maps"
 	"net"
 	"net/url"
 	"reflect"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -28,6 +30,10 @@ const (
 	patience = 10 * time.Second
 	// batch is how many messages are sent ahead of their answers: enough that waiting costs nothing, little to remember.
 	batch = 1000
+	// bodyMost is what Redis takes, unless its owner says otherwise.
+	bodyMost = 512 * 1024 * 1024
+	// idle is when a connection is looked at before it is used again: the server may have gone since.
+	idle = time.Second
 	// lineMost bounds an answer: an id has 40 bytes, an error a sentence.
 	lineMost = 64 * 1024
 )
@@ -61,11 +67,14 @@ type Producer struct {
 	tls                      *tls.Config
 	keep                     int
 
-	turn   chan struct{} // taken by whoever uses the connection
-	conn   net.Conn
-	reader *bufio.Reader
-	once   sync.Once
-	ended  chan struct{}
+	turn     chan struct{} // taken by whoever uses the connection
+	conn     net.Conn
+	reader   *bufio.Reader
+	used     time.Time
+	failed   error // why there was no connection, and when that was
+	failedAt time.Time
+	once     sync.Once
+	ended    chan struct{}
 }
 
 // Dial connects to a server: redis://user:password@host:6379/0, rediss:// with TLS, or unix:///run/valkey.sock.
@@ -115,10 +124,14 @@ func (p *Producer) SendAll(ctx context.Context, stream string, messages ...Messa
 		}
 		commands[i] = command
 	}
+	begun := time.Now()
 	if err := p.take(ctx); err != nil {
 		return nil, err
 	}
 	defer p.leave()
+	if p.failed != nil && p.failedAt.After(begun) {
+		return nil, p.failed // it was waited for by somebody else, and is not there
+	}
 	var first error
 	for start := 0; start < len(commands); start += batch {
 		more, err := p.exchange(ctx, commands[start:min(start+batch, len(commands))])
@@ -193,21 +206,37 @@ func (p *Producer) command(stream string, message Message) ([]byte, error) {
 	if p.keep > 0 {
 		words = append(words, "MAXLEN", "~", strconv.Itoa(p.keep))
 	}
-	words = append(words, "*")
-	if _, said := message.Headers["content-type"]; media != "" && !said {
-		words = append(words, "content-type", media)
+	if len(body) > bodyMost {
+		return nil, fault(dragoman.OutOfRange, "the body has %d bytes, where %d is the most", len(body), bodyMost)
 	}
-	for name, text := range message.Headers {
+	headers := maps.Clone(message.Headers)
+	if _, said := headers["content-type"]; media != "" && !said {
+		if headers == nil {
+			headers = Headers{}
+		}
+		headers["content-type"] = media
+	}
+	event := false
+	for name := range headers {
 		if !plain(name) || name == "body" {
 			return nil, fault(dragoman.InvalidArgument, "%q cannot be the name of a header: use lower case, printable, and not body", name)
 		}
-		words = append(words, name, text)
+		event = event || strings.HasPrefix(name, "ce-")
 	}
-	return packed(append(words, "body"), body), nil
+	if event && (headers["ce-specversion"] != "1.0" || headers["ce-id"] == "" || headers["ce-source"] == "" || headers["ce-type"] == "") {
+		return nil, fault(dragoman.InvalidArgument, "an event has ce-specversion 1.0, ce-id, ce-source and ce-type")
+	}
+	command := packed(append(words, "*", "body"), len(body), 2*len(headers))
+	command = append(append(command, body...), '\r', '\n')
+	for _, name := range slices.Sorted(maps.Keys(headers)) {
+		command = fmt.Appendf(command, "$%d\r\n%s\r\n$%d\r\n%s\r\n", len(name), name, len(headers[name]), headers[name])
+	}
+	return command, nil
 }
 
 // exchange sends commands, and reads an answer for each.
 func (p *Producer) exchange(ctx context.Context, commands [][]byte) ([]string, error) {
+	p.fresh(ctx)
 	if err := p.connect(ctx); err != nil {
 		return nil, err
 	}
@@ -237,6 +266,7 @@ func (p *Producer) exchange(ctx context.Context, commands [][]byte) ([]string, e
 		}
 		ids = append(ids, id)
 	}
+	p.used = time.Now()
 	return ids, first
 }
 
@@ -245,6 +275,14 @@ func (p *Producer) connect(ctx context.Context) error {
 	if p.conn != nil {
 		return nil
 	}
+	err := p.reach(ctx)
+	if p.failed = nil; err != nil && ctx.Err() == nil {
+		p.failed, p.failedAt = err, time.Now()
+	}
+	return err
+}
+
+func (p *Producer) reach(ctx context.Context) error {
 	dialer := &net.Dialer{Timeout: patience}
 	conn, err := dialer.DialContext(ctx, p.network, p.address)
 	if err == nil && p.secure {
@@ -267,6 +305,7 @@ func (p *Producer) connect(ctx context.Context) error {
 		return &dragoman.Fault{Code: code(err), Started: dragoman.StartedNo, Detail: fmt.Sprintf("no server at %s: %v", p.address, err)}
 	}
 	p.conn, p.reader = conn, bufio.NewReaderSize(conn, 4096)
+	p.used = time.Now()
 	stop := p.watch(ctx)
 	defer stop()
 	if err := p.greet(); err != nil {
@@ -288,15 +327,33 @@ func (p *Producer) greet() error {
 		commands = append(commands, []string{"SELECT", p.database})
 	}
 	for _, command := range commands {
-		last := len(command) - 1
-		if _, err := p.conn.Write(packed(command[:last], []byte(command[last]))); err != nil {
-			return err
-		}
-		if _, err := p.answer(); err != nil {
+		if err := p.ask(command...); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// ask sends one command, and waits for its answer.
+func (p *Producer) ask(command ...string) error {
+	last := len(command) - 1
+	if _, err := p.conn.Write(fmt.Appendf(packed(command[:last], len(command[last]), 0), "%s\r\n", command[last])); err != nil {
+		return err
+	}
+	_, err := p.answer()
+	return err
+}
+
+// fresh lets go of a connection that has not been used for a while and is gone: nothing was sent on it that may be stored.
+func (p *Producer) fresh(ctx context.Context) {
+	if p.conn == nil || time.Since(p.used) < idle {
+		return
+	}
+	defer p.watch(ctx)()
+	refused := (*refusal)(nil)
+	if err := p.ask("PING"); err != nil && !errors.As(err, &refused) && ctx.Err() == nil {
+		p.drop()
+	}
 }
 
 // watch ends what waits for the server when the context does, or its time is up.
@@ -393,7 +450,7 @@ func (r *refusal) fault(address string) *dragoman.Fault {
 		code = dragoman.PermissionDenied
 	case "OOM":
 		code = dragoman.ResourceExhausted
-	case "LOADING", "READONLY", "CLUSTERDOWN", "MASTERDOWN", "TRYAGAIN":
+	case "BUSY", "CLUSTERDOWN", "LOADING", "MASTERDOWN", "MISCONF", "NOREPLICAS", "READONLY", "TRYAGAIN":
 		code = dragoman.Unavailable
 	}
 	return fault(code, "%s: %s", address, r.text)
@@ -438,13 +495,13 @@ func encode(input any) ([]byte, string, error) {
 	return body, "", nil
 }
 
-// packed is one command as the server reads it.
-func packed(words []string, last []byte) []byte {
-	out := fmt.Appendf(nil, "*%d\r\n", len(words)+1)
+// packed is the start of a command as the server reads it, up to the word of so many bytes that comes next; more follow it.
+func packed(words []string, next, more int) []byte {
+	out := fmt.Appendf(make([]byte, 0, 256+next), "*%d\r\n", len(words)+1+more)
 	for _, word := range words {
 		out = fmt.Appendf(out, "$%d\r\n%s\r\n", len(word), word)
 	}
-	return append(append(fmt.Appendf(out, "$%d\r\n", len(last)), last...), '\r', '\n')
+	return fmt.Appendf(out, "$%d\r\n", next)
 }
 
 func plain(name string) bool {

@@ -17,17 +17,22 @@
 use crate::codec::to_json;
 use crate::fault::{Code, Fault, Started};
 use serde::Serialize;
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::io::{self, BufRead, BufReader, Read, Write};
 use std::net::{TcpStream, ToSocketAddrs};
 use std::os::unix::net::UnixStream;
 use std::sync::{Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// How long a server may take to be reached, or for one answer.
 const PATIENCE: Duration = Duration::from_secs(10);
 /// Messages sent ahead of their answers: enough that waiting costs nothing, little to remember.
 const BATCH: usize = 1000;
+/// What Redis takes, unless its owner says otherwise.
+const BODY_MAX: usize = 512 * 1024 * 1024;
+/// When a connection is looked at before it is used again: the server may have gone since.
+const IDLE: Duration = Duration::from_secs(1);
 /// An answer is an id of 40 bytes, or an error of a sentence.
 const LINE_MAX: u64 = 64 * 1024;
 const SCHEMES: &str = "use redis://host:6379, rediss://host:6379 or unix:///path";
@@ -89,9 +94,9 @@ impl Options {
 
     /// Connect, as [`Producer::dial`] does.
     pub fn dial(self, address: &str) -> Result<Producer, Fault> {
-        let producer = Producer { place: Place::parse(address)?, options: self, link: Mutex::new(None) };
-        let link = producer.connect()?;
-        *producer.lock() = Some(link);
+        let producer = Producer { place: Place::parse(address)?, options: self, link: Mutex::default() };
+        let reader = producer.connect()?;
+        producer.lock().reader = Some((reader, Instant::now()));
         Ok(producer)
     }
 }
@@ -100,7 +105,16 @@ impl Options {
 pub struct Producer {
     place: Place,
     options: Options,
-    link: Mutex<Option<BufReader<Box<dyn Stream>>>>,
+    link: Mutex<Link>,
+}
+
+type Reader = BufReader<Box<dyn Stream>>;
+
+/// The connection where there is one, when it was last used, and why there was none the last time that it was wanted.
+#[derive(Default)]
+struct Link {
+    reader: Option<(Reader, Instant)>,
+    failed: Option<(Fault, Instant)>,
 }
 
 enum Failure {
@@ -145,15 +159,16 @@ impl Producer {
             messages.iter().map(|message| self.command(stream, message)).collect::<Result<_, _>>()?;
         let mut ids = Vec::with_capacity(commands.len());
         let mut first = None;
+        let begun = Instant::now();
         let mut held = self.lock();
+        if let Some((fault, _)) = held.failed.as_ref().filter(|(_, at)| *at > begun) {
+            return Err(fault.clone()); // somebody else has waited for the server, and it is not there
+        }
         for batch in commands.chunks(BATCH) {
-            let mut link = match held.take() {
-                Some(link) => link,
-                None => self.connect()?,
-            };
-            match exchange(&mut link, batch, &mut ids, |answer| self.refusal(answer)) {
+            let mut reader = self.reader(&mut held)?;
+            match exchange(&mut reader, batch, &mut ids, |answer| self.refusal(answer)) {
                 Ok(refused) => {
-                    *held = Some(link);
+                    held.reader = Some((reader, Instant::now()));
                     first = first.or(refused);
                 }
                 Err(error) => {
@@ -165,7 +180,19 @@ impl Producer {
         first.map_or(Ok(ids), Err)
     }
 
-    fn lock(&self) -> MutexGuard<'_, Option<BufReader<Box<dyn Stream>>>> {
+    /// The connection, or a new one in place of one that is gone: nothing was sent on that which may be stored.
+    fn reader(&self, held: &mut Link) -> Result<Reader, Fault> {
+        if let Some((mut reader, used)) = held.reader.take() {
+            if used.elapsed() < IDLE || ask(&mut reader, &["PING"]).is_ok() {
+                return Ok(reader);
+            }
+        }
+        let made = self.connect();
+        held.failed = made.as_ref().err().map(|fault| (fault.clone(), Instant::now()));
+        made
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Link> {
         self.link.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -178,21 +205,33 @@ impl Producer {
         if self.options.keep > 0 {
             words.extend(["MAXLEN", "~", &keep]);
         }
-        words.push("*");
-        for (name, text) in &message.headers {
+        words.extend(["*", "body"]);
+        if message.body.len() > BODY_MAX {
+            let detail = format!("the body has {} bytes, where {BODY_MAX} is the most", message.body.len());
+            return Err(refused(Code::OutOfRange, detail));
+        }
+        let headers: BTreeMap<&str, &str> =
+            message.headers.iter().map(|(name, text)| (name.as_str(), text.as_str())).collect();
+        for name in headers.keys() {
             let plain = |each: u8| each.is_ascii_graphic() && !each.is_ascii_uppercase();
-            if name.is_empty() || name == "body" || !name.bytes().all(plain) {
+            if name.is_empty() || *name == "body" || !name.bytes().all(plain) {
                 let rule = "use lower case, printable, and not body";
                 let detail = format!("{name:?} cannot be the name of a header: {rule}");
                 return Err(refused(Code::InvalidArgument, detail));
             }
-            words.extend([name.as_str(), text.as_str()]);
         }
-        words.push("body");
-        Ok(packed(&words, &message.body))
+        let said = |name| headers.get(name).is_some_and(|text| !text.is_empty());
+        let whole =
+            headers.get("ce-specversion") == Some(&"1.0") && ["ce-id", "ce-source", "ce-type"].into_iter().all(said);
+        if !whole && headers.keys().any(|name| name.starts_with("ce-")) {
+            let detail = "an event has ce-specversion 1.0, ce-id, ce-source and ce-type";
+            return Err(refused(Code::InvalidArgument, detail));
+        }
+        let rest: Vec<&str> = headers.into_iter().flat_map(|(name, text)| [name, text]).collect();
+        Ok(packed(&words, &message.body, &rest))
     }
 
-    fn connect(&self) -> Result<BufReader<Box<dyn Stream>>, Fault> {
+    fn connect(&self) -> Result<Reader, Fault> {
         let reached = self.place.reach(&self.options.authorities);
         self.greet(reached.map_err(Failure::Lost)).map_err(|failure| match failure {
             Failure::Refused(fault) => fault,
@@ -200,14 +239,11 @@ impl Producer {
         })
     }
 
-    fn greet(&self, reached: Result<Box<dyn Stream>, Failure>) -> Result<BufReader<Box<dyn Stream>>, Failure> {
+    fn greet(&self, reached: Result<Box<dyn Stream>, Failure>) -> Result<Reader, Failure> {
         let mut link = BufReader::new(reached?);
         for words in &self.place.greetings {
             let words: Vec<&str> = words.iter().map(String::as_str).collect();
-            let (last, rest) = words.split_last().expect("a greeting has a word");
-            link.get_mut().write_all(&packed(rest, last.as_bytes()))?;
-            link.get_mut().flush()?;
-            if let Err(text) = answer(&mut link)? {
+            if let Err(text) = ask(&mut link, &words)? {
                 return Err(Failure::Refused(self.refusal(&text)));
             }
         }
@@ -219,7 +255,9 @@ impl Producer {
             "NOAUTH" | "WRONGPASS" => Code::Unauthenticated,
             "NOPERM" => Code::PermissionDenied,
             "OOM" => Code::ResourceExhausted,
-            "LOADING" | "READONLY" | "CLUSTERDOWN" | "MASTERDOWN" | "TRYAGAIN" => Code::Unavailable,
+            "BUSY" | "CLUSTERDOWN" | "LOADING" | "MASTERDOWN" | "MISCONF" | "NOREPLICAS" | "READONLY" | "TRYAGAIN" => {
+                Code::Unavailable
+            }
             _ => Code::FailedPrecondition,
         };
         refused(code, format!("{}: {text}", self.place.address))
@@ -228,7 +266,7 @@ impl Producer {
 
 /// Send commands, and read an answer for each; what the first was refused with, if any was.
 fn exchange(
-    link: &mut BufReader<Box<dyn Stream>>,
+    link: &mut Reader,
     commands: &[Vec<u8>],
     ids: &mut Vec<String>,
     refusal: impl Fn(&str) -> Fault,
@@ -248,8 +286,16 @@ fn exchange(
     Ok(first)
 }
 
+/// Send one command, and read its answer.
+fn ask(link: &mut Reader, words: &[&str]) -> io::Result<Result<String, String>> {
+    let (last, rest) = words.split_last().expect("a command has a word");
+    link.get_mut().write_all(&packed(rest, last.as_bytes(), &[]))?;
+    link.get_mut().flush()?;
+    answer(link)
+}
+
 /// One answer: a word, or what was refused.
-fn answer(link: &mut BufReader<Box<dyn Stream>>) -> io::Result<Result<String, String>> {
+fn answer(link: &mut Reader) -> io::Result<Result<String, String>> {
     let text = line(link)?;
     match text.as_bytes().first() {
         Some(b'+' | b':') => return Ok(Ok(text[1..].to_owned())),
@@ -268,7 +314,7 @@ fn answer(link: &mut BufReader<Box<dyn Stream>>) -> io::Result<Result<String, St
     Err(strange(&text))
 }
 
-fn line(link: &mut BufReader<Box<dyn Stream>>) -> io::Result<String> {
+fn line(link: &mut Reader) -> io::Result<String> {
     let mut bytes = Vec::with_capacity(64);
     link.take(LINE_MAX).read_until(b'\n', &mut bytes)?;
     if bytes.is_empty() {
@@ -295,13 +341,16 @@ fn code(error: &io::Error) -> Code {
 }
 
 /// One command as the server reads it.
-fn packed(words: &[&str], last: &[u8]) -> Vec<u8> {
-    let mut head = format!("*{}\r\n", words.len() + 1);
-    for word in words {
-        let _ = write!(head, "${}\r\n{word}\r\n", word.len());
+fn packed(words: &[&str], body: &[u8], rest: &[&str]) -> Vec<u8> {
+    let mut head = format!("*{}\r\n", words.len() + 1 + rest.len());
+    let mut tail = "\r\n".to_owned();
+    for (part, words) in [(&mut head, words), (&mut tail, rest)] {
+        for word in words {
+            let _ = write!(part, "${}\r\n{word}\r\n", word.len());
+        }
     }
-    let _ = write!(head, "${}\r\n", last.len());
-    [head.as_bytes(), last, b"\r\n"].concat()
+    let _ = write!(head, "${}\r\n", body.len());
+    [head.as_bytes(), body, tail.as_bytes()].concat()
 }
 
 /// Where a server is, and what it is told first.
@@ -491,8 +540,8 @@ mod tests {
         let said: Vec<String> = commands.lock().unwrap().iter().map(|words| words.join(" ")).collect();
         assert_eq!(said[0], "AUTH me p@s+s");
         assert_eq!(said[1], "SELECT 3");
-        assert_eq!(said[2], "XADD orders MAXLEN ~ 100 * correlation-id o\r\n1 body {\"item\":\"tea\"}");
-        assert_eq!(said[3], "XADD s MAXLEN ~ 100 * content-type application/octet-stream body \0\u{ff}");
+        assert_eq!(said[2], "XADD orders MAXLEN ~ 100 * body {\"item\":\"tea\"} correlation-id o\r\n1");
+        assert_eq!(said[3], "XADD s MAXLEN ~ 100 * body \0\u{ff} content-type application/octet-stream");
     }
 
     #[test]
@@ -551,7 +600,7 @@ mod tests {
     fn what_cannot_be_sent_is_refused_before_it_is() {
         let (address, commands) = serve(fine);
         let producer = Producer::dial(&format!("redis://{address}")).unwrap();
-        for name in ["body", "Upper", "", "a b"] {
+        for name in ["body", "Upper", "", "a b", "ce-id"] {
             assert_eq!(producer.send("s", &1, &[(name, "x")]).unwrap_err().code, Code::InvalidArgument);
         }
         assert_eq!(producer.send("", &1, &[]).unwrap_err().code, Code::InvalidArgument);

@@ -20,6 +20,8 @@ import { writeJson } from "../values/json.js";
 const PATIENCE_MS = 10_000;
 /** Messages that wait for their answers; whoever sends more than that does not look at what becomes of them. */
 const WAITING_MAX = 100_000;
+/** What Redis takes, unless its owner says otherwise. */
+const BODY_BYTES_MAX = 512 * 1024 * 1024;
 /** An answer is an id of 40 bytes, or an error of a sentence. */
 const LINE_BYTES_MAX = 64 * 1024;
 const DATABASE = /^\d{1,9}$/;
@@ -31,7 +33,10 @@ const CODES = {
   WRONGPASS: "UNAUTHENTICATED",
   NOPERM: "PERMISSION_DENIED",
   OOM: "RESOURCE_EXHAUSTED",
+  BUSY: "UNAVAILABLE",
   LOADING: "UNAVAILABLE",
+  MISCONF: "UNAVAILABLE",
+  NOREPLICAS: "UNAVAILABLE",
   READONLY: "UNAVAILABLE",
   CLUSTERDOWN: "UNAVAILABLE",
   MASTERDOWN: "UNAVAILABLE",
@@ -107,19 +112,30 @@ export class Producer {
   command(stream, input, headers) {
     if (!stream) throw refuse("INVALID_ARGUMENT", "the stream has no name");
     const raw = input instanceof Uint8Array;
-    const { keep } = this.options;
-    const words = ["XADD", stream, ...(keep ? ["MAXLEN", "~", `${keep}`] : []), "*"];
-    if (raw && !("content-type" in headers)) words.push("content-type", "application/octet-stream");
-    for (const [name, text] of Object.entries(headers)) {
+    const body = raw ? input : json(input);
+    if (body.length > BODY_BYTES_MAX) {
+      throw refuse("OUT_OF_RANGE", `the body has ${body.length} bytes, where ${BODY_BYTES_MAX} is the most`);
+    }
+    const said = raw ? { "content-type": "application/octet-stream", ...headers } : headers;
+    const names = Object.keys(said).sort();
+    for (const name of names) {
       if (!NAME.test(name) || name === "body") {
         const rule = "use lower case, printable, and not body";
         throw refuse("INVALID_ARGUMENT", `${JSON.stringify(name)} cannot be the name of a header: ${rule}`);
       }
-      if (typeof text !== "string") throw refuse("INVALID_ARGUMENT", `the header ${name} is no string`);
-      words.push(name, text);
+      if (typeof said[name] !== "string") throw refuse("INVALID_ARGUMENT", `the header ${name} is no string`);
     }
-    words.push("body");
-    return packed(words, raw ? input : json(input));
+    const whole = said["ce-specversion"] === "1.0" && said["ce-id"] && said["ce-source"] && said["ce-type"];
+    if (!whole && names.some((name) => name.startsWith("ce-"))) {
+      throw refuse("INVALID_ARGUMENT", "an event has ce-specversion 1.0, ce-id, ce-source and ce-type");
+    }
+    const { keep } = this.options;
+    const words = ["XADD", stream, ...(keep ? ["MAXLEN", "~", `${keep}`] : []), "*", "body"];
+    return packed(
+      words,
+      body,
+      names.flatMap((name) => [name, said[name]]),
+    );
   }
 }
 
@@ -276,12 +292,16 @@ function json(input) {
   }
 }
 
-/** One command as the server reads it. @param {string[]} words @param {string | Uint8Array} last @returns {Buffer} */
-function packed(words, last) {
+/**
+ * One command as the server reads it.
+ *
+ * @param {string[]} words @param {string | Uint8Array} last @param {string[]} [rest] @returns {Buffer}
+ */
+function packed(words, last, rest = []) {
   const body = typeof last === "string" ? Buffer.from(last) : last;
-  let head = `*${words.length + 1}\r\n`;
-  for (const word of words) head += `$${Buffer.byteLength(word)}\r\n${word}\r\n`;
-  return Buffer.concat([Buffer.from(`${head}$${body.length}\r\n`), body, Buffer.from("\r\n")]);
+  const word = (/** @type {string} */ text) => `$${Buffer.byteLength(text)}\r\n${text}\r\n`;
+  const head = `*${words.length + 1 + rest.length}\r\n${words.map(word).join("")}$${body.length}\r\n`;
+  return Buffer.concat([Buffer.from(head), body, Buffer.from(`\r\n${rest.map(word).join("")}`)]);
 }
 
 /** @param {string} line */

@@ -20,6 +20,7 @@ import java.util.ArrayList;
 import java.util.Collections;
 import java.util.List;
 import java.util.Map;
+import java.util.TreeMap;
 import javax.net.ssl.SSLContext;
 import javax.net.ssl.SSLParameters;
 import javax.net.ssl.SSLSocket;
@@ -40,6 +41,10 @@ public final class Producer implements AutoCloseable {
     private static final int PATIENCE_MS = 10_000;
     /** Messages sent ahead of their answers: enough that waiting costs nothing, little to remember. */
     private static final int BATCH = 1000;
+    /** What Redis takes, unless its owner says otherwise. */
+    private static final int BODY_MAX = 512 * 1024 * 1024;
+    /** When a connection is looked at before it is used again: the server may have gone since. */
+    private static final long IDLE_NANOS = 1_000_000_000;
     /** An answer is an id of 40 bytes, or an error of a sentence. */
     private static final int LINE_MAX = 64 * 1024;
 
@@ -88,6 +93,9 @@ public final class Producer implements AutoCloseable {
     private InputStream in;
     private OutputStream out;
     private boolean closed;
+    private long used;
+    private Fault failure;
+    private long failedAt;
 
     private Producer(String address, Options options) {
         this.options = options;
@@ -158,7 +166,12 @@ public final class Producer implements AutoCloseable {
             commands.add(command(stream, message));
         }
         List<String> ids = new ArrayList<>(commands.size());
+        long begun = System.nanoTime();
         synchronized (this) {
+            if (failure != null && failedAt - begun > 0) {
+                // Somebody else has waited for the server, and it is not there.
+                throw new Fault(failure.code(), failure.detail(), failure).with(Fault.Started.NO);
+            }
             Fault first = null;
             for (int start = 0; start < commands.size(); start += BATCH) {
                 Fault fault = exchange(commands.subList(start, Math.min(start + BATCH, commands.size())), ids);
@@ -186,21 +199,34 @@ public final class Producer implements AutoCloseable {
         if (options.keep > 0) {
             words.addAll(List.of("MAXLEN", "~", Long.toString(options.keep)));
         }
-        words.add("*");
+        words.addAll(List.of("*", "body"));
         boolean raw = message.input() instanceof byte[];
-        if (raw && !message.headers().containsKey("content-type")) {
-            words.addAll(List.of("content-type", "application/octet-stream"));
+        byte[] body = raw ? (byte[]) message.input() : json(message.input());
+        if (body.length > BODY_MAX) {
+            String detail = "the body has " + body.length + " bytes, where " + BODY_MAX + " is the most";
+            throw refused(Fault.Code.OUT_OF_RANGE, detail);
         }
-        message.headers().forEach((name, text) -> {
+        TreeMap<String, String> headers = new TreeMap<>(message.headers());
+        if (raw) {
+            headers.putIfAbsent("content-type", "application/octet-stream");
+        }
+        List<String> rest = new ArrayList<>();
+        headers.forEach((name, text) -> {
             if (!name.matches("[!-@\\[-~]+") || name.equals("body")) {
                 throw refused(
                         Fault.Code.INVALID_ARGUMENT,
                         "'" + name + "' cannot be the name of a header: use lower case, printable, and not body");
             }
-            words.addAll(List.of(name, text));
+            rest.addAll(List.of(name, text));
         });
-        words.add("body");
-        return packed(words, raw ? (byte[]) message.input() : json(message.input()));
+        boolean whole = "1.0".equals(headers.get("ce-specversion"))
+                && List.of("ce-id", "ce-source", "ce-type").stream()
+                        .noneMatch(name -> headers.getOrDefault(name, "").isEmpty());
+        if (!whole && headers.keySet().stream().anyMatch(name -> name.startsWith("ce-"))) {
+            throw refused(
+                    Fault.Code.INVALID_ARGUMENT, "an event has ce-specversion 1.0, ce-id, ce-source and ce-type");
+        }
+        return packed(words, body, rest);
     }
 
     private static byte[] json(Object input) {
@@ -218,6 +244,9 @@ public final class Producer implements AutoCloseable {
 
     /** Sends commands, and reads an answer for each; what the first of them was refused with, if any was. */
     private Fault exchange(List<byte[]> commands, List<String> ids) {
+        if (socket != null && System.nanoTime() - used > IDLE_NANOS) {
+            look();
+        }
         if (socket == null) {
             connect();
         }
@@ -232,6 +261,7 @@ public final class Producer implements AutoCloseable {
                 ids.add(answer.startsWith("-") ? "" : answer.substring(1));
                 first = first == null && answer.startsWith("-") ? refusal(answer) : first;
             }
+            used = System.nanoTime();
             return first;
         } catch (IOException error) {
             drop();
@@ -239,10 +269,32 @@ public final class Producer implements AutoCloseable {
         }
     }
 
+    /** Lets go of a connection that is gone: nothing was sent on it that may be stored. */
+    private void look() {
+        try {
+            out.write(packed(List.of(), "PING".getBytes(StandardCharsets.US_ASCII), List.of()));
+            out.flush();
+            answer();
+        } catch (IOException error) {
+            drop();
+        }
+    }
+
     private void connect() {
         if (closed) {
             throw refused(Fault.Code.CANCELLED, "the producer is closed");
         }
+        try {
+            reach();
+            failure = null;
+        } catch (Fault fault) {
+            failure = fault;
+            failedAt = System.nanoTime();
+            throw fault;
+        }
+    }
+
+    private void reach() {
         try {
             socket = new Socket();
             socket.connect(new InetSocketAddress(host, port), PATIENCE_MS);
@@ -255,7 +307,7 @@ public final class Producer implements AutoCloseable {
             out = new BufferedOutputStream(socket.getOutputStream());
             for (List<String> words : greetings) {
                 int last = words.size() - 1;
-                out.write(packed(words.subList(0, last), words.get(last).getBytes(StandardCharsets.UTF_8)));
+                out.write(packed(words.subList(0, last), words.get(last).getBytes(StandardCharsets.UTF_8), List.of()));
                 out.flush();
                 String answer = answer();
                 if (answer.startsWith("-")) {
@@ -263,6 +315,7 @@ public final class Producer implements AutoCloseable {
                     throw refusal(answer);
                 }
             }
+            used = System.nanoTime();
         } catch (IOException error) {
             drop();
             throw new Fault(code(error), "no server at " + at() + ": " + error.getMessage(), error)
@@ -340,7 +393,8 @@ public final class Producer implements AutoCloseable {
                     case "NOAUTH", "WRONGPASS" -> Fault.Code.UNAUTHENTICATED;
                     case "NOPERM" -> Fault.Code.PERMISSION_DENIED;
                     case "OOM" -> Fault.Code.RESOURCE_EXHAUSTED;
-                    case "LOADING", "READONLY", "CLUSTERDOWN", "MASTERDOWN", "TRYAGAIN" -> Fault.Code.UNAVAILABLE;
+                    case "BUSY", "CLUSTERDOWN", "LOADING", "MASTERDOWN", "MISCONF", "NOREPLICAS", "READONLY", "TRYAGAIN" ->
+                        Fault.Code.UNAVAILABLE;
                     default -> Fault.Code.FAILED_PRECONDITION;
                 };
         return refused(code, at() + ": " + text);
@@ -359,13 +413,16 @@ public final class Producer implements AutoCloseable {
     }
 
     /** One command as the server reads it. */
-    private static byte[] packed(List<String> words, byte[] last) {
-        ByteArrayOutputStream to = new ByteArrayOutputStream(64 + last.length);
-        to.writeBytes(("*" + (words.size() + 1) + "\r\n").getBytes(StandardCharsets.US_ASCII));
+    private static byte[] packed(List<String> words, byte[] body, List<String> rest) {
+        ByteArrayOutputStream to = new ByteArrayOutputStream(256 + body.length);
+        to.writeBytes(("*" + (words.size() + 1 + rest.size()) + "\r\n").getBytes(StandardCharsets.US_ASCII));
         for (String word : words) {
             put(to, word.getBytes(StandardCharsets.UTF_8));
         }
-        put(to, last);
+        put(to, body);
+        for (String word : rest) {
+            put(to, word.getBytes(StandardCharsets.UTF_8));
+        }
         return to.toByteArray();
     }
 

@@ -110,10 +110,10 @@ public final class ProducerTest {
             same(List.of("AUTH", "me", "p@s+s"), server.commands.get(0));
             same(List.of("SELECT", "3"), server.commands.get(1));
             same(
-                    "XADD orders MAXLEN ~ 100 * correlation-id o\r\n1 body {\"item\":\"tea\",\"count\":2}",
+                    "XADD orders MAXLEN ~ 100 * body {\"item\":\"tea\",\"count\":2} correlation-id o\r\n1",
                     String.join(" ", server.commands.get(2)));
             same(
-                    "XADD s MAXLEN ~ 100 * content-type application/octet-stream body \0\u00ff",
+                    "XADD s MAXLEN ~ 100 * body \0\u00ff content-type application/octet-stream",
                     String.join(" ", server.commands.get(3)));
             same("{}", server.commands.get(4).get(7));
             same("{\"a\":[1,2]}", server.commands.get(5).get(7));
@@ -176,7 +176,7 @@ public final class ProducerTest {
     public void whatCannotBeSentIsRefusedBeforeItIs() throws Exception {
         try (Server server = new Server(ProducerTest::fine)) {
             Producer producer = Producer.dial(server.url());
-            for (String name : List.of("body", "Upper", "", "a b")) {
+            for (String name : List.of("body", "Upper", "", "a b", "ce-id")) {
                 same(Fault.Code.INVALID_ARGUMENT, fails(() -> producer.send("s", 1, Map.of(name, "x"))).code());
             }
             same(Fault.Code.INVALID_ARGUMENT, fails(() -> producer.send("s", new Object())).code());

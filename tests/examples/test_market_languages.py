@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import io
 import shutil
 import statistics
 import subprocess
@@ -13,9 +14,13 @@ from typing import TYPE_CHECKING, Any
 from xml.etree import ElementTree as ET
 
 import pytest
+from rich.console import Console
 
 import dragoman
 from dragoman.core.fault import InvalidArgument, NotFound, OutOfRange
+from examples.demo.pipeline import build, collect
+from examples.demo.server import free_port, own_environment, serving
+from tests.valkey import Server
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -30,9 +35,12 @@ pytestmark = [*(pytest.mark.needs(tool) for tool in ("go", "cargo", "javac", "no
 
 
 @pytest.fixture(scope="module")
-def market() -> Iterator[BlockingProject]:
-    with dragoman.open(MARKET) as project:
-        yield project
+def market(tmp_path_factory: pytest.TempPathFactory) -> Iterator[BlockingProject]:
+    folder = tmp_path_factory.mktemp("market")
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setenv("DRAGOMAN_TASKS_URL", f"sqlite:{folder}/tasks.db")
+        with dragoman.open(MARKET) as project:
+            yield project
 
 
 @pytest.fixture(scope="module")
@@ -114,10 +122,33 @@ def test_an_outlook_goes_through_all_of_them(market: BlockingProject, rows: list
         market.desk.outlook(column="gold")
 
 
-def test_their_own_tests_pass(tmp_path: Path) -> None:
-    copied = tmp_path / "series"
-    shutil.copytree(MARKET / "series", copied)
+def test_what_the_go_program_sends_is_judged_and_comes_back(tmp_path: Path, rows: list[dict[str, str]]) -> None:
+    valkey, console = Server(), Console(file=io.StringIO())
+    try:
+        environment = own_environment(tmp_path, valkey.url)
+        with serving(free_port(), environment, console) as missing, valkey.client() as client:
+            assert missing == {}
+            client.xadd("market.figures", {"body": '{"column": "gold", "quarter": "2008Q4", "value": 1}'})
+            sent = subprocess.run(
+                [build(tmp_path)], cwd=MARKET, env=environment, capture_output=True, text=True, timeout=60, check=True
+            )
+            expected = {f"{column}/{row['year']}Q{row['quarter']}" for row in rows for column in list(row)[2:]}
+            assert sent.stdout.startswith(f"sent {len(expected)} messages to market.figures")
+            judged = dict(collect(client, len(expected)))
+            assert judged.keys() == expected
+            assert judged["cpi/2008Q4"]["unusual"]
+            assert judged["cpi/2008Q4"]["value"] < judged["cpi/2008Q4"]["low"]
+            ((_, dead),) = client.xrange("figures.dead")
+            assert dead[b"dragoman-code"] == b"NOT_FOUND"
+    finally:
+        valkey.close()
+
+
+@pytest.mark.parametrize("package", ["feed", "series"])
+def test_their_own_tests_pass(tmp_path: Path, package: str) -> None:
+    copied = tmp_path / package
+    shutil.copytree(MARKET / package, copied)
     sdk = Path(dragoman.__file__).parent / "sdk" / "go"
-    (tmp_path / "go.work").write_text(f"go 1.23\nuse (\n\t./series\n\t{sdk.resolve()}\n)\n")
+    (tmp_path / "go.work").write_text(f"go 1.23\nuse (\n\t./{package}\n\t{sdk.resolve()}\n)\n")
     ran = subprocess.run(["go", "test", "./..."], cwd=copied, capture_output=True, text=True, timeout=300, check=False)
     assert ran.returncode == 0, ran.stdout + ran.stderr

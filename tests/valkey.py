@@ -97,6 +97,10 @@ class Proxy:
         for writer in self._writers:
             writer.transport.abort()
 
+    def forget(self) -> None:
+        """Pass on nothing more of the connections that there are, for ever, and say nothing: new ones are served."""
+        self.whole = asyncio.Event()
+
     async def close(self) -> None:
         assert self._server is not None
         self._server.close()
@@ -123,10 +127,11 @@ class Proxy:
             self._tasks.discard(task)
 
     async def _pass(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        whole = self.whole
         with contextlib.suppress(OSError):
             while data := await reader.read(65536):
                 await asyncio.sleep(self.delay_s)
-                await self.whole.wait()
+                await whole.wait()
                 writer.write(data)
         writer.close()
 

@@ -1,4 +1,4 @@
-"""Hosts and workers are killed at random under load, and a checker proves that no task was lost or ended twice.
+"""Hosts and workers are killed and paused at random under load; a checker proves that no task was lost or ended twice.
 
 `DRAGOMAN_STORM_S` is how many seconds it lasts, with a short time where nobody says: ten minutes are 600.
 """
@@ -35,6 +35,7 @@ STORM_S = float(os.environ.get("DRAGOMAN_STORM_S", "15"))
 CALM_S = 90.0
 CALLERS = 6
 HOSTS = 2
+LEASE_S = 2.0
 CODE = """
 import os, time
 
@@ -54,7 +55,7 @@ env = {{ RUNS = "{runs}" }}
 timeout = "10s"
 task = {{ attempts = 1000, base = "20ms", max = "200ms" }}
 [tasks]
-lease = "2s"
+lease = "{lease:g}s"
 store = "{store}"
 """
 
@@ -65,7 +66,7 @@ class Fleet:
     def __init__(self, folder: Path, toml: str) -> None:
         self.folder = folder
         self.toml = toml
-        self.kills = 0
+        self.kills = self.pauses = 0
         self._webs: list[Web | None] = [None] * HOSTS
         self._stacks = [contextlib.ExitStack() for _ in range(HOSTS)]
         self._lock = threading.Lock()
@@ -89,23 +90,37 @@ class Fleet:
             self.kills += 1
             self._stacks[place].close()
 
+    def pause(self, place: int, chance: random.Random) -> None:
+        """Have a host or a worker of it stand still, for longer than its lease now and then."""
+        web = self._webs[place]
+        if web is None:
+            return
+        with contextlib.suppress(psutil.Error):
+            host = psutil.Process(web.process.pid)
+            paused = chance.choice([host, chance.choice(_workers(host) or [host])])
+            paused.suspend()
+            try:
+                time.sleep(chance.uniform(0, 2 * LEASE_S))
+            finally:
+                paused.resume()
+            self.pauses += 1
+
     def kill_worker(self, place: int, chance: random.Random) -> None:
         web = self._webs[place]
         if web is None:
             return
         with contextlib.suppress(psutil.Error):
-            workers = [
-                each
-                for each in psutil.Process(web.process.pid).children(recursive=True)
-                if "dragoman.guest" in each.cmdline()
-            ]
-            if workers:
+            if workers := _workers(psutil.Process(web.process.pid)):
                 chance.choice(workers).kill()
                 self.kills += 1
 
     def stop(self) -> None:
         for stack in self._stacks:
             stack.close()
+
+
+def _workers(host: psutil.Process) -> list[psutil.Process]:
+    return [each for each in host.children(recursive=True) if "dragoman.guest" in each.cmdline()]
 
 
 def ask(web: Web, method: str, path: str, body: bytes | None = None, **headers: str) -> tuple[int, Any]:
@@ -177,18 +192,20 @@ def show(web: Web, task: str) -> dict[str, Any] | None:
 
 
 def storm(fleet: Fleet, also: Callable[[random.Random], None]) -> None:
-    """Kill at random for `STORM_S` seconds. Ends with every host up."""
+    """Kill and pause at random for `STORM_S` seconds. Ends with every host up."""
     chance = random.Random(7)
     until = time.monotonic() + STORM_S
     while time.monotonic() < until:
         time.sleep(chance.uniform(0.2, 1.5))
         place = chance.randrange(HOSTS)
-        match chance.randrange(6):
+        match chance.randrange(7):
             case 0 | 1:
                 fleet.kill_host(place)
                 fleet.start(place)
             case 2:
                 also(chance)
+            case 3:
+                fleet.pause(place, chance)
             case _:
                 fleet.kill_worker(place, chance)
 
@@ -219,7 +236,7 @@ def all_of(web: Web) -> dict[str, dict[str, Any]]:
 
 def run(folder: Path, store: str, also: Callable[[random.Random], None], least: int) -> None:
     """A storm, the calm after it, and what the checker says."""
-    toml = TOML.format(runs=folder / "runs.txt", store=store)
+    toml = TOML.format(runs=folder / "runs.txt", store=store, lease=LEASE_S)
     fleet, history, over = Fleet(folder, toml), History(), threading.Event()
     callers = [threading.Thread(target=submitting, args=(fleet, history, each, over)) for each in range(CALLERS)]
     try:
@@ -272,8 +289,11 @@ def test_no_task_is_lost_or_ended_twice_where_their_server_is_killed_and_hangs_t
             server.start()
         else:
             server.stop()
-            time.sleep(chance.uniform(0, 1.0))
-            server.go_on()
+            try:
+                # Past what an operation waits for an answer, and past a lease, now and then.
+                time.sleep(chance.choice((0.2, 1.0, 8.0)) * chance.random())
+            finally:
+                server.go_on()
 
     try:
         run(shop, server.url, trouble, least=20)

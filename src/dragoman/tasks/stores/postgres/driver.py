@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Callable, Sequence
 from enum import Enum
 from typing import TYPE_CHECKING, Any, Protocol, cast
@@ -189,37 +190,37 @@ def failed(error: BaseException, options: PostgresOptions, *, unsure: bool = Fal
 
 async def connect(options: PostgresOptions, settings: dict[str, str] | None = None) -> Wire:
     """A new connection. Raises `StoreFailed`, also where the server takes too long or is too old."""
-    opening = asyncpg.connect(  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType] - untyped
-        dsn=options.dsn,
-        max_cached_statement_lifetime=0,
-        server_settings={
-            **SETTINGS,
-            "application_name": "dragoman",
-            "search_path": options.schema,
-            **(settings or {}),
-        },
-    )
     try:
         async with asyncio.timeout(options.connect_s):
-            wire = cast("Wire", await opening)
+            wire = await _connect(options, settings or {})
+            try:
+                await _check(wire, options)
+            except BaseException:
+                wire.terminate()
+                raise
     except TimeoutError:
         raise StoreFailed(
             f"the task store at {options.address} (Postgres): no connection within {options.connect_s:g}s"
         ) from None
     except ERRORS as error:
         raise failed(error, options) from None
+    return wire
+
+
+async def _connect(options: PostgresOptions, settings: dict[str, str]) -> Wire:
+    opening = asyncpg.connect(  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType] - untyped
+        dsn=options.dsn,
+        max_cached_statement_lifetime=0,
+        server_settings={**SETTINGS, "application_name": "dragoman", "search_path": options.schema, **settings},
+    )
+    return cast("Wire", await opening)
+
+
+async def _check(wire: Wire, options: PostgresOptions) -> None:
     version = wire.get_server_version()
     if version[0] < VERSION_MIN:
-        wire.terminate()
         raise StoreFailed(
             f"the task store at {options.address} is Postgres {version[0]}: expected {VERSION_MIN} or newer"
         )
-    try:
-        async with asyncio.timeout(options.connect_s):
-            await wire.execute(CHECK)
-    except asyncpg.InvalidParameterValueError:
-        pass
-    except (TimeoutError, *ERRORS) as error:
-        wire.terminate()
-        raise failed(error, options) from None
-    return wire
+    with contextlib.suppress(asyncpg.InvalidParameterValueError):
+        await wire.execute(CHECK)

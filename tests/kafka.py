@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 import functools
-import shutil
-import signal
 import subprocess
-import tempfile
 from pathlib import Path
 
-from tests.leash import Leash, free_port
+from tests.leash import Leash, LeashedServer, free_port
 
 PROJECT = Path(__file__).parent / "kafka_broker"
 JAVA = ["java", "-Xmx384m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1"]
@@ -55,39 +52,23 @@ def class_path() -> str:
     return file.read_text("utf-8")
 
 
-class Server:
+class Server(LeashedServer):
     """One broker, at one port and with one folder from its first start to its last."""
 
     def __init__(self) -> None:
-        self._folder = Path(tempfile.mkdtemp(prefix="dragoman-kafka-"))
-        self.port = free_port()
-        self._config = self._folder / "server.properties"
-        text = CONFIG.format(port=self.port, control=free_port(), folder=self._folder)
+        super().__init__("kafka")
+
+    def prepare(self) -> None:
+        self._config = self.folder / "server.properties"
+        text = CONFIG.format(port=self.port, control=free_port(), folder=self.folder)
         self._config.write_text(text, "utf-8")
         self._java = [*JAVA, "-cp", class_path()]
         format_ = [*self._java, "kafka.tools.StorageTool", "format", "--standalone", "-t", CLUSTER, "-c"]
         subprocess.run([*format_, str(self._config)], check=True, capture_output=True, timeout=60)
-        self.start()
 
     @property
     def url(self) -> str:
         return f"kafka://127.0.0.1:{self.port}"
 
-    def start(self) -> None:
-        self._leash = Leash([*self._java, "kafka.Kafka", str(self._config)], self._folder / "out")
-        self._leash.answers_at(self.port)
-
-    def kill(self) -> None:
-        """As a crash would: at once. What it has acknowledged is on its disk."""
-        self._leash.kill()
-
-    def stop(self) -> None:
-        """Have it hang: connections stay, and nothing is answered."""
-        self._leash.signal(signal.SIGSTOP)
-
-    def go_on(self) -> None:
-        self._leash.signal(signal.SIGCONT)
-
-    def close(self) -> None:
-        self._leash.kill()
-        shutil.rmtree(self._folder, ignore_errors=True)
+    def leash(self, log: Path) -> Leash:
+        return Leash([*self._java, "kafka.Kafka", str(self._config)], log)

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import os
+import shutil
 import signal
 import socket
 import subprocess
+import tempfile
 import time
+from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -71,6 +74,43 @@ class Leash:
                 return
             time.sleep(0.05)
         raise AssertionError(f"nothing listens at {port}: {self._log.read_text('utf-8', 'replace')[-4000:]}")
+
+
+class LeashedServer(ABC):
+    """A server at one port, with one folder of its own, from its first start to its last."""
+
+    def __init__(self, name: str) -> None:
+        self.folder = Path(tempfile.mkdtemp(prefix=f"dragoman-{name}-"))
+        self.port = free_port()
+        self.prepare()
+        self.start()
+
+    @abstractmethod
+    def prepare(self) -> None:
+        """Write what it reads."""
+
+    @abstractmethod
+    def leash(self, log: Path) -> Leash:
+        """Start its program, which writes to a file."""
+
+    def start(self) -> None:
+        self.program = self.leash(self.folder / "out")
+        self.program.answers_at(self.port)
+
+    def kill(self) -> None:
+        """As a crash would: at once. What it has confirmed is on its disk."""
+        self.program.kill()
+
+    def stop(self) -> None:
+        """Have it hang: connections stay, and nothing is answered."""
+        self.program.signal(signal.SIGSTOP)
+
+    def go_on(self) -> None:
+        self.program.signal(signal.SIGCONT)
+
+    def close(self) -> None:
+        self.program.kill()
+        shutil.rmtree(self.folder, ignore_errors=True)
 
 
 def listens(port: int) -> bool:

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import shutil
 import signal
-import tempfile
 from pathlib import Path
 
-from tests.leash import Leash, free_port
+from tests.leash import Leash, LeashedServer
 
 SIZE_MAX = 1024 * 1024
 CONFIG = """\
@@ -22,37 +20,25 @@ max_packet_size {size_max}
 """
 
 
-class Server:
+class Server(LeashedServer):
     """One broker, at one port and with one folder from its first start to its last."""
 
     def __init__(self) -> None:
-        self._folder = Path(tempfile.mkdtemp(prefix="dragoman-mosquitto-"))
-        self.port = free_port()
-        (self._folder / "mosquitto.conf").write_text(
-            CONFIG.format(port=self.port, folder=self._folder, size_max=SIZE_MAX), "utf-8"
+        super().__init__("mosquitto")
+
+    def prepare(self) -> None:
+        (self.folder / "mosquitto.conf").write_text(
+            CONFIG.format(port=self.port, folder=self.folder, size_max=SIZE_MAX), "utf-8"
         )
-        self.start()
 
     @property
     def url(self) -> str:
         return f"mqtt://127.0.0.1:{self.port}"
 
-    def start(self) -> None:
-        self._leash = Leash(["mosquitto", "-c", str(self._folder / "mosquitto.conf")], self._folder / "out")
-        self._leash.answers_at(self.port)
+    def leash(self, log: Path) -> Leash:
+        return Leash(["mosquitto", "-c", str(self.folder / "mosquitto.conf")], log)
 
     def kill(self) -> None:
         """End it as its clients see a crash, and let it write its file: it promises nothing of one that was killed."""
-        self._leash.signal(signal.SIGTERM)
-        self._leash.gone()
-
-    def stop(self) -> None:
-        """Have it hang: connections stay, and nothing is answered."""
-        self._leash.signal(signal.SIGSTOP)
-
-    def go_on(self) -> None:
-        self._leash.signal(signal.SIGCONT)
-
-    def close(self) -> None:
-        self._leash.kill()
-        shutil.rmtree(self._folder, ignore_errors=True)
+        self.program.signal(signal.SIGTERM)
+        self.program.gone()

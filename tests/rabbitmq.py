@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import shutil
-import signal
-import tempfile
 from pathlib import Path
 
-from tests.leash import Leash, free_port
+from tests.leash import Leash, LeashedServer, free_port
 
 PROGRAM = "/usr/lib/rabbitmq/bin/rabbitmq-server"
 """The one in PATH is Debian's wrapper, which goes on as another user, in the system's own folders."""
@@ -25,22 +23,22 @@ max_message_size = {size_max}
 """
 
 
-class Server:
+class Server(LeashedServer):
     """One node, at one port and with one folder from its first start to its last."""
 
     def __init__(self) -> None:
-        self._folder = Path(tempfile.mkdtemp(prefix="dragoman-rabbitmq-"))
-        self.port = free_port()
+        super().__init__("rabbitmq")
+
+    def prepare(self) -> None:
         self._ports = (free_port(), free_port())
-        (self._folder / "rabbitmq.conf").write_text(CONFIG.format(port=self.port, size_max=SIZE_MAX), "utf-8")
-        self.start()
+        (self.folder / "rabbitmq.conf").write_text(CONFIG.format(port=self.port, size_max=SIZE_MAX), "utf-8")
 
     @property
     def url(self) -> str:
         return f"amqp://guest:guest@127.0.0.1:{self.port}"
 
-    def start(self) -> None:
-        folder, (distribution, epmd) = self._folder, self._ports
+    def leash(self, log: Path) -> Leash:
+        folder, (distribution, epmd) = self.folder, self._ports
         program = PROGRAM if Path(PROGRAM).exists() else shutil.which("rabbitmq-server") or PROGRAM
         env = {
             "HOME": str(folder),
@@ -55,20 +53,4 @@ class Server:
             "RABBITMQ_NODENAME": "dragoman@localhost",
             "RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS": "+S 1:1 +sbwt none",
         }
-        self._leash = Leash(["sh", "-c", EPMD_TOO, "rabbitmq", program], folder / "out", env)
-        self._leash.answers_at(self.port)
-
-    def kill(self) -> None:
-        """As a crash would: at once. What it has confirmed is on its disk."""
-        self._leash.kill()
-
-    def stop(self) -> None:
-        """Have it hang: connections stay, and nothing is answered."""
-        self._leash.signal(signal.SIGSTOP)
-
-    def go_on(self) -> None:
-        self._leash.signal(signal.SIGCONT)
-
-    def close(self) -> None:
-        self._leash.kill()
-        shutil.rmtree(self._folder, ignore_errors=True)
+        return Leash(["sh", "-c", EPMD_TOO, "rabbitmq", program], log, env)

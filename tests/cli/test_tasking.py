@@ -92,5 +92,7 @@ def test_of_a_stopped_host_the_store_is_looked_at_and_that_is_said(tmp_path: Pat
     assert "fault      UNAVAILABLE: not now" in task(tmp_path, "show", dead)
     assert task(tmp_path, "cancel", later) == f"{later} is CANCELLED\n"
     assert "from its store" in task(tmp_path, "show", later[:-2] + "ff", status=69)
-    assert "no host serves this project now" in task(tmp_path, "retry", dead, status=78)
+    assert task(tmp_path, "retry", dead) == f"{dead} is PENDING\n"
+    assert "is PENDING, not DEAD" in task(tmp_path, "dead", "retry", dead, status=2)
+    assert "it is not over" in task(tmp_path, "retry", dead, status=73)
     assert "no dragoman.toml" in task(tmp_path.parent, "list", status=2)

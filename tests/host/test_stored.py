@@ -26,9 +26,12 @@ SHOP = """
 """
 
 
+FILE = '[sources.shop]\npath = "shop.py"\n'
+
+
 @pytest.fixture
 def folder(write: Write) -> Path:
-    return write(shop__py=SHOP, dragoman__toml='[sources.shop]\npath = "shop.py"\n')
+    return write(shop__py=SHOP, dragoman__toml=FILE)
 
 
 def test_tasks_are_looked_at_and_cancelled_without_a_host(folder: Path) -> None:
@@ -36,7 +39,7 @@ def test_tasks_are_looked_at_and_cancelled_without_a_host(folder: Path) -> None:
         done, failed = shop.submit("shop.double", {"n": 4}), shop.submit("shop.refuses")
         assert (done.wait()["state"], failed.wait()["state"]) == ("SUCCEEDED", "FAILED")
         later = shop.submit("shop.double", {"n": 5}, delay=3600)
-    with StoredTasks(load([folder]).tasks) as stored:
+    with StoredTasks(load([folder])) as stored:
         assert stored.present
         assert [each.id for each in stored.tasks()] == [later.id, failed.id, done.id]
         assert stored.task(done.id).result() == 8
@@ -50,17 +53,39 @@ def test_tasks_are_looked_at_and_cancelled_without_a_host(folder: Path) -> None:
 
 def test_what_takes_a_function_takes_a_host(folder: Path) -> None:
     with dragoman.open(folder) as shop:
+        shop.submit("shop.double", {"n": 1}).wait()
+    with StoredTasks(load([folder])) as stored, pytest.raises(dragoman.Unavailable, match="no host"):
+        stored.submit("shop.double", {"n": 1})
+
+
+def test_what_failed_is_had_run_again_by_the_next_host(folder: Path) -> None:
+    with dragoman.open(folder) as shop:
+        failed, done = shop.submit("shop.refuses"), shop.submit("shop.double", {"n": 1})
+        assert (failed.wait()["state"], done.wait()["state"]) == ("FAILED", "SUCCEEDED")
+    (folder / "dragoman.toml").write_text(FILE + '[functions."shop.refuses"]\ntask = 5\n')
+    with StoredTasks(load([folder])) as stored:
+        again = stored.task(failed.id).retry()
+        assert (again["state"], again["attempts"], again["attempts_max"]) == ("PENDING", 1, 6)
+        with pytest.raises(dragoman.FailedPrecondition, match="it is not over"):
+            stored.task(failed.id).retry()
+        with pytest.raises(dragoman.FailedPrecondition, match="it has a result"):
+            stored.task(done.id).retry()
+    (folder / "shop.py").write_text("def refuses() -> str: return 'paper'")
+    with dragoman.open(folder) as shop:
+        assert shop.task(failed.id).result(timeout=30) == "paper"
+
+
+def test_what_failed_of_a_source_that_is_gone_stays(folder: Path) -> None:
+    with dragoman.open(folder) as shop:
         failed = shop.submit("shop.refuses")
         failed.wait()
-    with StoredTasks(load([folder]).tasks) as stored:
-        with pytest.raises(dragoman.Unavailable, match="no host"):
-            stored.submit("shop.double", {"n": 1})
-        with pytest.raises(dragoman.Unavailable, match="no host"):
-            stored.task(failed.id).retry()
+    (folder / "dragoman.toml").write_text('[sources.store]\npath = "shop.py"\n')
+    with StoredTasks(load([folder])) as stored, pytest.raises(dragoman.NotFound, match="no source shop any more"):
+        stored.task(failed.id).retry()
 
 
 def test_looking_makes_no_store(folder: Path) -> None:
-    with StoredTasks(load([folder]).tasks) as stored:
+    with StoredTasks(load([folder])) as stored:
         assert not stored.present
         assert list(stored.tasks()) == []
     assert not (folder / ".dragoman" / "tasks.db").exists()
@@ -69,5 +94,5 @@ def test_looking_makes_no_store(folder: Path) -> None:
 def test_a_store_that_is_none_is_said_to_be_none(folder: Path) -> None:
     (folder / ".dragoman").mkdir()
     (folder / ".dragoman" / "tasks.db").write_bytes(b"nonsense" * 1000)
-    with StoredTasks(load([folder]).tasks) as stored, pytest.raises(dragoman.Unavailable, match=r"tasks\.db"):
+    with StoredTasks(load([folder])) as stored, pytest.raises(dragoman.Unavailable, match=r"tasks\.db"):
         list(stored.tasks())

@@ -61,7 +61,7 @@ def tasks_of(whose: Whose, *, stored: bool = True) -> Generator[Found]:
             return
     from dragoman.host.stored import StoredTasks  # noqa: PLC0415 - the host's imports, which a running one spares
 
-    with StoredTasks(load(place.paths).tasks) as kept:
+    with StoredTasks(load(place.paths)) as kept:
         if not kept.present:
             raise Stop(f"{NO_HOST}, and it has no tasks: start one with dragoman serve")
         complain(f"{NO_HOST}: this is from its store")

@@ -75,7 +75,7 @@ def cancel(whose: Whose, ids: Sequence[str], *, as_json: bool) -> int:
 
 def retry(whose: Whose, ids: Sequence[str], *, as_json: bool) -> int:
     """Have tasks run again; the exit code. Raises as `cancel`."""
-    return _each(whose, ids, lambda tasks, id_: tasks.task(id_).retry(), as_json=as_json, stored=False)
+    return _each(whose, ids, lambda tasks, id_: tasks.task(id_).retry(), as_json=as_json)
 
 
 def retry_dead(whose: Whose, ids: Sequence[str], *, every: bool, function: str, as_json: bool) -> int:
@@ -84,7 +84,7 @@ def retry_dead(whose: Whose, ids: Sequence[str], *, every: bool, function: str, 
         raise Stop("name the tasks, or say --all" if not ids else "--all are all of them: leave the ids out")
     if function and not every:
         raise Stop("--function goes with --all: the ids say which they are")
-    with tasks_of(whose, stored=False) as found:
+    with tasks_of(whose) as found:
         dead = list(found.tasks.tasks(state=DEAD, function=function)) if every else map(found.tasks.task, ids)
         for task in dead:
             if task.state != DEAD:
@@ -129,9 +129,8 @@ def _each(
     work: Callable[[Submitting, str], Document],
     *,
     as_json: bool,
-    stored: bool = True,
 ) -> int:
-    with tasks_of(whose, stored=stored) as found:
+    with tasks_of(whose) as found:
         for each in ids:
             _say(work(found.tasks, each), as_json=as_json)
     return 0

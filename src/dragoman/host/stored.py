@@ -1,4 +1,4 @@
-"""The tasks of a project that no host serves, straight from their store: to be looked at, and to be cancelled."""
+"""The tasks of a project that no host serves, straight from their store: looked at, cancelled, had run again."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, NoReturn, Self
 
 from dragoman.client.submitting import Submitting
 from dragoman.core.clock import SystemClock
-from dragoman.core.fault import Started, Unavailable
+from dragoman.core.fault import NotFound, Started, Unavailable
 from dragoman.host.blocking import new_loop
 from dragoman.host.desk import LoopDesk, TasksDesk
 from dragoman.host.tasking import store_of
@@ -18,16 +18,18 @@ from dragoman.workers.crossing import run_on_loop
 if TYPE_CHECKING:
     from types import TracebackType
 
+    from dragoman.config.project import Project
     from dragoman.core.call import Call
-    from dragoman.tasks.options import TaskOptions, TasksOptions
+    from dragoman.tasks.options import TaskOptions
     from dragoman.tasks.store import Store
 
 
 class Shelf:
     """A store that is opened to be looked into, and runs nothing."""
 
-    def __init__(self, options: TasksOptions) -> None:
-        self._options = options
+    def __init__(self, project: Project) -> None:
+        self._project = project
+        self._options = options = project.tasks
         self._watching = Watching()
         self._store: Store | None = None
         self.backlog = options.backlog
@@ -61,8 +63,14 @@ class Shelf:
         self._no_host(call.target.name)
 
     def options(self, function: str) -> TaskOptions:
-        """Refuse: no function is known here."""
-        self._no_host(function)
+        """What the project's file says of a function, whether there is one or not: its source is not started here.
+
+        Raises `NOT_FOUND` where there is no such source either.
+        """
+        source = function.partition(".")[0]
+        if all(each.name != source for each in self._project.sources.values()):
+            raise NotFound(f"the project has no source {source} any more", started=Started.NO, function=function)
+        return self._project.settings(source, function).task
 
     async def _no_callback(self, _: bytes) -> bytes:
         self._no_host()
@@ -74,8 +82,8 @@ class Shelf:
 class StoredTasks(Submitting):
     """For callers that block. Use it in `with`."""
 
-    def __init__(self, options: TasksOptions) -> None:
-        self._shelf = Shelf(options)
+    def __init__(self, project: Project) -> None:
+        self._shelf = Shelf(project)
         self._loop = new_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name="dragoman tasks", daemon=True)
         self._desk = LoopDesk(TasksDesk(self._shelf.tasks), lambda work: run_on_loop(self._loop, work))

@@ -200,7 +200,7 @@ class Tasks:
     async def make_room(self, function: str) -> None:
         """Count in a task that somebody stores himself. Raises `RESOURCE_EXHAUSTED` where no more may wait."""
         await self._backlog.admit(await self._store(), self._vault.backlog, function)
-        self._backlog.submitted += 1
+        self._backlog.came(1)
 
     # Looking
 

@@ -1,6 +1,6 @@
 import asyncio
 import json
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -17,7 +17,7 @@ from dragoman.core.fault import (
     Unavailable,
     WorkerLost,
 )
-from dragoman.queues.broker import BrokerLost
+from dragoman.queues.broker import BrokerLost, Done, Unfit
 from dragoman.queues.consumer import WAITING_MAX, Consumer
 from dragoman.queues.options import QueueOptions
 from dragoman.testing.broker import MemoryBroker
@@ -269,6 +269,22 @@ async def test_a_broker_that_is_lost_is_tried_until_it_is_back_and_results_are_k
         assert [text for level, text in host.notes if level == "warning"] == [
             "queue orders: cut off; trying again until it is back"
         ]
+
+
+async def test_a_queue_goes_on_after_an_error_that_nobody_has_thought_of() -> None:
+    class Broken(MemoryBroker):
+        async def finish(self, done: Sequence[Done]) -> Sequence[Unfit]:
+            if self.opened == 1:
+                raise RuntimeError("the handler is closed")
+            return await super().finish(done)
+
+    host, _ = hosting(Reply(b"1"))
+    broker = Broken()
+    async with consuming(host, broker):
+        name = broker.send(b"{}")
+        await until(lambda: broker.handled == [name])
+        told = "queue orders: RuntimeError: the handler is closed; trying again until it is back"
+        assert [text for level, text in host.notes if level == "warning"] == [told]
 
 
 async def test_one_that_is_lost_while_a_result_is_sent_gets_it_again() -> None:

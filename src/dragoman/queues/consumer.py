@@ -116,10 +116,10 @@ class Consumer:
                 begun_at = now()
                 try:
                     await self._session()
-                except BrokerLost as error:
+                except Exception as error:  # noqa: BLE001 - a queue that stops for good is worse than any of them
                     # One that takes connections and then refuses what is asked of it is let rest, too.
                     failures = 1 if now() - begun_at >= LASTING_S else failures + 1
-                    self._lost(str(error))
+                    self._lost(str(error) if isinstance(error, BrokerLost) else f"{type(error).__name__}: {error}")
                     told = self._aborted if self._stopping.is_set() else self._stopping
                     with suppress(TimeoutError):
                         await asyncio.wait_for(told.wait(), self._pause(failures))

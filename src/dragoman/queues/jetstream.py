@@ -52,7 +52,8 @@ PENDING_MAX = 100_000
 MSG_ID = "nats-msg-id"
 SAFE = "".join(chr(code) for code in range(0x21, 0x7F) if chr(code) not in '"%')
 """What attributes of events may be in headers; the rest is percent-encoded (CloudEvents, HTTP binding, 3.1.3.2)."""
-ERRORS = (nats.errors.Error, OSError, TimeoutError, ValueError)
+ERRORS = (nats.errors.Error, OSError, TimeoutError, ValueError, RuntimeError)
+"""What nats-py raises; the last is of a transport that was closed under it."""
 
 Answer = TypeVar("Answer")
 

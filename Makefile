@@ -19,7 +19,7 @@ TOOLS := .venv/bin
 help:
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 14
 
-demo: ## serve the example functions over real data, call them, print a table
+demo: ## serve the examples over real data: calls, a task, a schedule, a queue
 	@$(READY) demo
 	@tools/system.sh awk
 	@$(RUN) -m examples.demo $(ARGS)

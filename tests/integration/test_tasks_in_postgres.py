@@ -132,6 +132,30 @@ async def test_what_a_dead_host_ran_is_run_by_another(shop: Path, server: Server
             assert (await over(other, task))["state"] == "CANCELLED"
 
 
+async def test_a_host_that_slept_past_its_lease_overwrites_nothing_and_is_one_among_others_again(
+    shop: Path, server: Server
+) -> None:
+    with serving(cwd=shop, toml=TOML.format(name="sleeper", store=server.url)) as sleeper:
+        task = (await submit(sleeper, key="long", s=8)).json["id"]
+        await running(sleeper, task)
+        sleeper.signal(signal.SIGSTOP)
+        try:
+            with serving(cwd=shop, toml=TOML.format(name="other", store=server.url)) as other:
+                await running(other, task, attempts=2)
+                sleeper.signal(signal.SIGCONT)
+                end = await over(other, task)
+                assert (end["state"], end["attempts"]) == ("SUCCEEDED", 2)
+                assert (await ask(other, "GET", f"/v1/tasks/{task}/result")).json == "other"
+                more = [(await submit(sleeper, key=f"more {number}", s=0.3)).json["id"] for number in range(8)]
+                await asyncio.gather(*(over(sleeper, each) for each in more))
+                runs = dict(line.rsplit(" ", 1) for line in (shop / "runs.txt").read_text().splitlines())
+                assert {runs[f"more {number}"] for number in range(8)} == {"sleeper", "other"}
+                # The sleeper's own run, whose time would have been over by now, was stopped and recorded nothing.
+                assert await over(sleeper, task) == end
+        finally:
+            sleeper.signal(signal.SIGCONT)
+
+
 async def test_a_network_that_is_cut_for_longer_than_a_lease_loses_and_doubles_nothing(
     shop: Path, server: Server
 ) -> None:

@@ -6,7 +6,8 @@ from statistics import median
 from typing import TYPE_CHECKING
 
 from dragoman.core.call import Reply
-from dragoman.core.fault import Aborted, Started
+from dragoman.core.clock import SystemClock
+from dragoman.core.fault import Aborted, Started, Unavailable
 from dragoman.tasks.options import TaskOptions
 from dragoman.tasks.state import State
 from dragoman.tasks.store import StoreFailed
@@ -252,6 +253,41 @@ async def test_what_a_claim_that_was_cut_off_brought_is_run_once_the_store_is_ba
         "tasks cannot be claimed now: cut off",
         "tasks are claimed again",
     ]
+
+
+async def test_a_clock_that_is_put_back_makes_no_task_pause_for_longer(tmp_path: Path) -> None:
+    class Moved(SystemClock):
+        """A clock that can be put back and forth."""
+
+        def __init__(self) -> None:
+            self.by_s = 0.0
+
+        def now(self) -> float:
+            return super().now() + self.by_s
+
+    clock, runs = Moved(), 0
+
+    async def flaky(call: Call) -> Reply:
+        nonlocal runs
+        runs += 1
+        if runs == 1:
+            raise Unavailable("not yet", started=Started.YES, retry_after_s=0.5)
+        return await echo(call)
+
+    works = Workshop({"w.flaky": flaky, "w.f": echo}, QUICK)
+    async with desk(tmp_path) as at:
+        runner = runner_of(at.store, works, lease_s=0.6, clock=clock)
+        at.watching.listeners.append(runner.heard)
+        await runner.start()
+        (pauses,) = await at.submit("w.flaky")
+        later = int((clock.now() + 60) * US)
+        (delayed,) = await at.submit("w.f", not_before=later)
+        await at.in_state(pauses, State.RETRYING)
+        clock.by_s = -3600.0
+        assert (await at.over(pauses)).state is State.SUCCEEDED
+        clock.by_s = 3600.0
+        assert (await at.over(delayed)).state is State.SUCCEEDED
+        await runner.stop(5)
 
 
 async def test_a_poison_task_ends_and_blocks_nobody(tmp_path: Path) -> None:

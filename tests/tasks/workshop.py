@@ -8,6 +8,7 @@ import os
 import random
 from collections.abc import Awaitable, Callable
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from dragoman.core.call import Call, Reply
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Sequence
     from pathlib import Path
 
+    from dragoman.core.clock import Clock
     from dragoman.core.fault import Fault
     from dragoman.tasks.state import State, Step
     from dragoman.tasks.store import Store
@@ -140,10 +142,11 @@ async def desk(folder: Path) -> AsyncGenerator[Desk]:
         await store.close()
 
 
-def runner_of(store: Store, works: Workshop, lease_s: float = 15.0) -> Runner:
+def runner_of(store: Store, works: Workshop, lease_s: float = 15.0, clock: Clock | None = None) -> Runner:
     """A runner, not yet started."""
     terms = Terms("test", lease_s, Keeping)
-    return Runner(store, works, AROUND, Faults("test", lambda _: 500), terms, Identities(SystemClock(), os.urandom))
+    around = AROUND if clock is None else replace(AROUND, clock=clock)
+    return Runner(store, works, around, Faults("test", lambda _: 500), terms, Identities(SystemClock(), os.urandom))
 
 
 @asynccontextmanager

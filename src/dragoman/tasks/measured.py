@@ -160,6 +160,10 @@ class MeasuredStore:
         """Move on what time moves."""
         return await self._timed("tick", self._store.tick(now, most))
 
+    async def hurry(self, now: int) -> None:
+        """Have tasks that pause be due."""
+        await self._timed("hurry", self._store.hurry(now))
+
     async def deliveries(self, runner: str, count: int, now: int) -> list[Delivery]:
         """Take deliveries that are due."""
         return await self._timed("deliveries", self._store.deliveries(runner, count, now))

@@ -43,6 +43,8 @@ TICK_S_MIN = 0.002
 """Moments that come closer together than this are looked at in one go."""
 TICK_TURNS = 2
 """While other calls come, tasks become due as fast as this many times those that may begin."""
+BACK_S = 5.0
+"""A clock that was put back by less than this makes nothing wait that much longer that anybody would mind."""
 PRUNE_S = 60.0
 """How often what has ended long ago is forgotten."""
 PRUNE_BATCH = 1000
@@ -96,6 +98,7 @@ class Runner:
         self._former: set[str] = set()
         self._stir = asyncio.Event()
         self._next_due = 0
+        self._ahead_s = float("-inf")
         self._looking: Timer | None = None
         self._loops: list[asyncio.Task[None]] = []
         self._claiming = asyncio.Lock()
@@ -242,6 +245,7 @@ class Runner:
         now = self._around.clock.monotonic
         while True:
             self._stir.clear()
+            await self._look_at_clock()
             began, turn = now(), self._pace.turn()
             most = TICK_MAX if turn is None else min(TICK_TURNS * turn, TICK_MAX)
             self._next_due = await self._store.tick(self._wall(), most)
@@ -257,6 +261,13 @@ class Runner:
             with suppress(TimeoutError):
                 await asyncio.wait_for(self._stir.wait(), wait_s)
                 await asyncio.sleep(TICK_S_MIN)
+
+    async def _look_at_clock(self) -> None:
+        """Where the clock was put back, have what pauses not pause so much longer."""
+        ahead_s = self._around.clock.now() - self._around.clock.monotonic()
+        if ahead_s < self._ahead_s - BACK_S:
+            await self._store.hurry(self._wall())
+        self._ahead_s = ahead_s
 
     async def _prunes(self) -> None:
         """Forget what has ended long ago."""

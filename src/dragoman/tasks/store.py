@@ -156,6 +156,13 @@ class Store(Protocol):
         """
         ...
 
+    async def hurry(self, now: int) -> None:
+        """Have tasks that pause be due at `now` (RETRYING, or PENDING by a RELEASE), for a clock has gone back.
+
+        By it they would pause as much longer. What was asked to run later stays: its moment has not come.
+        """
+        ...
+
     # Deliveries
 
     async def deliveries(self, runner: str, count: int, now: int) -> list[Delivery]:

@@ -279,6 +279,13 @@ class MemoryStore:
         moments += [kept.task.submission.deadline for kept in tasks.values() if kept.task.state in WAITING]
         return min((moment for moment in moments if moment), default=0)
 
+    async def hurry(self, now: int) -> None:
+        """Have tasks that pause be due."""
+        for kept in self._tasks().values():
+            if kept.held and kept.task.state is not State.SCHEDULED and kept.task.due_at > now:
+                kept.task.due_at = now
+                kept.task.seq += 1
+
     async def deliveries(self, runner: str, count: int, now: int) -> list[Delivery]:
         """Take deliveries that are due."""
         self._tasks()

@@ -74,7 +74,7 @@ class Memory:
         elif step is Step.RELEASE:
             self.bring_back(kept, paid=False)
             kept.held = outcome.due_at > outcome.ended_at
-            task.due_at = max(task.due_at, outcome.due_at)
+            task.due_at = outcome.due_at if kept.held else max(task.due_at, outcome.due_at)
             task.state = move(task.state, step)
             self.changed(kept)
         elif step is Step.SUSPEND:

@@ -102,6 +102,34 @@ class Adversity(Part):
                 assert await one.store.prune(Keeping(age_s=2 * HOUR / US, count=0), NOW) == 0
                 assert await one.state(claimed.task.id) is State.SUCCEEDED
 
+    async def test_what_pauses_is_due_once_a_clock_has_gone_back(self) -> None:
+        """However far ahead it was due; what was asked to run later, and what waits for others, is not."""
+        async with self.hosts(2) as (one, other):
+            retrying, released, delayed = await one.start(), await one.start(), await one.submit(not_before=NOW + HOUR)
+            child = await one.submit(function="child")
+            suspended = await one.start(function="parent")
+            assert await one.settle(suspended, Step.SUSPEND, waits_for=(child,))
+            assert await one.settle(retrying, Step.RETRY, due_at=NOW + 5)
+            assert await one.settle(released, Step.RELEASE, due_at=NOW + 5)
+            past = NOW - HOUR
+            await other.store.tick(past)
+            assert await other.claim(9, now=past) == []
+            await other.store.hurry(past)
+            await other.store.tick(past)
+            claimed = await other.claim(9, now=past)
+            assert {each.task.id for each in claimed} == {retrying.task.id, released.task.id}
+            assert await one.state(delayed) is State.SCHEDULED
+            assert await one.state(suspended.task.id) is State.SCHEDULED
+
+    async def test_what_was_given_back_is_due_when_that_says(self) -> None:
+        """And not when it was due before, which may be later: by a clock that has gone back since."""
+        async with self.hosts() as (host,):
+            claimed, past = await host.start(), NOW - HOUR
+            assert await host.settle(claimed, Step.RELEASE, ended_at=past, due_at=past + 5)
+            await host.store.tick(past + 5)
+            (again,) = await host.claim(now=past + 5)
+            assert again.task.id == claimed.task.id
+
     async def test_one_that_cannot_be_stored_takes_no_other_along(self) -> None:
         """It is refused clearly; what came with it is stored."""
         async with self.hosts() as (host,):

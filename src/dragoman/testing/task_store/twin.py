@@ -77,6 +77,7 @@ class Twin:
             (self.cancel, 1),
             (self.replay, 1),
             (self.tick, 3),
+            (self.hurry, 1),
             (self.reap, 1),
             (self.deliver, 1),
             (self.prune, 1),
@@ -134,6 +135,10 @@ class Twin:
         """Let time pass, or go back, and move on what it moves."""
         self._now += self._random.choice((-5, 0, 1, 5, 20)) * US
         await self._both("tick", self._now)
+
+    async def hurry(self) -> None:
+        """Let nothing pause any longer."""
+        await self._both("hurry", self._now)
 
     async def reap(self) -> None:
         """Take a runner for dead; it may come back as another one."""

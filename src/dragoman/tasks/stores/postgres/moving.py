@@ -39,6 +39,10 @@ class Moving:
         await self._waking.sweep()
         return await self._pool.run(lambda wire: wire.fetchval(statement("next"))) or 0
 
+    async def hurry(self, now: int) -> None:
+        """Have tasks that pause be due."""
+        await self._pool.run(lambda wire: wire.execute(statement("hurry"), now), writes=True, repeats=True)
+
     async def reap(self, runner: str, now: int, fault: bytes) -> int:
         """Forget a runner, and take from it what it ran."""
 

@@ -171,6 +171,10 @@ class PostgresStore:
         """Move on what time moves."""
         return await self._moving.tick(now, most)
 
+    async def hurry(self, now: int) -> None:
+        """Have tasks that pause be due."""
+        await self._moving.hurry(now)
+
     # Deliveries
 
     async def deliveries(self, runner: str, count: int, now: int) -> list[Delivery]:

@@ -23,6 +23,9 @@ SELECT min(
     coalesce((SELECT min(due_at) FROM tasks INDEXED BY tasks_due WHERE held = 1), ?1)
 )
 """
+_HURRY = """
+UPDATE tasks INDEXED BY tasks_due SET due_at = ?1, seq = seq + 1 WHERE held = 1 AND due_at > ?1 AND state IN (1, 3)
+"""
 
 
 def cancel(work: Work, id: str, now: int) -> State | None:  # noqa: A002 - the field's public name
@@ -80,6 +83,11 @@ def tick(work: Work, now: int, most: int) -> int:
         return now
     following = work.db.execute(_NEXT, (_NEVER,)).fetchone()[0]
     return 0 if following == _NEVER else following
+
+
+def hurry(work: Work, now: int) -> None:
+    """Have tasks that pause be due."""
+    work.db.execute(_HURRY, (now,))
 
 
 def _queue(work: Work, rows: list[Row]) -> None:

@@ -70,7 +70,7 @@ def _apply(work: Work, row: Row, outcome: Outcome) -> None:
         work.step(row, step)
         row.turn = work.turns.again(row, paid=False)
         row.held = int(outcome.due_at > outcome.ended_at)
-        row.due_at = max(outcome.due_at, row.due_at)
+        row.due_at = outcome.due_at if row.held else max(outcome.due_at, row.due_at)
     elif step is Step.SUSPEND:
         _suspend(work, row, outcome)
     else:

@@ -146,6 +146,10 @@ class SqliteStore:
         """Move on what time moves."""
         return await self._write(partial(asking.tick, now=now, most=most))
 
+    async def hurry(self, now: int) -> None:
+        """Have tasks that pause be due."""
+        await self._write(partial(asking.hurry, now=now))
+
     async def deliveries(self, runner: str, count: int, now: int) -> list[Delivery]:
         """Take deliveries that are due."""
         take = partial(delivering.deliveries, runner=runner, count=count, now=now)

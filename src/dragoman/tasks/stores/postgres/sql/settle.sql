@@ -11,7 +11,9 @@ moved AS (
         state = CASE WHEN g.stays AND t.cancelling THEN 'CANCELLED' ELSE g.state END,
         finished_at = CASE WHEN g.stays AND NOT t.cancelling THEN 0 ELSE g.ended_at END,
         due_at = CASE
-            WHEN NOT g.stays OR t.cancelling THEN t.due_at WHEN g.back THEN greatest(t.due_at, g.due_at) ELSE g.due_at
+            WHEN NOT g.stays OR t.cancelling THEN t.due_at
+            WHEN g.back AND g.due_at <= g.ended_at THEN greatest(t.due_at, g.due_at)
+            ELSE g.due_at
         END,
         wakes_at = CASE
             WHEN g.stays AND NOT t.cancelling AND (NOT g.back OR g.due_at > g.ended_at) THEN g.due_at ELSE 0

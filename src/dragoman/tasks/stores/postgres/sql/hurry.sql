@@ -1,0 +1,3 @@
+UPDATE tasks t
+SET wakes_at = $1, due_at = $1, seq = t.seq + 1, changed = pg_current_xact_id()
+WHERE t.wakes_at > $1 AND t.state IN ('PENDING', 'RETRYING')

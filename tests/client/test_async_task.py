@@ -56,6 +56,14 @@ async def test_events_go_on_where_they_broke_off() -> None:
     assert held.state == "SUCCEEDED"
 
 
+async def test_of_a_task_that_ended_while_nobody_told_the_rest_is_told() -> None:
+    done = document("SUCCEEDED", seq=9)
+    line = TaskEvent(8, "log", {"seq": 8, "level": "info", "message": "last words"})
+    held = task(AsyncScriptedDesk(events=[[], [line], [TaskEvent(9, "state", done)]], show=[done]))
+    assert await held.status() == done
+    assert [(each.seq, each.kind) async for each in held.events()] == [(8, "log"), (9, "state")]
+
+
 async def test_a_task_is_cancelled_and_run_again() -> None:
     desk = AsyncScriptedDesk(cancel=[document("CANCELLED")], retry=[document("PENDING")], logs=[[]], show=[DONE])
     held = task(desk)

@@ -108,6 +108,17 @@ def test_events_go_on_where_they_broke_off() -> None:
     assert held.over
 
 
+def test_of_a_task_that_ended_while_nobody_told_the_rest_is_told() -> None:
+    running, done = document("RUNNING", seq=2), document("SUCCEEDED", seq=9)
+    line = TaskEvent(8, "log", {"seq": 8, "level": "info", "message": "last words"})
+    desk = ScriptedDesk(
+        events=[[TaskEvent(0, "state", running)], [], [line], [TaskEvent(9, "state", done)]], show=[done]
+    )
+    held = task(desk)
+    assert held.status() == done
+    assert [(each.seq, each.kind) for each in held.events()] == [(0, "state"), (8, "log"), (9, "state")]
+
+
 def test_of_a_task_whose_end_is_known_nothing_more_is_told() -> None:
     held = task(ScriptedDesk(events=[[]], show=[DONE]))
     assert list(held.events(after=5)) == []

@@ -74,7 +74,7 @@ class AsyncTask(Seen):
             try:
                 async for event in self._followed(trail, persistence):
                     yield event
-                if self.over or is_over(await self.status()):
+                if trail.ended or trail.is_all(await self.status()):
                     return
                 raise broken_off(self.id)
             except Fault as fault:

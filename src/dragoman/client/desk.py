@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
+from dragoman.client.ending import is_over
+
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Generator
 
@@ -143,6 +145,8 @@ class Trail:
     def __init__(self, after: int) -> None:
         """`after` is the last change whose log lines are known."""
         self.after = after
+        self.ended = False
+        """Whether the end was told, which hosts do last of all."""
         self._state = -1
 
     def is_new(self, event: TaskEvent) -> bool:
@@ -153,7 +157,12 @@ class Trail:
             new = event.seq > self.after
             self.after = max(event.seq, self.after)
             return new
+        self.ended = self.ended or (event.kind == "state" and is_over(event.data))
         change = int(event.data.get("seq", 0))
         new = change > self._state
         self._state = max(change, self._state)
         return new
+
+    def is_all(self, document: Document) -> bool:
+        """Whether a task, as it is now, has nothing more to tell. That it is over is not enough: its last lines are."""
+        return is_over(document) and self.after >= int(document.get("seq", 0))

@@ -122,7 +122,7 @@ class Task(Seen):
             asked_at = persistence.now()
             try:
                 yield from self._followed(trail, persistence)
-                if self.over or is_over(self.status()):
+                if trail.ended or trail.is_all(self.status()):
                     return
                 raise broken_off(self.id)
             except Fault as fault:

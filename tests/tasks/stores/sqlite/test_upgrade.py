@@ -1,5 +1,7 @@
 """Tasks that were stored by the first release still run after an upgrade, while old and new hosts use one file."""
 
+import sqlite3
+from contextlib import closing
 from itertools import count
 from pathlib import Path
 
@@ -10,9 +12,12 @@ from dragoman.tasks.store import Store, StoreFailed
 from dragoman.tasks.stores.sqlite import SqliteStore
 from dragoman.tasks.stores.sqlite.options import Options
 from dragoman.tasks.stores.sqlite.schema import MIGRATIONS, Migration
-from dragoman.tasks.task import US, Delivered, Outcome, Query, Runner, Submission, Want
+from dragoman.tasks.task import US, Claimed, Delivered, Keeping, Outcome, Query, Runner, Submission, Want
 from dragoman.testing.task_store import TaskStoreSuite
 
+KEPT = Path(__file__).parent / "first_schema.sql"
+"""The first released tables with tasks in them. It is never changed."""
+WANT = Want("old.report", 1)
 FIRST = Options(steps=MIGRATIONS[:1])
 TABLES = [
     "meta",
@@ -100,10 +105,44 @@ async def test_what_the_first_release_stored_runs_after_the_upgrade(tmp_path: Pa
     await new.close()
 
 
+async def test_a_file_of_the_first_release_is_used_by_old_and_new_hosts_side_by_side(tmp_path: Path) -> None:
+    path = tmp_path / "tasks.db"
+    with closing(sqlite3.connect(path)) as file:
+        file.executescript(KEPT.read_text())
+    last = Migration(LATER[-1].number + 1, (), ("CREATE TABLE grown (a)",))
+    old, new = SqliteStore(path, FIRST), SqliteStore(path, Options(steps=(*LATER, last)))
+    for host, name in ((old, "old"), (new, "new")):
+        host.listen(lambda _: None)
+        await host.open()
+        await host.enlist(Runner(name))
+    assert await new.reap("dead-runner", 9 * US, b"{}") == 1
+    await new.tick(10**18)
+    claimed: list[Claimed] = []
+    while taken := await old.claim("old", [WANT], 10**18) + await new.claim("new", [WANT], 10**18):
+        claimed += taken
+        assert all(await new.settle([Outcome(each.task.id, each.token, Step.SUCCEED, 10**18) for each in taken]))
+    bodies = {each.task.id: each.task.submission.body for each in claimed}
+    assert bodies == {f"01a1fed9-3b8c-7000-8000-{n:012d}": b'{"pages": %d}' % n for n in (1, 3, 4, 6, 7, 8)}
+    assert {task.state for task in await old.find(Query())} == {State.SUCCEEDED, State.DEAD}
+    assert [note.message for note in await new.notes("01a1fed9-3b8c-7000-8000-000000000003")] == ["half way"]
+    assert await new.last_slot("nightly") == 1_700_000_000_000_000
+    assert len(await new.undelivered()) == 1
+
+    # What takes away waits for the older host; then that one is refused.
+    await new.prune(Keeping(age_s=0, count=0), 10**18)
+    await old.submit([Submission("more", "f", "1", b"")])
+    await old.close()
+    await new.prune(Keeping(age_s=0, count=0), 10**18)
+    with pytest.raises(StoreFailed, match="newer Dragoman"):
+        await SqliteStore(path, FIRST).open()
+    assert await new.get("more") is not None
+    await new.close()
+
+
 async def test_a_release_that_old_hosts_cannot_live_with_shuts_them_out(tmp_path: Path) -> None:
     path = tmp_path / "tasks.db"
     version = len(MIGRATIONS) + 1
-    new = SqliteStore(path, Options(steps=(*MIGRATIONS, Migration(version, (), needs=version))))
+    new = SqliteStore(path, Options(steps=(*MIGRATIONS, Migration(version, (), ("CREATE TABLE novelties (a)",)))))
     await new.open()
     await new.submit([Submission("t", "f", "1", b"")])
 

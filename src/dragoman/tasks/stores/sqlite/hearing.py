@@ -26,7 +26,7 @@ CHANGES_AT_ONCE = 1000
 CHANGES_MAX = 100_000
 """Changes kept for other processes: ten seconds at full rate. Whoever missed more is told of all tasks."""
 
-_LISTEN = "INSERT OR REPLACE INTO listeners (id, pid, born_at, boot, space) VALUES (?, ?, ?, ?, ?)"
+_LISTEN = "INSERT OR REPLACE INTO listeners (id, pid, born_at, boot, space, version) VALUES (?, ?, ?, ?, ?, ?)"
 _NEW = "SELECT n, task, origin FROM changes WHERE n > ? ORDER BY n LIMIT ?"
 _NOW = "SELECT id, function, state, seq, cancelling FROM tasks WHERE id IN (SELECT value FROM json_each(?))"
 _ALL = "SELECT id, function, state, seq, cancelling FROM tasks WHERE id > ? ORDER BY id LIMIT ?"
@@ -35,9 +35,11 @@ _ALL = "SELECT id, function, state, seq, cancelling FROM tasks WHERE id > ? ORDE
 class Hearing:
     """One store's knowledge of what others have changed."""
 
-    def __init__(self, db: sqlite3.Connection, listener: str) -> None:
+    def __init__(self, db: sqlite3.Connection, listener: str, tables: int) -> None:
+        """`tables` is which version of the tables this host knows."""
         self._db = db
         self._listener = listener
+        self._tables = tables
         self._since: int | None = None
         self._version = -1
         self._missed: str | None = None
@@ -54,7 +56,7 @@ class Hearing:
         for found in work.db.execute("SELECT id, pid, born_at, boot, space FROM listeners").fetchall():
             if has_gone(Place(*found[1:])):
                 work.db.execute("DELETE FROM listeners WHERE id = ?", found[:1])
-        work.db.execute(_LISTEN, (self._listener, *place()))
+        work.db.execute(_LISTEN, (self._listener, *place(), self._tables))
         last = work.db.execute("SELECT max(seq) FROM sqlite_sequence WHERE name = 'changes'").fetchone()[0]
         self._since = last or 0
 

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from dragoman.tasks.store import StoreFailed
-from dragoman.tasks.stores.sqlite.schema import MIGRATIONS, Migration, refuse_strangers, upgrade
+from dragoman.tasks.stores.sqlite.schema import MIGRATIONS, Migration, finish, refuse_strangers, upgrade
 from dragoman.tasks.stores.sqlite.trouble import explain
 
 if TYPE_CHECKING:
@@ -105,10 +105,11 @@ def _set_up(db: sqlite3.Connection, path: Path, *, full_sync: bool, reads: bool)
 def ready(db: sqlite3.Connection, path: Path, steps: Sequence[Migration] = MIGRATIONS) -> None:
     """Bring the tables up to date. Raises `StoreFailed` where the file is not for us."""
     try:
-        _check(db, path, steps)
+        check(db, path, steps)
         db.execute("BEGIN IMMEDIATE")
         try:
             upgrade(db, steps)
+            finish(db, steps)
             db.execute("COMMIT")
         except BaseException:
             with suppress(sqlite3.Error):
@@ -118,7 +119,8 @@ def ready(db: sqlite3.Connection, path: Path, steps: Sequence[Migration] = MIGRA
         raise explain(path, error) from error
 
 
-def _check(db: sqlite3.Connection, path: Path, steps: Sequence[Migration]) -> None:
+def check(db: sqlite3.Connection, path: Path, steps: Sequence[Migration]) -> None:
+    """Raise `StoreFailed` where the file is another program's, or no longer for this version of ours."""
     try:
         refuse_strangers(db, steps)
     except StoreFailed as failed:

@@ -1,8 +1,9 @@
 """The tables, as numbered steps: each brings a file from one version to the next, and never changes once released.
 
-A step adds what older hosts may do without: tables, indexes, columns with a default. They go on reading and writing the
-file beside newer ones, so every statement of ours names its columns. A step that they could not live with says so by
-`needs`: the oldest version of the program that may still open the file.
+A step has two halves. `pre` adds what older hosts may do without: tables, indexes, columns with a default. They go on
+reading and writing the file beside newer ones, so every statement of ours names its columns. `post`, which not every
+step has, takes away or forbids what only older hosts need; it waits until none of them has the file open (`listeners`),
+and from then on they are refused.
 
 States are kept as numbers (`rows.CODES`), ids as text. What is asked for all the time has an index of its own that
 holds what is open only, so that a million tasks that have ended cost nobody anything.
@@ -12,6 +13,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
+from dragoman.tasks.liveness import Place, has_gone
 from dragoman.tasks.store import StoreFailed
 
 if TYPE_CHECKING:
@@ -23,11 +25,11 @@ APPLICATION_ID = 0x4472676D
 
 
 class Migration(NamedTuple):
-    """One step: its number, the statements, and the oldest version of the program that can use what comes of it."""
+    """One step: its number, the statements that add, and those that take away."""
 
     number: int
-    statements: tuple[str, ...]
-    needs: int = 1
+    pre: tuple[str, ...]
+    post: tuple[str, ...] = ()
 
 
 FIRST = (
@@ -122,7 +124,8 @@ FIRST = (
     "CREATE TABLE schedules (name TEXT PRIMARY KEY, slot INTEGER NOT NULL) WITHOUT ROWID",
     """
     CREATE TABLE listeners (
-        id TEXT PRIMARY KEY, pid INTEGER NOT NULL, born_at REAL NOT NULL, boot TEXT NOT NULL, space TEXT NOT NULL
+        id TEXT PRIMARY KEY, pid INTEGER NOT NULL, born_at REAL NOT NULL, boot TEXT NOT NULL, space TEXT NOT NULL,
+        version INTEGER NOT NULL
     ) WITHOUT ROWID
     """,
     """
@@ -171,8 +174,8 @@ def refuse_strangers(db: sqlite3.Connection, steps: Sequence[Migration]) -> None
     application = int(db.execute("PRAGMA application_id").fetchone()[0])
     if application != APPLICATION_ID or not version:
         raise StoreFailed("is a database of another program: name another file for the tasks")
-    needs = int(db.execute("SELECT value FROM meta WHERE key = 'needs'").fetchone()[0])
-    if version > ours and needs > ours:
+    needs = _needs(db)
+    if needs > ours:
         raise StoreFailed(
             f"was written by a newer Dragoman (tables of version {version}, which hosts of version {needs} and later "
             f"can use; this one is {ours}): upgrade this host, or name another file for the tasks"
@@ -180,15 +183,34 @@ def refuse_strangers(db: sqlite3.Connection, steps: Sequence[Migration]) -> None
 
 
 def upgrade(db: sqlite3.Connection, steps: Sequence[Migration]) -> None:
-    """Run the steps that a file has not seen, all in one transaction of the caller's."""
+    """Run the first halves of steps that a file has not seen, all in one transaction of the caller's."""
     version = version_of(db)
     missing = [step for step in steps if step.number > version]
     if not missing:
         return
     for step in missing:
-        for statement in step.statements:
+        for statement in step.pre:
             db.execute(statement)
-        db.execute(_NEEDS, (step.needs,))
+    db.execute(_NEEDS, (1,))
     # Parameters are not allowed in a PRAGMA; the number is one of ours.
     db.execute(f"PRAGMA user_version = {missing[-1].number:d}")
     db.execute(f"PRAGMA application_id = {APPLICATION_ID:d}")
+
+
+def finish(db: sqlite3.Connection, steps: Sequence[Migration]) -> None:
+    """Run the second halves that no older host is in the way of any more, in a transaction of the caller's."""
+    needs = _needs(db)
+    for step in steps:
+        if not step.post or step.number <= needs:
+            continue
+        older = db.execute("SELECT pid, born_at, boot, space FROM listeners WHERE version < ?", (step.number,))
+        if not all(has_gone(Place(*found)) for found in older.fetchall()):
+            return
+        for statement in step.post:
+            db.execute(statement)
+        db.execute(_NEEDS, (step.number,))
+
+
+def _needs(db: sqlite3.Connection) -> int:
+    """The oldest version of the program that can use the file."""
+    return int(db.execute("SELECT value FROM meta WHERE key = 'needs'").fetchone()[0])

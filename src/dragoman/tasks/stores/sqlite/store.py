@@ -181,7 +181,9 @@ class SqliteStore:
 
     async def prune(self, keeping: Keeping, now: int, limit: int = 1000) -> int:
         """Forget tasks that ended too long ago, or are too many."""
-        return await self._write(partial(upkeep.prune, keeping=keeping, now=now, limit=limit))
+        gone = await self._write(partial(upkeep.prune, keeping=keeping, now=now, limit=limit))
+        await self._write(self._writing.finish)
+        return gone
 
     async def _write(self, single: Single, rank: int = _OTHER, *, lasting: bool = True) -> Any:
         future = self._writer.future()
@@ -202,7 +204,7 @@ class SqliteStore:
 
     def _register(self) -> asyncio.Future[Any]:
         future = self._writer.future()
-        self._writer.put(Order(future, _OTHER, single=self._writing.hearing.begin))
+        self._writer.put(Order(future, _OTHER, single=self._writing.register))
         return future
 
     def _heard(self, changes: Sequence[Change]) -> None:

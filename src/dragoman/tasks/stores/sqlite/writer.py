@@ -15,8 +15,9 @@ from typing import TYPE_CHECKING
 from dragoman.tasks.store import StoreFailed
 from dragoman.tasks.stores.sqlite.clerk import Landing
 from dragoman.tasks.stores.sqlite.hearing import Hearing
-from dragoman.tasks.stores.sqlite.opening import connect, create, ready
+from dragoman.tasks.stores.sqlite.opening import check, connect, create, ready
 from dragoman.tasks.stores.sqlite.order import Order, perform
+from dragoman.tasks.stores.sqlite.schema import finish
 from dragoman.tasks.stores.sqlite.trouble import code_of, explain, is_everybodys
 from dragoman.tasks.stores.sqlite.turns import Turns
 from dragoman.tasks.stores.sqlite.work import Work
@@ -60,12 +61,21 @@ class Writer:
         try:
             ready(self._db, self._path, self._options.steps)
             self._turns = Turns(self._db)
-            self.hearing = Hearing(self._db, self._listener)
+            self.hearing = Hearing(self._db, self._listener, self._options.steps[-1].number)
             self._places = self._found()
             self._db.execute("PRAGMA busy_timeout = 0")
         except BaseException:
             self._db.close()
             raise
+
+    def register(self, work: Work) -> None:
+        """Be one of the hosts that have the file open, unless what this one needs was taken away meanwhile."""
+        check(work.db, self._path, self._options.steps)
+        self.hearing.begin(work)
+
+    def finish(self, work: Work) -> None:
+        """Take away what only older hosts need, once there are none."""
+        finish(work.db, self._options.steps)
 
     def close(self) -> None:
         """Have the others know that nobody listens here any more, and let go."""

@@ -10,7 +10,7 @@ The comment right before a block says what is done with it:
     <!-- skip: reason -->       nothing; the reason stands for the reader of the source
 
 Every console, python, sh and toml block needs one. The port 8700 is replaced by a free one, so that pages may be run
-side by side.
+side by side; and a page that knows of redis://127.0.0.1:6379 has a server of its own, with nothing in it.
 """
 
 from __future__ import annotations
@@ -30,6 +30,7 @@ from pathlib import Path
 from typing import Self
 
 from dragoman.config.environment import build_environment
+from tests.valkey import Server
 from tools.pages import Fence, Page
 
 CHECKED = {"console", "python", "sh", "bash", "toml"}
@@ -38,6 +39,7 @@ COMMAND_S_MAX = 400
 READY_S_MAX = 30
 STOP_S_MAX = 15
 PORT = "8700"
+STORE = "redis://127.0.0.1:6379"
 PORTS = range(20_000, 30_000)
 """Below those that systems hand out by themselves: a page may build for minutes before it serves, and a connection of
 somebody else's must not have the port by then."""
@@ -69,6 +71,7 @@ class Walkthrough:
         self._folder = folder
         self._servers: list[subprocess.Popen[bytes]] = []
         self._port = _free_port()
+        self._store = Server() if any(STORE in fence.text for fence in page.fences) else None
         self._environment = {
             **compilers(),
             "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', os.defpath)}",
@@ -84,6 +87,8 @@ class Walkthrough:
         for server in self._servers:
             server.kill()
             server.wait(STOP_S_MAX)
+        if self._store is not None:
+            self._store.close()
 
     def run(self) -> int:
         """Do every block, then stop the servers as a user would. Gives the number of blocks done."""
@@ -111,7 +116,7 @@ class Walkthrough:
     def _write(self, place: str, text: str) -> None:
         path = self._folder / place
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(text, encoding="utf-8")
+        path.write_text(self._stored(text), encoding="utf-8")
         if text.startswith("#!"):
             path.chmod(0o755)
 
@@ -163,7 +168,10 @@ class Walkthrough:
 
     def _ported(self, text: str) -> str:
         text = re.sub(r"\bdragoman serve\b", f"dragoman serve --port {self._port}", text)
-        return text.replace(f":{PORT}", f":{self._port}")
+        return self._stored(text.replace(f":{PORT}", f":{self._port}"))
+
+    def _stored(self, text: str) -> str:
+        return text if self._store is None else text.replace(STORE, self._store.url)
 
     def _failed(self, fence: Fence, why: str) -> SnippetFailed:
         return SnippetFailed(f"{self._page.path.name}:{fence.line}: {why}")

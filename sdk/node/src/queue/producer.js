@@ -100,7 +100,12 @@ export class Producer {
 
   async connect() {
     const link = new Link(this.place, this.options);
-    await link.begin();
+    try {
+      await link.begin();
+    } catch (fault) {
+      link.lose("the server let nobody in"); // else its socket would hold the program
+      throw fault;
+    }
     if (this.closed) {
       link.lose("the producer is closed");
       throw refuse("CANCELLED", "the producer is closed");

@@ -134,3 +134,26 @@ def test_an_answer_that_is_no_stream_is_the_fault_that_it_says() -> None:
 def test_silence_is_bounded_and_the_stream_is_not() -> None:
     quiet = Quiet(0.0)
     assert quiet.left_s(0.0) == quiet.left_s(1e9) == 60.0
+
+
+@pytest.mark.parametrize(
+    ("kind", "data"),
+    [
+        ("state", b'{"id":"a","state":null}'),
+        ("state", b'{"id":"a","state":"RUNNING","seq":"many"}'),
+        ("state", b'{"id":"a","state":"RUNNING","progress":"half"}'),
+        ("progress", b'{"progress":"half"}'),
+        ("log", b'{"seq":null}'),
+        ("log", b"[]"),
+    ],
+)
+def test_what_is_no_event_of_a_task_is_told(kind: str, data: bytes) -> None:
+    happening = Happening()
+    with pytest.raises(dragoman.Fault, match="may be no Dragoman host"):
+        happening.feed(b"id: 1\nevent: %b\ndata: %b\n\n" % (kind.encode(), data))
+
+
+def test_an_id_that_is_no_number_or_an_endless_one_is_none() -> None:
+    for text in (b"9" * 5000, "٣".encode(), b"-1", b""):
+        (event,) = Happening().feed(b'id: %b\nevent: log\ndata: {"seq":1}\n\n' % text)
+        assert event.seq == 0

@@ -40,6 +40,7 @@ EVENT_BYTES_MAX = 4 * 1024 * 1024
 """A task with the fault of its last attempt, a thousand breaches and a traceback is a tenth of this."""
 DOCUMENT_BYTES_MAX = 64 * 1024 * 1024
 """A page of a thousand tasks that all ended with long faults."""
+SEQ_DIGITS_MAX = 19
 HTTP_NO_CONTENT = 204
 """All has been told already."""
 TASKS = "/v1/tasks"
@@ -142,7 +143,7 @@ class Told(Incoming):
     def task(self) -> Document:
         """The task that it is. Raises like `document`."""
         document = self.document()
-        if not (isinstance(document.get("id"), str) and isinstance(document.get("state"), str)):
+        if not _is_task(document):
             raise _foreign("it is no task")
         return document
 
@@ -218,7 +219,27 @@ def _event(seq: str, kind: str, data: bytes) -> TaskEvent:
     if not isinstance(value, dict):
         raise _foreign("an event is no object")
     document = cast("Document", value)
-    return TaskEvent(int(seq) if seq.isdecimal() else 0, kind, document)
+    known = {"state": _is_state, "progress": _is_progress, "log": _is_counted}.get(kind)
+    if known is not None and not known(document):
+        raise _foreign(f"an event is no {kind}")
+    # Longer ones come from nobody who counts changes, and Python reads no number of thousands of digits.
+    return TaskEvent(int(seq) if seq.isascii() and seq.isdigit() and len(seq) <= SEQ_DIGITS_MAX else 0, kind, document)
+
+
+def _is_task(document: Document) -> bool:
+    return isinstance(document.get("id"), str) and _is_state(document)
+
+
+def _is_state(document: Document) -> bool:
+    return isinstance(document.get("state"), str) and _is_progress(document) and _is_counted(document)
+
+
+def _is_progress(document: Document) -> bool:
+    return isinstance(document.get("progress", 0.0), int | float | None)
+
+
+def _is_counted(document: Document) -> bool:
+    return isinstance(document.get("seq", 0), int)
 
 
 def _foreign(why: str) -> Fault:

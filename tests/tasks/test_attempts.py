@@ -10,6 +10,7 @@ from dragoman.core.call import Codec, Priority, Reply
 from dragoman.core.deadline import NEVER
 from dragoman.core.fault import Aborted, DeadlineExceeded, Overloaded, Started, Unknown
 from dragoman.core.items import GATHERED_BYTES_MAX
+from dragoman.tasks import attempts
 from dragoman.tasks.run import run_of
 from dragoman.tasks.state import State, Step
 from dragoman.tasks.store import StoreFailed
@@ -322,3 +323,19 @@ async def test_a_draining_host_does_not_wait_for_a_store_that_takes_nothing(tmp_
         full.takes = True
         await runner.stop(0)
         assert (await at.over(id_)).state is State.SUCCEEDED
+
+
+async def test_a_result_that_no_store_can_keep_fails_its_task_and_others_go_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(attempts, "BODY_BYTES_MAX", 9)
+
+    async def large(_: Call) -> Reply:
+        return Reply(bytes(10), Codec.BYTES)
+
+    async with desk(tmp_path) as at, running(at, Workshop({"w.large": large, "w.f": echo})):
+        (bad,), (good,) = await at.submit("w.large"), await at.submit("w.f")
+        failed = await at.over(bad)
+        assert (failed.state, failed.attempts) == (State.FAILED, 1)
+        assert b"the result has 10 bytes" in failed.fault
+        assert (await at.over(good)).state is State.SUCCEEDED

@@ -3,6 +3,9 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Any
 
+import pytest
+
+from dragoman.tasks import settling
 from dragoman.tasks.run import Run
 from dragoman.tasks.settling import BATCH_MAX, Settling
 from dragoman.tasks.state import State, Step
@@ -102,4 +105,15 @@ async def test_what_a_task_said_is_kept_before_its_end() -> None:
     assert await sent.settling.flush(5)
     assert sink.said[0] == "a"
     assert sink.settled == [["a"]]
+    sent.work.cancel()
+
+
+async def test_large_results_go_in_several_steps(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(settling, "BATCH_BYTES_MAX", 10)
+    sink = Sink()
+    sent = Sent(sink)
+    for id_, size in (("a", 4), ("b", 6), ("c", 1), ("huge", 500), ("d", 10), ("e", 0), ("f", 1)):
+        sent.settling.put(sent.run(id_), Outcome(id_, 1, Step.SUCCEED, 1, bytes(size)))
+    assert await sent.settling.flush(5)
+    assert sink.settled == [["a", "b"], ["c"], ["huge"], ["d", "e"], ["f"]]
     sent.work.cancel()

@@ -8,6 +8,7 @@ from dragoman.core.call import Call, Codec
 from dragoman.core.fault import InvalidArgument, NotFound, Overloaded
 from dragoman.core.target import Target
 from dragoman.core.terms import Terms
+from dragoman.tasks import tasks as module
 from dragoman.tasks.identity import Identities
 from dragoman.tasks.options import TaskOptions
 from dragoman.tasks.state import State
@@ -172,3 +173,9 @@ async def test_no_more_wait_than_may_however_many_come_at_once(tmp_path: Path, a
         assert sum(await asyncio.gather(*map(submit, range(60)))) == 1
     finally:
         await store.close()
+
+
+async def test_an_input_that_no_store_can_keep_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "BODY_BYTES_MAX", 6)
+    with pytest.raises(InvalidArgument, match="the input has 7 bytes"):
+        await draw(Terms())

@@ -8,13 +8,13 @@ from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from dragoman.core.deadline import NEVER
-from dragoman.core.fault import Fault
+from dragoman.core.fault import Fault, OutOfRange, Started
 from dragoman.core.items import gather
 from dragoman.core.service import settle
 from dragoman.tasks.ending import REFUSED_S, SUSPENDING, ending
 from dragoman.tasks.run import Run
 from dragoman.tasks.state import Step
-from dragoman.tasks.task import US, Outcome
+from dragoman.tasks.task import BODY_BYTES_MAX, US, Outcome
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -196,6 +196,10 @@ class Attempts:
         self._freed()
 
     def _succeed(self, run: Run, reply: Reply) -> None:
+        if len(reply.body) > BODY_BYTES_MAX:
+            detail = f"the result has {len(reply.body)} bytes, and a task's may have {BODY_BYTES_MAX}"
+            self._fail(run, OutOfRange(detail, started=Started.YES))
+            return
         self._rooms.taken(run.task.submission.function)
         claimed = run.claimed
         # What lies in memory that a worker can write is its own again after this.

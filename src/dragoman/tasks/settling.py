@@ -26,6 +26,8 @@ TELL_S = 0.2
 """What a task says is told no more often than this: nobody watches faster."""
 BATCH_MAX = 512
 """Outcomes of one step: a transaction of milliseconds."""
+BATCH_BYTES_MAX = 64 * 1024 * 1024
+"""Results of one step: databases bound what one statement carries, and all of it is in memory several times."""
 UNSETTLED_MAX, UNSETTLED_BYTES_MAX = 2048, 64 * 1024 * 1024
 """Past so much that waits to be recorded nothing more is claimed."""
 PAUSE_S, PAUSE_S_MAX = 0.05, 2.0
@@ -126,8 +128,17 @@ class Settling:
         # What cannot be kept is let go: it is no outcome.
         await self._store.tell([run.told(now) for run in said if not run.lost])
 
+    def _batch(self) -> list[tuple[Run, Outcome]]:
+        """What is recorded next: one, and what comes behind it as far as that is little."""
+        size = 0
+        for count, (_, outcome) in enumerate(self._ended[:BATCH_MAX]):
+            size += len(outcome.result)
+            if count and size > BATCH_BYTES_MAX:
+                return self._ended[:count]
+        return self._ended[:BATCH_MAX]
+
     async def _settle(self) -> None:
-        batch = self._ended[:BATCH_MAX]
+        batch = self._batch()
         held = await self._store.settle([outcome for _, outcome in batch])
         del self._ended[: len(batch)]
         self._bytes -= sum(len(outcome.result) for _, outcome in batch)

@@ -19,6 +19,11 @@ US = 1_000_000
 """Microseconds in a second."""
 
 
+BODY_BYTES_MAX = 512 * 1024 * 1024
+"""An input or a result may be as large: half of what either database takes as one value. What a store can never keep
+would have all that waits behind it wait for ever."""
+
+
 @dataclass(frozen=True, slots=True)
 class Submission:
     """A task as it is handed to a store.

@@ -25,7 +25,7 @@ from dragoman.tasks import document
 from dragoman.tasks.identity import is_id
 from dragoman.tasks.state import State
 from dragoman.tasks.store import StoreFailed
-from dragoman.tasks.task import NOTES_MAX, US, Query, Submission, Task
+from dragoman.tasks.task import BODY_BYTES_MAX, NOTES_MAX, US, Query, Submission, Task
 from dragoman.tasks.watching import LOOK_AGAIN_S
 
 if TYPE_CHECKING:
@@ -165,6 +165,8 @@ class Tasks:
         if len(call.idempotency_key) > KEY_CHARS_MAX:
             raise _wrong(call, f"an idempotency key has at most {KEY_CHARS_MAX} characters")
         body = bytes(whole(call.body))
+        if len(body) > BODY_BYTES_MAX:
+            raise _wrong(call, f"the input has {len(body)} bytes, and a task's may have {BODY_BYTES_MAX}")
         not_before = now + _us(terms.delay_s)
         deadline = not_before + _us(options.deadline_s)
         if terms.deadline_s > 0:

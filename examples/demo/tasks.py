@@ -24,9 +24,9 @@ if TYPE_CHECKING:
     from rich.console import Console
 
 REPORT = "reports.leads"
-DRAWS = 4000
+DRAWS = 16_000
 """Some seconds: long enough to be watched."""
-DRAWS_FOR_EVER = 1_000_000
+DRAWS_FOR_MINUTES = 1_000_000
 QUICK = "watch.judge"
 CALLERS = 64
 STORED_S = 1.0
@@ -108,7 +108,7 @@ def _account(document: dict[str, Any]) -> str:
 
 
 def _cancel_one(remote: Any, console: Console) -> bool:
-    task = remote.submit(REPORT, {"draws": DRAWS_FOR_EVER})
+    task = remote.submit(REPORT, {"draws": DRAWS_FOR_MINUTES})
     for event in task.events():
         if event.kind == "progress":
             break

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from dragoman.tasks.store import StoreFailed
+from dragoman.tasks.stores.sqlite import opening
 from dragoman.tasks.stores.sqlite.opening import connect, create, ready
 
 
@@ -48,3 +49,15 @@ def test_the_database_of_something_else_is_refused(tmp_path: Path) -> None:
         other.execute("CREATE TABLE theirs (a)")
     with closing(connect(path, 1.0)) as db, pytest.raises(StoreFailed, match="another program"):
         ready(db, path)
+
+
+def test_the_log_gives_back_what_one_large_commit_took(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(opening, "CHECKPOINT_PAGES", 10)
+    monkeypatch.setattr(opening, "LOG_BYTES_MAX", 100_000)
+    with closing(connect(path, 1.0)) as db:
+        log = path.with_name(f"{path.name}-wal")
+        db.execute("INSERT INTO bodies (slot, data) VALUES (1, zeroblob(2000000))")
+        assert log.stat().st_size > 2_000_000
+        for slot in range(2, 5):
+            db.execute("INSERT INTO bodies (slot, data) VALUES (?, x'00')", (slot,))
+        assert log.stat().st_size <= 100_000

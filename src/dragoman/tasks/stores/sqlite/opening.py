@@ -25,6 +25,8 @@ STATEMENTS = 512
 """Statements kept prepared: all of ours, in each of the sizes that they come in."""
 CHECKPOINT_PAGES = 8000
 """The log is carried over between commits (`writer`); this many pages (32 MB) are for when there is no between."""
+LOG_BYTES_MAX = 64 * 1024 * 1024
+"""What the log keeps of the disk once it was carried over, however large one commit was: twice what it grows to."""
 
 
 def create(path: Path, steps: Sequence[Migration] = MIGRATIONS) -> None:
@@ -100,6 +102,7 @@ def _set_up(db: sqlite3.Connection, path: Path, *, full_sync: bool, reads: bool)
         db.execute("PRAGMA query_only = ON")
     else:
         db.execute(f"PRAGMA wal_autocheckpoint = {CHECKPOINT_PAGES:d}")
+        db.execute(f"PRAGMA journal_size_limit = {LOG_BYTES_MAX:d}")
 
 
 def ready(db: sqlite3.Connection, path: Path, steps: Sequence[Migration] = MIGRATIONS) -> None:

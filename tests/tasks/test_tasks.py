@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from dragoman.core.call import Call, Codec
-from dragoman.core.fault import InvalidArgument, NotFound, Overloaded
+from dragoman.core.fault import FailedPrecondition, InvalidArgument, NotFound, Overloaded
 from dragoman.core.target import Target
 from dragoman.core.terms import Terms
 from dragoman.tasks import tasks as module
@@ -179,3 +179,22 @@ async def test_an_input_that_no_store_can_keep_is_refused(monkeypatch: pytest.Mo
     monkeypatch.setattr(module, "BODY_BYTES_MAX", 6)
     with pytest.raises(InvalidArgument, match="the input has 7 bytes"):
         await draw(Terms())
+
+
+async def test_where_one_of_several_is_refused_none_of_them_runs(tmp_path: Path) -> None:
+    clock, store = ManualClock(), SqliteStore(tmp_path / "tasks.db")
+    tasks = Tasks(Open(store), Known(TaskOptions()), Watching(), clock, Identities(clock, os.urandom), kept)
+    await store.open()
+
+    def call(number: int, key: str) -> Call:
+        made = Call(Target("shop.buy", "shop", "buy", 0, 30.0), b"%d" % number, Codec.JSON)
+        made.idempotency_key = key
+        return made
+
+    try:
+        await tasks.submit_all([call(1, "a"), call(2, "b")], Terms())
+        with pytest.raises(FailedPrecondition, match="with another input"):
+            await tasks.submit_all([call(1, "a"), call(3, "b"), call(4, "c")], Terms())
+        assert (await tasks.census())["shop.buy"]["states"] == {"PENDING": 2, "CANCELLED": 1}
+    finally:
+        await store.close()

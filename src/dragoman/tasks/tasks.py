@@ -139,13 +139,12 @@ class Tasks:
             told = await said(store.submit(drawn))
         finally:
             self._backlog.came(len(drawn))
-        for each, submission in zip(told, drawn, strict=True):
-            if each.refused:
-                detail = (
-                    f"this idempotency key was used for a task of {submission.function} before, with another input: "
-                    f"send a new key for a new task"
-                )
-                raise FailedPrecondition(detail, started=Started.NO, function=submission.function)
+        if any(each.refused for each in told):
+            # What came with it is not to run either.
+            await asyncio.gather(*(said(store.cancel(each.id, self._now())) for each in told if each.created))
+            name = drawn[0].function
+            detail = f"this idempotency key was used for a task of {name} before, with another input: "
+            raise FailedPrecondition(f"{detail}send a new key for a new task", started=Started.NO, function=name)
         self._vault.due(min(each.deadline for each in drawn))
         return [await self._stored(each, submission) for each, submission in zip(told, drawn, strict=True)]
 

@@ -40,6 +40,18 @@ PORTS = {
 }
 PROTOCOLS = {"rediss": "rediss", "unix": "redis", "tls": "nats", "kafkas": "kafka-secure", "mqtts": "secure-mqtt"}
 """Where AsyncAPI calls a protocol otherwise than its URLs are called."""
+PREFIXES = {"redis": "ce-", "nats": "ce-", "rabbitmq": "cloudEvents:", "kafka": "ce_", "mqtt": ""}
+"""What stands before an attribute in the headers of a binary event, as its protocol's binding of CloudEvents says."""
+REQUIRED = ("specversion", "id", "source", "type")
+ATTRIBUTES: dict[str, Schema] = {
+    "specversion": {"const": "1.0"},
+    "id": {"type": "string", "minLength": 1},
+    "source": {"type": "string", "minLength": 1, "format": "uri-reference"},
+    "type": {"type": "string", "minLength": 1},
+    "subject": TEXT,
+    "time": {"type": "string", "format": "date-time"},
+    "datacontenttype": TEXT,
+}
 _PARAMETER = re.compile(r"\{([^{}]+)\}")
 """What AsyncAPI takes for a parameter of an address."""
 _UNFIT = re.compile(r"[^A-Za-z0-9._-]")
@@ -155,7 +167,9 @@ class _Document:
         if options.source:
             yield _Topic("in", options.source, f"Messages that are {what}.", self._calls(options))
         if options.to:
-            yield _Topic("out", options.to, f"Results of {what}.", self._results(options))
+            said = f"Results of {what}." if options.source else "What hosts publish: ends of tasks."
+            said = f"Ends of tasks that are {what}." if options.becomes == "task" else said
+            yield _Topic("out", options.to, said, self._results(options))
         if options.faults:
             said = f"Problems that {what} ended with."
             yield _Topic("faults", options.faults, said, self._faults(options))
@@ -171,33 +185,61 @@ class _Document:
             names: Schema = {"dragoman-function": {"type": "string", "enum": sorted(self._functions)}}
             headers = {"allOf": [headers, {"type": "object", "properties": names, "required": ["dragoman-function"]}]}
         payload, media = self._payload(options.function, "Input")
-        return self._both(options, "call", headers, payload, media)
+        found = self._said(options, "call", headers, payload, media)
+        contract = self._functions.get(options.function)
+        if contract is not None and contract.raw_input and options.format != "cloudevents":
+            whole = {"type": "string", "format": "binary"}
+            found |= self._keep({f"{options.name}_call_raw": _message("A call as bytes", headers, whole, BYTES)})
+        return found
 
     def _results(self, options: QueueOptions) -> dict[str, Any]:
-        if options.becomes == "task":
-            end = {"$ref": "#/components/schemas/TaskEnd"}
-            return self._both(options, "end", {"$ref": "#/components/schemas/EndHeaders"}, end, JSON)
+        if options.becomes == "task" or not options.source:
+            return self._ends(options)
         payload, media = self._payload(options.function, "Output")
-        return self._both(options, "result", {"$ref": "#/components/schemas/ReplyHeaders"}, payload, media)
+        return self._said(options, "result", {"$ref": "#/components/schemas/ReplyHeaders"}, payload, media)
+
+    def _ends(self, options: QueueOptions) -> dict[str, Any]:
+        """What is told of tasks: bare, or as structured events."""
+        end: Schema = {"$ref": "#/components/schemas/TaskEnd"}
+        headers: Schema = {"$ref": "#/components/schemas/EndHeaders"}
+        if options.format != "cloudevents":
+            return self._keep({f"{options.name}_end": _message("The end of a task", headers, end, JSON, "")})
+        event = _event({"traceparent": {"type": "string", "description": _TRACE["traceparent"]}, "data": end})
+        told = _message("The end of a task as a CloudEvent", headers, event, EVENT, "")
+        return self._keep({f"{options.name}_end_event": told})
 
     def _faults(self, options: QueueOptions) -> dict[str, Any]:
         problem = {"$ref": "#/components/schemas/Problem"}
-        return self._both(options, "fault", {"$ref": "#/components/schemas/ReplyHeaders"}, problem, PROBLEM)
+        return self._said(options, "fault", {"$ref": "#/components/schemas/ReplyHeaders"}, problem, PROBLEM)
 
     def _dead(self, options: QueueOptions) -> dict[str, Any]:
         payload: Schema = {"description": "The message as it came, whatever it was."}
         headers: Schema = {"$ref": "#/components/schemas/DeadHeaders"}
         return self._keep({f"{options.name}_dead": _message("A dead letter", headers, payload, BYTES)})
 
-    def _both(self, options: QueueOptions, kind: str, headers: Schema, payload: Schema, media: str) -> dict[str, Any]:
-        """A message as bare data, unless all are to be events, and as an event."""
+    def _said(self, options: QueueOptions, kind: str, headers: Schema, payload: Schema, media: str) -> dict[str, Any]:
+        """A message as bare data, unless all are to be events, and as an event, structured and binary."""
         found: dict[str, Any] = {}
+        name = f"{options.name}_{kind}"
         if options.format != "cloudevents":
-            found[f"{options.name}_{kind}"] = _message(f"A {kind}", headers, payload, media)
-        attributes = {"$ref": "#/components/schemas/CloudEvent"}
+            found[name] = _message(f"A {kind}", headers, payload, media)
+        told = _texts(ASKED if kind == "call" else TOLD)
+        if kind != "call":
+            told["type"] = {"const": f"dragoman.{kind}"}
         data = {"data_base64": TEXT} if media == BYTES else {"data": payload}
-        event: Schema = {"allOf": [attributes, {"type": "object", "properties": data}]}
-        found[f"{options.name}_{kind}_event"] = _message(f"A {kind} as a CloudEvent", headers, event, EVENT)
+        beside: Schema = {"$ref": "#/components/schemas/RequestHeaders"} if kind == "call" else {"type": "object"}
+        where = "$message.payload#/correlationid"
+        title = f"A {kind} as a CloudEvent"
+        found[f"{name}_event"] = _message(f"{title}, structured", beside, _event(told | data), EVENT, where)
+        prefix = PREFIXES[options.kind]
+        carried: Schema = {
+            "type": "object",
+            "properties": {prefix + each: said for each, said in (ATTRIBUTES | told).items()},
+            "required": [prefix + each for each in REQUIRED],
+        }
+        both: Schema = {"allOf": [beside, carried]} if kind == "call" else carried
+        where = f"$message.header#/{prefix}correlationid"
+        found[f"{name}_event_binary"] = _message(f"{title}, binary", both, payload, media, where)
         return self._keep(found)
 
     def _keep(self, messages: dict[str, Any]) -> dict[str, Any]:
@@ -223,14 +265,16 @@ class _Document:
         return known, JSON
 
 
-def _message(title: str, headers: Schema, payload: Schema, media: str) -> dict[str, Any]:
-    return {
-        "title": title,
-        "contentType": media,
-        "headers": headers,
-        "correlationId": {"location": "$message.header#/correlation-id"},
-        "payload": older(payload),
-    }
+def _message(
+    title: str, headers: Schema, payload: Schema, media: str, correlation: str = "$message.header#/correlation-id"
+) -> dict[str, Any]:
+    message: dict[str, Any] = {"title": title, "contentType": media, "headers": headers, "payload": older(payload)}
+    return message | ({"correlationId": {"location": correlation}} if correlation else {})
+
+
+def _event(told: Mapping[str, Schema]) -> Schema:
+    """A structured event that has these members besides what every event has."""
+    return {"allOf": [{"$ref": "#/components/schemas/CloudEvent"}, {"type": "object", "properties": {**told}}]}
 
 
 def _operation(options: QueueOptions, topic: _Topic, channel: str) -> dict[str, Any]:
@@ -289,25 +333,16 @@ def _own_schemas() -> dict[str, Schema]:
             },
             "required": ["type", "timestamp", "data"],
         },
-        "CloudEvent": {
-            "type": "object",
-            "properties": {
-                "specversion": {"const": "1.0"},
-                "id": {"type": "string", "minLength": 1},
-                "source": {"type": "string", "minLength": 1, "format": "uri-reference"},
-                "type": {"type": "string", "minLength": 1},
-                "subject": TEXT,
-                "time": {"type": "string", "format": "date-time"},
-                "datacontenttype": TEXT,
-            },
-            "required": ["specversion", "id", "source", "type"],
-        },
+        "CloudEvent": {"type": "object", "properties": ATTRIBUTES, "required": list(REQUIRED)},
     }
 
 
 def _headers(said: Mapping[str, str], *, required: bool = False) -> Schema:
-    properties = {name: {"type": "string", "description": text} for name, text in said.items()}
-    return {"type": "object", "properties": properties, **({"required": list(said)} if required else {})}
+    return {"type": "object", "properties": _texts(said), **({"required": list(said)} if required else {})}
+
+
+def _texts(said: Mapping[str, str]) -> dict[str, Schema]:
+    return {name: {"type": "string", "description": text} for name, text in said.items()}
 
 
 _TRACE = {
@@ -321,6 +356,16 @@ REQUEST = {
     "dragoman-priority": "`critical`, `normal` or `batch`.",
     "idempotency-key": "Messages with the same one are one call.",
     "correlation-id": "Comes back with what comes of the message; else the message's id does.",
+}
+ASKED = {
+    **{name.replace("-", ""): text for name, text in REQUEST.items()},
+    "dragomanfunction": "Which function, where the queue names none.",
+    "expirytime": "When it must have ended, as RFC 3339, where dragomandeadline is not there.",
+}
+TOLD = {
+    **_TRACE,
+    "correlationid": "That of the event which this answers, or its id.",
+    "causationid": "The id of the event that this answers.",
 }
 REPLY = {**_TRACE, "correlation-id": "That of the message which this answers, or its id."}
 END = {

@@ -9,6 +9,7 @@ import pytest
 from dragoman.queues.broker import BrokerLost, Done
 from dragoman.queues.message import Outgoing, Sending
 from dragoman.queues.options import QueueOptions
+from dragoman.queues.redis_scripts import SINCE
 from dragoman.queues.redis_streams import RedisStreams
 from dragoman.testing.broker_suite import CASES, Rig, nothing, take
 from tests.valkey import Server
@@ -177,7 +178,8 @@ async def test_a_consumer_that_leaves_is_forgotten_and_so_are_those_that_died(ri
     await broker.finish([Done(message) for message in await take(broker, 1)])
     await broker.close()
     with rig.server.client() as client:
-        assert [row["name"] for row in client.xinfo_consumers("orders", "g")] == []
+        (row,) = client.xinfo_consumers("orders", "g")
+        assert row["name"].startswith(SINCE), "the group's own mark"
 
 
 async def test_the_group_is_made_anew_where_the_server_has_forgotten_it_and_results_are_not_lost(
@@ -196,6 +198,55 @@ async def test_the_group_is_made_anew_where_the_server_has_forgotten_it_and_resu
     await rig.send(b"2", {})
     (message,) = await take(broker, 1)
     assert message.body == b"2"
+
+
+async def test_what_the_server_has_forgotten_has_its_result_though_the_group_is_there_anew(rig: StreamsRig) -> None:
+    broker = await rig.opened()
+    await rig.send(b"1", {})
+    (message,) = await take(broker, 1)
+    with rig.server.client() as client:
+        client.flushall()
+    other = await rig.opened()
+    await broker.open()
+    await rig.send(b"2", {})
+    (second,) = await take(other, 1)
+    await broker.finish([result(message), result(message)])
+    await other.finish([result(second, b"second")])
+    await broker.finish([result(second, b"doubled")])
+    assert [body for body, _ in await rig.sent("results")] == [b"r", b"r", b"second"]
+    assert rig.pending() == []
+
+
+async def test_what_comes_again_after_its_group_was_destroyed_has_one_result(rig: StreamsRig) -> None:
+    broker = await rig.opened()
+    await rig.send(b"1", {})
+    (message,) = await take(broker, 1)
+    with rig.server.client() as client:
+        client.xgroup_destroy("orders", "g")
+    await broker.finish([result(message, b"while there is none")])
+    await broker.open()
+    (again,) = await take(broker, 1)
+    assert again.id == message.id
+    await broker.finish([result(message, b"of the one before"), result(again)])
+    assert [body for body, _ in await rig.sent("results")] == [b"r"]
+    assert rig.pending() == []
+
+
+async def test_of_what_goes_to_two_places_nothing_is_left_where_one_takes_nothing(rig: StreamsRig) -> None:
+    broker = await rig.opened()
+    await rig.send(b"1", {})
+    (message,) = await take(broker, 1)
+    done = Done(message, (Sending("dead", Outgoing(b"d")), Sending("faults", Outgoing(b"f"))))
+    with rig.server.client() as client:
+        client.set("faults", "something else")
+        for _ in range(3):
+            with pytest.raises(BrokerLost, match=r"WRONGTYPE .*\(faults\)"):
+                await broker.finish([done])
+        assert client.xlen("dead") == 0
+        client.delete("faults")
+    await broker.finish([done])
+    assert (len(await rig.sent("dead")), len(await rig.sent("faults"))) == (1, 1)
+    assert rig.pending() == []
 
 
 async def test_an_entry_without_a_body_says_so(rig: StreamsRig) -> None:

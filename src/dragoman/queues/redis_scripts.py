@@ -7,6 +7,8 @@ from typing import NamedTuple
 
 RETURNED = b"returned"
 """The consumer that what was given back belongs to, until somebody claims it."""
+SINCE = b"since/"
+"""What the name of a consumer begins with that has nothing, and tells a group from one of its name that was before."""
 
 
 class Script(NamedTuple):
@@ -22,10 +24,27 @@ class Script(NamedTuple):
         return cls(source, sha1(source, usedforsecurity=False).hexdigest().encode())
 
 
+MAKE = Script.of("""
+-- Make the group where it is missing, with a mark; which mark it has. ARGV: the group, a mark that nobody has.
+local made = redis.pcall('XGROUP', 'CREATE', KEYS[1], ARGV[1], '0', 'MKSTREAM')
+if made['ok'] then
+  redis.call('XGROUP', 'CREATECONSUMER', KEYS[1], ARGV[1], ARGV[2])
+  return ARGV[2]
+end
+if string.sub(made['err'], 1, 9) ~= 'BUSYGROUP' then return made end
+for _, row in ipairs(redis.call('XINFO', 'CONSUMERS', KEYS[1], ARGV[1])) do
+  for n = 1, #row, 2 do
+    if row[n] == 'name' and string.sub(row[n + 1], 1, 6) == 'since/' then return row[n + 1] end
+  end
+end
+return ''
+""")
+
 FINISH = Script.of("""
 -- KEYS: the stream, and the places that are sent to. ARGV: the group, how many to keep, and for each message
 -- its id ('' for none), its sendings, and for each of those: the place, how many arguments, and the arguments.
--- What was acknowledged already has its result, so another is taken back. -1: there is no such group.
+-- What was acknowledged already has its result, so another is taken back. -1: there is no such group. With '' for a
+-- group, those are of one that is forgotten: what the stream still has comes again, and has its result then.
 local group, keep, at, done = ARGV[1], ARGV[2], 3, 0
 if group ~= '' then
   local known = redis.pcall('XPENDING', KEYS[1], group)
@@ -34,6 +53,11 @@ if group ~= '' then
     return known
   end
 end
+local function settled(id)
+  if group ~= '' then return redis.call('XACK', KEYS[1], group, id) == 0 end
+  local found = redis.pcall('XRANGE', KEYS[1], id, id)
+  return not found['err'] and #found > 0
+end
 while at <= #ARGV do
   local id, count, added = ARGV[at], tonumber(ARGV[at + 1]), {}
   at = at + 2
@@ -41,14 +65,18 @@ while at <= #ARGV do
     local key, size = KEYS[tonumber(ARGV[at])], tonumber(ARGV[at + 1])
     local entry
     if keep == '0' then
-      entry = redis.call('XADD', key, '*', unpack(ARGV, at + 2, at + 1 + size))
+      entry = redis.pcall('XADD', key, '*', unpack(ARGV, at + 2, at + 1 + size))
     else
-      entry = redis.call('XADD', key, 'MAXLEN', '~', keep, '*', unpack(ARGV, at + 2, at + 1 + size))
+      entry = redis.pcall('XADD', key, 'MAXLEN', '~', keep, '*', unpack(ARGV, at + 2, at + 1 + size))
+    end
+    if type(entry) == 'table' then
+      for m = 1, n - 1 do redis.call('XDEL', added[m][1], added[m][2]) end
+      return redis.error_reply(entry['err'] .. ' (' .. key .. ')')
     end
     added[n] = {key, entry}
     at = at + 2 + size
   end
-  if id ~= '' and redis.call('XACK', KEYS[1], group, id) == 0 then
+  if id ~= '' and settled(id) then
     for n = 1, count do redis.call('XDEL', added[n][1], added[n][2]) end
   else
     done = done + 1
@@ -116,7 +144,8 @@ local function fields(row)
 end
 for _, row in ipairs(redis.call('XINFO', 'CONSUMERS', KEYS[1], ARGV[1])) do
   local one = fields(row)
-  if one['pending'] == 0 and one['idle'] > tonumber(ARGV[2]) then
+  local mark = string.sub(one['name'], 1, 6) == 'since/'
+  if not mark and one['pending'] == 0 and one['idle'] > tonumber(ARGV[2]) then
     redis.call('XGROUP', 'DELCONSUMER', KEYS[1], ARGV[1], one['name'])
   end
 end

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 from collections import deque
 from contextlib import suppress
+from secrets import token_hex
 from typing import TYPE_CHECKING, cast
 
 from dragoman.core.fault import OutOfRange, Started
 from dragoman.queues.broker import BrokerLost, Unfit
 from dragoman.queues.message import NO_HEADERS, Message
 from dragoman.queues.redis_link import RedisLink
-from dragoman.queues.redis_scripts import EXTEND, FINISH, GIVE_BACK, LEAVE, TAKE, TIDY
+from dragoman.queues.redis_scripts import EXTEND, FINISH, GIVE_BACK, LEAVE, MAKE, SINCE, TAKE, TIDY
 from dragoman.queues.resp import RespError, pack
 
 if TYPE_CHECKING:
@@ -57,6 +58,7 @@ class RedisStreams:
         self._lease_ms = b"%d" % round(options.lease_s * 1000)
         self._keep = b"%d" % options.keep
         self._now = clock.monotonic
+        self._mark: Reply = b""
         self._reading: RedisLink | None = None
         self._asking: RedisLink | None = None
         self._look_at = self._tidy_at = 0.0
@@ -70,9 +72,7 @@ class RedisStreams:
         self._asking = await RedisLink.open(self._options.url)
         if not self._stream:
             return
-        (reply,) = await self._asking.ask(pack(b"XGROUP", b"CREATE", self._stream, self._group, b"0", b"MKSTREAM"))
-        if isinstance(reply, RespError) and reply.code != "BUSYGROUP":
-            raise BrokerLost(f"{self._options.source}: {reply}")
+        self._mark = await self._run(MAKE, self._group, SINCE + token_hex(8).encode())
         self._reading = await RedisLink.open(self._options.url)
         self._look_at = self._now()
 
@@ -87,7 +87,7 @@ class RedisStreams:
             reply = await link(self._reading).one(command, LOOK_S)
             if isinstance(reply, list):
                 ((_, entries),) = cast("list[tuple[bytes, list[list[Reply]]]]", reply)
-                return [message_of(entry) for entry in entries]
+                return [self._marked(message_of(entry)) for entry in entries]
 
     async def finish(self, done: Sequence[Done]) -> Sequence[Unfit]:
         """Acknowledge, and send what is to be sent, in one step. Raises `BrokerLost`."""
@@ -106,10 +106,12 @@ class RedisStreams:
                 (loose if each.message is None else sending).append(each)
         if plain:
             await link(self._asking).one(pack(b"XACK", self._stream, self._group, *plain))
-        for batch in batches(sending):
+        for batch in batches([each for each in sending if self._known(each)]):
             if await self._send(batch, self._group) == -1:
                 # The server has forgotten the group, and with it the messages; not what came of them.
                 await self._send(batch, b"")
+        for batch in batches([each for each in sending if not self._known(each)]):
+            await self._send(batch, b"")
         for batch in batches(loose):
             unfit += await self._add(batch)
         return unfit
@@ -141,6 +143,14 @@ class RedisStreams:
                 each.lose("closed")
         self._reading = self._asking = None
 
+    def _marked(self, message: Message) -> Message:
+        message.token = self._mark
+        return message
+
+    def _known(self, done: Done) -> bool:
+        """Whether the group is the one that a message came from, and not another that was made in its place."""
+        return done.message is None or done.message.token == self._mark
+
     async def _look(self) -> None:
         """Claim what others have left, and tidy up now and then."""
         now = self._now()
@@ -156,7 +166,7 @@ class RedisStreams:
             claim = (b"XCLAIM", self._stream, self._group, self._consumer, self._lease_ms, *deliveries)
             for entry in cast("list[list[Reply] | None]", await asking.one(pack(*claim))):
                 if entry is not None:
-                    self._claimed.append(message_of(entry, deliveries[cast("bytes", entry[0])] + 1))
+                    self._claimed.append(self._marked(message_of(entry, deliveries[cast("bytes", entry[0])] + 1)))
         await self._take(asking)
         if now >= self._tidy_at:
             self._tidy_at = now + (LOOK_S if self._options.trim else TIDY_S)
@@ -171,7 +181,7 @@ class RedisStreams:
             if fields[b"pending"] and name != self._consumer and self._gone(name.decode("utf-8", "replace")):
                 taken = await self._run(TAKE, self._group, name, self._consumer, b"%d" % LOOK_COUNT)
                 for entry, deliveries in cast("list[tuple[list[Reply], int]]", taken):
-                    self._claimed.append(message_of(entry, deliveries))
+                    self._claimed.append(self._marked(message_of(entry, deliveries)))
                 self._look_at = 0.0 if len(self._claimed) >= LOOK_COUNT else self._look_at
 
     async def _send(self, done: Sequence[Done], group: bytes) -> Reply:
@@ -179,7 +189,7 @@ class RedisStreams:
         places: dict[str, int] = {}
         rows: list[bytes] = []
         for message, sendings in done:
-            rows += (message.id.encode() if message is not None and group else b"", b"%d" % len(sendings))
+            rows += (message.id.encode() if message is not None else b"", b"%d" % len(sendings))
             for place, outgoing in sendings:
                 number = places.setdefault(place, len(places) + 2)
                 fields = fields_of(outgoing)

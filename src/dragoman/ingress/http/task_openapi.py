@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from dragoman.core.terms import ATTEMPTS_MAX
 from dragoman.ingress.http.asking import TEXT_CHARS_MAX
 from dragoman.ingress.http.tasks import PAGE, PAGE_MAX, STATES
 
@@ -50,7 +49,7 @@ PARAMETERS: dict[str, Any] = {
         "in": "header",
         "required": False,
         "description": "Stores the call as a task that gets so many attempts at most; the function's own may be fewer.",
-        "schema": {"type": "integer", "minimum": 1, "maximum": ATTEMPTS_MAX},
+        "schema": {"type": "string", "pattern": "^([1-9][0-9]{0,2}|1000)$"},
     },
 }
 SUBMITTED: dict[str, Any] = {

@@ -61,4 +61,10 @@ class TasksOptions:
         """Whether there may be tasks already: a file that is there, or a server, which a host alone can ask."""
         if not self.store.startswith(SQLITE):
             return bool(self.store)
-        return Path(self.store.removeprefix(SQLITE)).exists()
+        try:
+            Path(self.store.removeprefix(SQLITE)).stat()
+        except (FileNotFoundError, NotADirectoryError):
+            return False
+        except OSError:
+            return True  # it cannot be looked at: whoever opens it is told why
+        return True

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from dragoman.tasks.options import TasksOptions
 from dragoman.tasks.store import Store, StoreFailed
 from dragoman.tasks.stores.sqlite import SqliteStore
 from dragoman.tasks.stores.sqlite.opening import create
@@ -125,7 +126,7 @@ async def test_what_cannot_be_written_is_told_with_what_to_do(open_folder: Path,
         said = await failure(SqliteStore(path))
     assert str(path) in said
     assert "let this user" in said
-    assert "write both the file and its folder" in said
+    assert "write the file, those beside it (-wal, -shm) and their folder" in said
 
 
 async def test_a_folder_that_cannot_be_written_has_no_new_file(open_folder: Path) -> None:
@@ -133,7 +134,34 @@ async def test_a_folder_that_cannot_be_written_has_no_new_file(open_folder: Path
     with unprivileged():
         said = await failure(SqliteStore(open_folder / "deeper" / "tasks.db"))
     assert "cannot be made" in said
-    assert "let this user write its folder" in said
+    assert "let this user read and write its folder" in said
+
+
+async def test_a_folder_that_cannot_be_looked_into_is_told_of(open_folder: Path) -> None:
+    path = open_folder / "tasks.db"
+    create(path)
+    allow(open_folder, 0o000)
+    options = TasksOptions(f"sqlite:{path}")
+    with unprivileged():
+        assert options.present
+        said = await failure(SqliteStore(path))
+    allow(open_folder, 0o755)
+    assert "let this user read and write its folder" in said
+
+
+async def test_a_folder_that_is_closed_while_its_file_is_in_use_loses_nothing(open_folder: Path) -> None:
+    allow(open_folder, 0o777)
+    with unprivileged():
+        store = SqliteStore(open_folder / "tasks.db")
+        await store.open()
+        await store.submit([Submission("a", "f", "1", b"x")])
+    allow(open_folder, 0o000)
+    with unprivileged():
+        told = await store.submit([Submission("b", "f", "1", b"x")])
+    assert [each.created for each in told] == [True]
+    allow(open_folder, 0o777)
+    assert await store.get("b") is not None
+    await store.close()
 
 
 @pytest.mark.parametrize("damage", ["head", "middle", "tail", "empty", "text"])

@@ -31,15 +31,15 @@ LOG_BYTES_MAX = 64 * 1024 * 1024
 
 def create(path: Path, steps: Sequence[Migration] = MIGRATIONS) -> None:
     """Make the file, unless it is there. Raises `StoreFailed`."""
-    if path.exists():
-        return
     try:
+        if path.exists():
+            return
         path.parent.mkdir(parents=True, exist_ok=True)
         number, name = tempfile.mkstemp(prefix=f".{path.name}-", dir=path.parent)
         os.close(number)
     except OSError as error:
         raise StoreFailed(
-            f"the tasks' file {path} cannot be made ({error.strerror}): let this user write its folder"
+            f"the tasks' file {path} cannot be made ({error.strerror}): let this user read and write its folder"
         ) from error
     made = Path(name)
     try:

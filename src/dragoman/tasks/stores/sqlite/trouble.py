@@ -13,13 +13,14 @@ if TYPE_CHECKING:
 _DAMAGED = (
     "is damaged ({error}): stop all hosts, keep a copy of it, and restore a backup or see `sqlite3 FILE .recover`"
 )
+_ALL = "the file, those beside it (-wal, -shm) and their folder"
 _REMEDIES = {
     sqlite3.SQLITE_FULL: "is full, or its disk is ({error}): free some space; nothing that was stored is lost",
     sqlite3.SQLITE_BUSY: "is locked by another process ({error}): end what holds it, a backup or a shell perhaps",
     sqlite3.SQLITE_LOCKED: "is locked by another process ({error}): end what holds it, a backup or a shell perhaps",
-    sqlite3.SQLITE_READONLY: "cannot be written ({error}): let this user write both the file and its folder",
-    sqlite3.SQLITE_PERM: "cannot be written ({error}): let this user write both the file and its folder",
-    sqlite3.SQLITE_CANTOPEN: "cannot be opened ({error}): let this user read and write both the file and its folder",
+    sqlite3.SQLITE_READONLY: f"cannot be written ({{error}}): let this user write {_ALL}",
+    sqlite3.SQLITE_PERM: f"cannot be written ({{error}}): let this user write {_ALL}",
+    sqlite3.SQLITE_CANTOPEN: f"cannot be opened ({{error}}): let this user read and write {_ALL}",
     sqlite3.SQLITE_CORRUPT: _DAMAGED,
     sqlite3.SQLITE_NOTADB: _DAMAGED,
     sqlite3.SQLITE_IOERR: "cannot be read or written ({error}): look at its disk",

@@ -219,8 +219,10 @@ class Writer:
         """Which files have the names of the file and of its log: what is stored in a file without a name is lost."""
         try:
             stats = [name.stat() for name in self._names]
-        except FileNotFoundError:
+        except (FileNotFoundError, NotADirectoryError):
             return []
+        except OSError:
+            return self._places  # nobody can look, so nothing says that they are others
         return [(each.st_dev, each.st_ino) for each in stats]
 
     def _sync(self, *, full: bool) -> None:

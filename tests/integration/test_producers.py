@@ -240,6 +240,18 @@ def test_a_crowd_shares_a_producer_and_a_stream_may_be_bounded(
 
 
 @pytest.mark.parametrize("language", OTHERS)
+def test_more_are_sent_at_once_than_anything_holds(
+    language: str, programs: Callable[[str], list[str]], valkey: Server
+) -> None:
+    with sending(programs(language), valkey.url) as sender:
+        assert sender.ask("all", "all", 0, 120_000) == "ok"
+        assert sender.ask("heavy", "heavy", 300_000, 200) == "ok"
+    with valkey.client() as client:
+        assert client.xlen("all") == 120_000
+        assert client.xlen("heavy") == 200
+
+
+@pytest.mark.parametrize("language", OTHERS)
 def test_a_server_that_is_not_there_is_found_when_it_is_and_told_meanwhile(
     language: str, programs: Callable[[str], list[str]], valkey: Server
 ) -> None:

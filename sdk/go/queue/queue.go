@@ -30,6 +30,8 @@ const (
 	patience = 10 * time.Second
 	// batch is how many messages are sent ahead of their answers: enough that waiting costs nothing, little to remember.
 	batch = 1000
+	// batchBytes is past how many no more are, so that the answer to each batch may be waited for as long as for one.
+	batchBytes = 8 * 1024 * 1024
 	// bodyMost is what Redis takes, unless its owner says otherwise.
 	bodyMost = 512 * 1024 * 1024
 	// idle is when a connection is looked at before it is used again: the server may have gone since.
@@ -133,8 +135,11 @@ func (p *Producer) SendAll(ctx context.Context, stream string, messages ...Messa
 		return nil, p.failed // it was waited for by somebody else, and is not there
 	}
 	var first error
-	for start := 0; start < len(commands); start += batch {
-		more, err := p.exchange(ctx, commands[start:min(start+batch, len(commands))])
+	for start, end := 0, 0; start < len(commands); start = end {
+		for size := 0; end < len(commands) && end-start < batch && size < batchBytes; end++ {
+			size += len(commands[end])
+		}
+		more, err := p.exchange(ctx, commands[start:end])
 		if ids = append(ids, more...); err != nil && first == nil {
 			first = err
 		}

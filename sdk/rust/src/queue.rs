@@ -29,6 +29,8 @@ use std::time::{Duration, Instant};
 const PATIENCE: Duration = Duration::from_secs(10);
 /// Messages sent ahead of their answers: enough that waiting costs nothing, little to remember.
 const BATCH: usize = 1000;
+/// Past so many bytes no more are, so that no second copy of everything is made to send it.
+const BATCH_BYTES: usize = 8 * 1024 * 1024;
 /// What Redis takes, unless its owner says otherwise.
 const BODY_MAX: usize = 512 * 1024 * 1024;
 /// When a connection is looked at before it is used again: the server may have gone since.
@@ -164,7 +166,15 @@ impl Producer {
         if let Some((fault, _)) = held.failed.as_ref().filter(|(_, at)| *at > begun) {
             return Err(fault.clone()); // somebody else has waited for the server, and it is not there
         }
-        for batch in commands.chunks(BATCH) {
+        let mut left = commands.as_slice();
+        while !left.is_empty() {
+            let mut size = 0;
+            let fits = |command: &&Vec<u8>| {
+                size += command.len();
+                size - command.len() < BATCH_BYTES
+            };
+            let (batch, rest) = left.split_at(left.iter().take(BATCH).take_while(fits).count());
+            left = rest;
             let mut reader = self.reader(&mut held)?;
             match exchange(&mut reader, batch, &mut ids, |answer| self.refusal(answer)) {
                 Ok(refused) => {

@@ -20,6 +20,8 @@ import { writeJson } from "../values/json.js";
 const PATIENCE_MS = 10_000;
 /** Messages that wait for their answers; whoever sends more than that does not look at what becomes of them. */
 const WAITING_MAX = 100_000;
+/** Messages that are sent ahead of their answers where many are sent at once. */
+const BATCH = 1000;
 /** What Redis takes, unless its owner says otherwise. */
 const BODY_BYTES_MAX = 512 * 1024 * 1024;
 /** An answer is an id of 40 bytes, or an error of a sentence. */
@@ -73,7 +75,12 @@ export class Producer {
   async sendAll(stream, messages) {
     const commands = messages.map(({ input, headers = {} }) => this.command(stream, input, headers));
     const link = await this.linked();
-    const answers = await Promise.allSettled(commands.map((command) => link.ask(command)));
+    /** @type {PromiseSettledResult<string>[]} */
+    const answers = [];
+    for (let start = 0; start < commands.length; start += BATCH) {
+      const some = commands.slice(start, start + BATCH);
+      answers.push(...(await Promise.allSettled(some.map((command) => link.ask(command)))));
+    }
     const ids = answers.map((answer) => (answer.status === "fulfilled" ? answer.value : ""));
     const failed = answers.find((answer) => answer.status === "rejected");
     if (failed) throw Object.assign(failed.reason, { ids });

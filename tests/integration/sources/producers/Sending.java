@@ -81,6 +81,10 @@ public final class Sending {
                 producer.sendAll(stream, messages);
             }
             case "crowd" -> crowd(producer, stream, number, count);
+            case "heavy" -> {
+                Producer.Message heavy = new Producer.Message(new byte[number]);
+                producer.sendAll(stream, java.util.Collections.nCopies(count, heavy));
+            }
             case "large" -> producer.send(stream, new byte[number]);
             default -> producer.close();
         }

@@ -53,6 +53,11 @@ const VERBS = {
         producer.send(stream, input),
       ),
     ),
+  heavy: (producer, stream, number, count) =>
+    producer.sendAll(
+      stream,
+      Array(count).fill({ input: new Uint8Array(number) }),
+    ),
   large: (producer, stream, number) =>
     producer.send(stream, new Uint8Array(number)),
   close: (producer) => producer.close(),

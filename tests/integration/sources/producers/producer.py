@@ -61,6 +61,8 @@ def main() -> None:
                 producer.send_all(stream, range(int(count)))
             elif verb == "crowd":
                 crowd(producer, stream, int(number), int(count))
+            elif verb == "heavy":
+                producer.send_all(stream, [bytes(int(number))] * int(count))
             elif verb == "large":
                 producer.send(stream, bytes(int(number)))
             elif verb == "close":

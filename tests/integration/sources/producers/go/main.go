@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"maps"
 	"os"
+	"slices"
 	"strconv"
 	"sync"
 
@@ -102,6 +103,9 @@ func do(ctx context.Context, p *queue.Producer, verb, stream string, number, cou
 		return err
 	case "crowd":
 		return crowd(ctx, p, stream, number, count)
+	case "heavy":
+		_, err := p.SendAll(ctx, stream, slices.Repeat([]queue.Message{{Input: make([]byte, number)}}, count)...)
+		return err
 	case "large":
 		_, err := p.Send(ctx, stream, make([]byte, number))
 		return err

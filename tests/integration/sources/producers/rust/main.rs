@@ -73,6 +73,7 @@ fn act(producer: &Producer, verb: &str, stream: &str, number: usize, count: usiz
             producer.send_all(stream, &messages).map(|_| ())
         }
         "crowd" => crowd(producer, stream, number, count),
+        "heavy" => producer.send_all(stream, &vec![Message::bytes(vec![0; number]); count]).map(|_| ()),
         _ => producer.send_all(stream, &[Message::bytes(vec![0; number])]).map(|_| ()),
     }
 }

@@ -21,6 +21,8 @@ import java.util.Collections;
 import java.util.List;
 import java.util.Map;
 import java.util.TreeMap;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
 import javax.net.ssl.SSLContext;
 import javax.net.ssl.SSLParameters;
 import javax.net.ssl.SSLSocket;
@@ -41,6 +43,8 @@ public final class Producer implements AutoCloseable {
     private static final int PATIENCE_MS = 10_000;
     /** Messages sent ahead of their answers: enough that waiting costs nothing, little to remember. */
     private static final int BATCH = 1000;
+    /** Past so many bytes no more are, so that what is sent next need not wait for all of them. */
+    private static final int BATCH_BYTES = 8 * 1024 * 1024;
     /** What Redis takes, unless its owner says otherwise. */
     private static final int BODY_MAX = 512 * 1024 * 1024;
     /** When a connection is looked at before it is used again: the server may have gone since. */
@@ -48,6 +52,7 @@ public final class Producer implements AutoCloseable {
     /** An answer is an id of 40 bytes, or an error of a sentence. */
     private static final int LINE_MAX = 64 * 1024;
 
+    private static final Pattern PLACE = Pattern.compile("(\\[[0-9A-Fa-f:.%]+\\]|[^\\[\\]:@]+)(?::([0-9]{1,5}))?");
     private static final String SCHEMES = "use redis://host:6379 or rediss://host:6379";
 
     /** An input, as functions take it, written as JSON; bytes go as they are. */
@@ -107,12 +112,19 @@ public final class Producer implements AutoCloseable {
         }
         String scheme = String.valueOf(parts.getScheme());
         secure = scheme.equals("rediss");
-        if (!secure && !scheme.equals("redis") || parts.getHost() == null) {
+        // What java.net calls a host has no underscore; networks of containers have.
+        String authority = String.valueOf(parts.getRawAuthority());
+        Matcher place = PLACE.matcher(authority.substring(authority.lastIndexOf('@') + 1));
+        if (!secure && !scheme.equals("redis") || parts.getRawAuthority() == null || !place.matches()) {
             throw refused(Fault.Code.INVALID_ARGUMENT, "not the address of a server: " + SCHEMES);
         }
-        host = parts.getHost().replaceAll("^\\[|\\]$", "");
-        port = parts.getPort() < 0 ? 6379 : parts.getPort();
-        String[] who = parts.getRawUserInfo() == null ? new String[0] : parts.getRawUserInfo().split(":", 2);
+        host = place.group(1).replaceAll("^\\[|\\]$", "");
+        port = place.group(2) == null ? 6379 : Integer.parseInt(place.group(2));
+        if (port > 65535) {
+            throw refused(Fault.Code.INVALID_ARGUMENT, "not the address of a server: " + port + " is no port");
+        }
+        int at = authority.lastIndexOf('@');
+        String[] who = at < 0 ? new String[0] : authority.substring(0, at).split(":", 2);
         if (who.length == 2) {
             String user = URLDecoder.decode(who[0].replace("+", "%2B"), StandardCharsets.UTF_8);
             String password = URLDecoder.decode(who[1].replace("+", "%2B"), StandardCharsets.UTF_8);
@@ -173,8 +185,11 @@ public final class Producer implements AutoCloseable {
                 throw new Fault(failure.code(), failure.detail(), failure).with(Fault.Started.NO);
             }
             Fault first = null;
-            for (int start = 0; start < commands.size(); start += BATCH) {
-                Fault fault = exchange(commands.subList(start, Math.min(start + BATCH, commands.size())), ids);
+            for (int start = 0, end = 0; start < commands.size(); start = end) {
+                for (long size = 0; end < commands.size() && end - start < BATCH && size < BATCH_BYTES; end++) {
+                    size += commands.get(end).length;
+                }
+                Fault fault = exchange(commands.subList(start, end), ids);
                 first = first == null ? fault : first;
             }
             if (first != null) {
@@ -216,6 +231,9 @@ public final class Producer implements AutoCloseable {
                 throw refused(
                         Fault.Code.INVALID_ARGUMENT,
                         "'" + name + "' cannot be the name of a header: use lower case, printable, and not body");
+            }
+            if (text == null) {
+                throw refused(Fault.Code.INVALID_ARGUMENT, "the header " + name + " is null");
             }
             rest.addAll(List.of(name, text));
         });

@@ -181,9 +181,12 @@ public final class ProducerTest {
             }
             same(Fault.Code.INVALID_ARGUMENT, fails(() -> producer.send("s", new Object())).code());
             same(Fault.Code.INVALID_ARGUMENT, fails(() -> producer.send("", 1)).code());
+            Map<String, String> none = Collections.singletonMap("a", null);
+            same(Fault.Code.INVALID_ARGUMENT, fails(() -> producer.send("s", 1, none)).code());
+            same(Fault.Code.UNAVAILABLE, fails(() -> Producer.dial("redis://no_such_host.invalid:9/1")).code());
             producer.close();
             same(Fault.Code.CANCELLED, fails(() -> producer.send("s", 1)).code());
-            for (String address : List.of("http://h", "redis://h/x", "redis://", "%")) {
+            for (String address : List.of("http://h", "redis://h/x", "redis://", "%", "redis://h:99999", "redis://h:x")) {
                 same(Fault.Code.INVALID_ARGUMENT, fails(() -> Producer.dial(address)).code());
             }
             same(1, server.commands.size());

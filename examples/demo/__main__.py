@@ -49,7 +49,8 @@ def run(console: Console, *, watched: bool) -> int:
 
 def main() -> int:
     """Show it; Ctrl-C ends it at any time."""
-    signal.signal(signal.SIGTERM, _stop)
+    for each in (signal.SIGTERM, signal.SIGHUP):  # the latter as a terminal is closed
+        signal.signal(each, _stop)
     watched = sys.stdin.isatty() and sys.stdout.isatty()
     console = Console(width=None if watched else 160)
     try:

@@ -32,6 +32,8 @@ from dragoman.sandbox.confinement import Limits
 from dragoman.stores.options import StoreOptions
 from dragoman.tasks import callback, courier, resolver, rooms, run, schedule, scheduler
 from dragoman.tasks.options import TaskOptions, TasksOptions
+from dragoman.tasks.stores.postgres import PostgresOptions
+from dragoman.tasks.stores.sqlite.options import Options as SqliteOptions
 from dragoman.tasks.task import DELIVERED_BYTES_MAX, NOTES_MAX, US
 from dragoman.tasks.tasks import CHILDREN_MAX
 from dragoman.telemetry import line, log, writer
@@ -46,7 +48,7 @@ from dragoman.workers.runtimes.runtime import GUEST_CONCURRENCY
 from tests.docs.tables import ROOT, bare
 
 PAGE = "docs/reference/limits.md"
-HTTP, POOL = HttpOptions(), PoolOptions()
+HTTP, POOL, POSTGRES = HttpOptions(), PoolOptions(), PostgresOptions("postgres://")
 
 BOUNDS = {
     "a request's body": format_size(HTTP.body_bytes_max),
@@ -170,6 +172,13 @@ BOUNDS = {
     "their inputs": format_size(rooms.AHEAD_BYTES_MAX),
     "tasks that one `tasks.gather` waits for": f"{errands.GATHER_MAX:,}",
     "tasks below one that are cancelled with it": f"{CHILDREN_MAX:,}",
+    "time that another process may hold the SQLite file": format_duration(SqliteOptions().busy_s),
+    "connections of a host to Postgres, beside one that listens": f"{POSTGRES.connections}",
+    "time that one is waited for": format_duration(POSTGRES.patience_s),
+    "time to make one": format_duration(POSTGRES.connect_s),
+    "time for Postgres to answer": format_duration(POSTGRES.timeout_s),
+    "operations that wait for their turn in Postgres": f"{POSTGRES.waiting_max:,}",
+    "time after which what was missed is looked up": format_duration(POSTGRES.look_s),
     "time of one attempt of a callback": format_duration(TasksOptions().callback_timeout_s),
     "attempts of a callback": f"{TasksOptions().callback_attempts}",
     "the pause between two of them": format_duration(courier.CourierOptions().pause_s_max),
@@ -231,3 +240,8 @@ def test_bursts_are_those_of_the_code() -> None:
     text = (ROOT / PAGE).read_text(encoding="utf-8")
     assert f"after {log.OUTPUT_BURST} at once" in text
     assert f"after {log.FAULT_BURST} at once" in text
+
+
+def test_more_time_for_more_bytes_is_that_of_the_code() -> None:
+    text = (ROOT / PAGE).read_text(encoding="utf-8")
+    assert f"a second longer for each {format_size(int(POSTGRES.bytes_per_s))}" in text

@@ -26,7 +26,7 @@ from dragoman.policies import cache as answers
 from dragoman.policies.bulkhead import BulkheadOptions
 from dragoman.policies.cache import CacheOptions
 from dragoman.policies.rate import RateOptions
-from dragoman.queues import answer, cloudevents, consumer, outlet, redis_streams, window
+from dragoman.queues import answer, cloudevents, consumer, outlet, producer, redis_streams, window
 from dragoman.queues.options import QueueOptions
 from dragoman.sandbox.confinement import Limits
 from dragoman.stores.options import StoreOptions
@@ -34,7 +34,7 @@ from dragoman.tasks import callback, courier, resolver, rooms, run, schedule, sc
 from dragoman.tasks.options import TaskOptions, TasksOptions
 from dragoman.tasks.stores.postgres import PostgresOptions
 from dragoman.tasks.stores.sqlite.options import Options as SqliteOptions
-from dragoman.tasks.task import DELIVERED_BYTES_MAX, NOTES_MAX, US
+from dragoman.tasks.task import BODY_BYTES_MAX, DELIVERED_BYTES_MAX, NOTES_MAX, US
 from dragoman.tasks.tasks import CHILDREN_MAX
 from dragoman.telemetry import line, log, writer
 from dragoman.upstream import child, http, intake, request, schema
@@ -145,6 +145,9 @@ BOUNDS = {
     "a callback's URL": f"{callback.URL_CHARS_MAX:,} characters",
     "attempts of a task": f"{TaskOptions().attempts}",
     "time of a whole task, from when it may first run": format_duration(TaskOptions().deadline_s),
+    "its input, its result": f"{format_size(BODY_BYTES_MAX)}, and what a call may have",
+    "the body of a message that a producer sends": format_size(producer.BODY_BYTES_MAX),
+    "places that a Python producer sends to": f"{producer.PLACES_MAX}",
     "queues of a project": f"{queues.QUEUES_MAX:,}",
     "messages in hand beyond those that run": f"{QueueOptions('', '').prefetch}",
     "of these, what ends within": format_duration(window.HORIZON_S),

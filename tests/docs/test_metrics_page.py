@@ -7,6 +7,7 @@ import re
 import socket
 import subprocess
 import sys
+import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
@@ -52,7 +53,8 @@ def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     project = file.parent / "dragoman.toml"
     text = '[sources.halves]\npath = "halves.py"\nbreaker = true\n'
     queue = '[queues.orders]\nurl = "redis://127.0.0.1:1"\nfrom = "orders"\nfunction = "halves.half"\n'
-    project.write_text(text + queue, encoding="utf-8")
+    schedule = '[schedules.often]\nfunction = "halves.half"\nevery = "1s"\ninput = { number = 2 }\n'
+    project.write_text(text + queue + schedule, encoding="utf-8")
     native = f"unix://{file.parent}/n.sock"
     command = [sys.executable, "-m", "dragoman", "serve", "--port", "0", "--native", native, "--json", str(project)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as server:
@@ -87,11 +89,15 @@ def ask(url: str, body: bytes | None = None, prefer: str = "") -> str:
 
 @pytest.fixture(scope="module")
 def families(url: str) -> dict[str, Metric]:
-    """What the host exposes after a call, a fault, a refusal and a task, by the names that a query uses."""
+    """What the host exposes after calls, a fault, a refusal, a task and a moment of a schedule, by queried names."""
     for body in (b'{"number": 1}', b'{"number": -1}', b"{}"):
         ask(f"{url}/v1/call/halves.half", body)
     ask(f"{url}/v1/call/halves.nothing", b"{}")
     ask(f"{url}/v1/call/halves.half", b'{"number": 4}', "respond-async, wait=10")
+    until = time.monotonic() + STOP_S
+    while not (told := json.loads(ask(f"{url}/v1/tasks?schedule=often"))["tasks"]):
+        assert time.monotonic() < until, "the schedule does not come"
+    ask(f"{url}/v1/tasks/{told[0]['id']}?wait=10s")
     found = text_string_to_metric_families(ask(f"{url}/metrics"))
     return {f"{each.name}_total" if each.type == "counter" else each.name: each for each in found}
 

@@ -1,6 +1,6 @@
 import pytest
 
-from dragoman.tasks.pace import CALLS_MIN, MEMORY_S, PART, TASKS_MIN, TURN_S, Pace
+from dragoman.tasks.pace import CALLS_MIN, GROWTH, MEMORY_S, PART, TASKS_MIN, TURN_S, Pace
 from dragoman.testing import ManualClock
 
 
@@ -44,15 +44,18 @@ def test_what_was_claimed_is_taken_off_until_the_next_turn() -> None:
     assert host.turn(100) == first
 
 
-def test_a_turn_has_so_many_whatever_was_claimed_of_it() -> None:
+def test_no_more_become_due_than_are_likely_to_begin() -> None:
     host = Host()
-    assert host.pace.turn() is None
+    assert host.pace.soon() is None
     of_turn = host.turn(6400)
     assert of_turn
-    host.pace.claimed(of_turn)
-    assert host.pace.turn() == of_turn
+    assert host.pace.soon() == int(TASKS_MIN * TURN_S)
+    for begun, soon in ((10, 20), (20, 40), (1000, GROWTH * of_turn), (0, int(TASKS_MIN * TURN_S))):
+        for _ in range(begun):
+            host.pace.begun()
+        assert host.pace.soon() == soon
     host.clock.advance(2 * MEMORY_S)
-    assert host.pace.turn() is None
+    assert host.pace.soon() is None
 
 
 def test_a_while_after_the_last_call_the_bound_is_gone() -> None:

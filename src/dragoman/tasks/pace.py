@@ -20,6 +20,8 @@ PART = 1 / 64
 """Tasks for each call: one costs about eight times the time of a call in the host, and its worker the same again."""
 TASKS_MIN = 40.0
 """Tasks a second that go on whatever is called: a hundredth or so of one processor."""
+GROWTH = 2
+"""What becomes due is this many times what begins, so that there is always something, and more where there is room."""
 MEMORY_S = 0.5
 """Calls count for so long after they came: callers pause, and come again."""
 
@@ -33,7 +35,7 @@ class Pace:
         self._now = now
         self._looked_at = now()
         self._seen = offered()
-        self._mine = 0
+        self._mine = self._mine_before = 0
         self._rate = 0.0
         self._rate_until = 0.0
         self._turn_at = 0.0
@@ -54,11 +56,17 @@ class Pace:
             self._left = self._of_turn()
         return self._left
 
-    def turn(self) -> int | None:
-        """How many tasks one turn has; None for as many as there are."""
+    def soon(self) -> int | None:
+        """How many more tasks may begin in the next turn, asked once a turn; None for as many as there are.
+
+        Their pools may have less room than calls leave: then it is some more than have begun since it was asked last.
+        """
         now = self._now()
         self._look(now)
-        return self._of_turn() if now < self._rate_until else None
+        begun, self._mine_before = self._mine - self._mine_before, self._mine
+        if now >= self._rate_until:
+            return None
+        return min(max(GROWTH * begun, int(TASKS_MIN * TURN_S)), GROWTH * self._of_turn())
 
     def _of_turn(self) -> int:
         return max(int(max(self._rate * PART, TASKS_MIN) * TURN_S), 1)

@@ -41,8 +41,6 @@ PAUSE_S, PAUSE_S_MAX = 0.1, 5.0
 """Between tries to reach a store that fails."""
 TICK_S_MIN = 0.002
 """Moments that come closer together than this are looked at in one go."""
-TICK_TURNS = 2
-"""While other calls come, tasks become due as fast as this many times those that may begin."""
 BACK_S = 5.0
 """A clock that was put back by less than this makes nothing wait that much longer that anybody would mind."""
 PRUNE_S = 60.0
@@ -246,13 +244,13 @@ class Runner:
         while True:
             self._stir.clear()
             await self._look_at_clock()
-            began, turn = now(), self._pace.turn()
-            most = TICK_MAX if turn is None else min(TICK_TURNS * turn, TICK_MAX)
+            began, soon = now(), self._pace.soon()
+            most = TICK_MAX if soon is None else min(soon, TICK_MAX)
             self._next_due = await self._store.tick(self._wall(), most)
             if self._next_due and self._next_due <= self._wall():
                 # There is more than one step takes. Claims have the store for as long in between; and while calls
                 # come, what cannot run yet need not be due yet.
-                await asyncio.sleep(now() - began if turn is None else TURN_S)
+                await asyncio.sleep(now() - began if soon is None else TURN_S)
                 continue
             # A clock that jumps ahead is noticed no later than this.
             wait_s = self._vigil.interval_s

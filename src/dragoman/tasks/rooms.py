@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from dragoman.tasks.pace import Pace
     from dragoman.tasks.works import Job, Room
 
-AHEAD_MAX = 64
+AHEAD_MAX = 256
 """Tasks claimed ahead of a group's places. They wait for milliseconds, and would run again if this host died."""
 AHEAD_BYTES_MAX = 16 * 1024 * 1024
 """Their inputs are in memory: so much of them, by the mean of those before."""

@@ -75,7 +75,8 @@ class Task:
 
     `submission.body` and `result` are empty where only the task's outline was asked for. `attempts` have begun so far.
     `due_at` is when it may run next. `started_at` is when its latest attempt began, 0 where that was given back.
-    `progress` is a share between 0 and 1. `fault` is the problem document (JSON) of the last attempt that failed.
+    `progress` is a share between 0 and 1. `fault` is the problem document (JSON) of the last attempt that failed,
+    empty once it has SUCCEEDED.
     `seq` grows with every change of it, and each of its notes has one to itself, so that two views of a task can be
     told apart. `cancelling` says that it runs, and is being stopped. `waits_for` is how many tasks it waits for.
     """

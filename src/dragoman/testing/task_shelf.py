@@ -81,7 +81,7 @@ class Memory:
             self._suspend(kept, outcome.waits_for)
         else:
             if step is Step.SUCCEED:
-                task.result, task.result_codec = outcome.result, outcome.codec
+                task.result, task.result_codec, task.fault = outcome.result, outcome.codec, b""
             self.end(kept, step, outcome.ended_at)
 
     def _suspend(self, kept: Kept, waits_for: Iterable[str]) -> None:

@@ -67,6 +67,23 @@ class Ending(Part):
             attempts = await host.store.attempts(claimed.task.id)
             assert [(each.number, each.fault) for each in attempts] == [(1, b"1"), (2, b"2")]
 
+    async def test_what_has_succeeded_has_no_fault(self) -> None:
+        """That of an earlier attempt stands in the history alone, and not in what is delivered."""
+        async with self.hosts() as (host,):
+            claimed = await host.start(callback=b"{}")
+            assert await host.settle(claimed, Step.RETRY, fault=b"1", due_at=NOW)
+            await host.store.tick(NOW)
+            (again,) = await host.claim()
+            assert again.task.fault == b"1"
+            assert [each.fault for each in await host.store.attempts(claimed.task.id)] == [b"1", b""]
+            assert await host.settle(again, Step.SUCCEED, result=b"r")
+            task = await host.task(claimed.task.id)
+            assert (task.state, task.fault) == (State.SUCCEEDED, b"")
+            attempts = await host.store.attempts(claimed.task.id)
+            assert [(each.number, each.fault) for each in attempts] == [(1, b"1"), (2, b"")]
+            (delivery,) = await host.store.deliveries(host.runner, 9, NOW)
+            assert delivery.task.fault == b""
+
     async def test_time_moves_no_more_than_was_asked_for(self) -> None:
         """What has been due for longest comes first, and the answer says that there is more."""
         async with self.hosts() as (host,):
@@ -80,20 +97,6 @@ class Ending(Part):
             assert [await host.state(each) for each in late] == [State.PENDING, State.TIMED_OUT, State.TIMED_OUT]
             assert await host.store.tick(NOW + HOUR, 2) == 0
             assert await host.state(late[0]) is State.TIMED_OUT
-
-    async def test_an_attempt_that_succeeds_has_no_fault_of_another(self) -> None:
-        """While the task still says what went wrong last."""
-        async with self.hosts() as (host,):
-            claimed = await host.start()
-            await host.settle(claimed, Step.RETRY, fault=b"1")
-            await host.store.tick(NOW)
-            (again,) = await host.claim()
-            running = await host.store.attempts(claimed.task.id)
-            assert [each.fault for each in running] == [b"1", b""]
-            await host.settle(again, Step.SUCCEED, result=b"r")
-            ended = await host.store.attempts(claimed.task.id)
-            assert [each.fault for each in ended] == [b"1", b""]
-            assert (await host.task(claimed.task.id)).fault == b"1"
 
     async def test_what_is_given_back_was_no_attempt(self) -> None:
         """It is there at once, or after a pause."""

@@ -76,6 +76,9 @@ def _apply(work: Work, row: Row, outcome: Outcome) -> None:
     else:
         if step is Step.SUCCEED:
             row.result, row.result_codec = outcome.result, int(outcome.codec)
+            if row.faulted:
+                # It stands in the history, with the attempt that had it.
+                row.fault, row.faulted = b"", 0
         work.end(row, step, outcome.ended_at)
 
 

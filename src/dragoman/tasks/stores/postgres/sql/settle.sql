@@ -24,7 +24,7 @@ moved AS (
         ended_at = g.ended_at,
         result = g.result,
         result_codec = g.codec,
-        fault = CASE WHEN g.fault = '' THEN t.fault ELSE g.fault END,
+        fault = CASE WHEN g.fault = '' AND g.state <> 'SUCCEEDED' THEN t.fault ELSE g.fault END,
         faulted = g.fault <> '',
         cancelling = false,
         seq = t.seq + 1,

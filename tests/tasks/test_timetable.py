@@ -89,6 +89,14 @@ def test_words_stand_for_expressions() -> None:
         ("0 0 * * foo", "bad day-of-week"),
         ("*/0 * * * *", "bad minute"),
         ("5-1 * * * *", "bad minute"),
+        ("*/99999 * * * *", "a step of 99999 is none of the field minute"),
+        ("*/61 * * * *", 'write every = "90m"'),
+        ("1,5-30/70 * * * *", "a step of 70 is none of the field minute"),
+        ("0 */25 * * *", "a step of 25 is none of the field hour"),
+        ("0 0 */32 * *", "a step of 32 is none of the field day of month"),
+        ("0 0 1 */13 *", "a step of 13 is none of the field month"),
+        ("0 0 * * */8", "a step of 8 is none of the field day of week"),
+        ("*/" + "9" * 180 + " * * * *", "is none of the field minute"),
         ("* * * *", "five fields"),
         ("0 0 0 * * *", 'write every = "10s"'),
         ("", "five fields"),
@@ -105,6 +113,13 @@ def test_what_is_no_expression_is_refused(expression: str, why: str) -> None:
         Cron(expression)
     assert why in str(raised.value)
     assert len(str(raised.value)) < 500
+
+
+def test_a_step_over_all_values_of_a_field_is_its_first_one() -> None:
+    assert local("*/60 */24 * * *", "UTC", "2026-01-01T12:00Z", 2) == [
+        "2026-01-02T00:00+00:00",
+        "2026-01-03T00:00+00:00",
+    ]
 
 
 @pytest.mark.parametrize("name", ["Nowhere/City", "../../etc/passwd", "/etc/passwd", "Europe", "", "a\0b", "x" * 300])

@@ -42,6 +42,9 @@ EXPECTED = (
 )
 OWN_ZONES = frozenset({"localtime", "posixrules", "Factory"})
 """Names that mean something else on every machine, or nothing."""
+FIELDS = {"minute": 60, "hour": 24, "day of month": 31, "month": 12, "day of week": 7}
+"""How many values each field has."""
+STEP = re.compile(r"/([0-9]+)", re.ASCII)
 FIRST_STEP_US = 60 * US
 """How far back a moment is looked for at first: the shortest time between two of one expression."""
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -144,6 +147,14 @@ def fields_of(expression: str) -> str:
     text = NAMED.get(text.lower(), text)
     if WRITTEN.fullmatch(text) is None:
         raise TimetableError(f"{EXPECTED}, found {expression[:80]!r}")
+    for (name, count), field in zip(FIELDS.items(), text.split(), strict=True):
+        for step in STEP.findall(field):
+            # As any cron it would take the first value alone, which nobody means by so large a number.
+            if int(step) > count:
+                raise TimetableError(
+                    f"a step of {step[:20]} is none of the field {name} in {expression[:80]!r}: it has {count} values, "
+                    f'and begins anew with each round of them; for any length of time write every = "90m"'
+                )
     return text
 
 

@@ -366,6 +366,23 @@ def test_moments_are_passed_over_while_a_task_is_not_over() -> None:
     run(body)
 
 
+def test_a_schedule_that_always_overlaps_says_so_once_an_hour() -> None:
+    async def body(world: World) -> None:
+        host = world.host(Schedule("report", "shop.report", Every(60 * US), "every 1m", overlap="skip"))
+        for _ in range(40):
+            await world.pass_(120, step_s=20)
+            world.ledger.over.update(each.id for each in world.ledger.submitted[:-1])
+            await world.pass_(60, step_s=20)
+            world.ledger.over.update(each.id for each in world.ledger.submitted)
+        skipped = world.counted["report", "skipped"]
+        assert skipped > 30
+        assert len(world.notes) == 2
+        assert "since this was last said" in world.notes[1]
+        assert (await host.look())[0]["overlap"] == "skip"
+
+    run(body)
+
+
 def test_a_task_that_was_run_by_hand_is_not_overlapped_either() -> None:
     async def body(world: World) -> None:
         host = world.host(hourly(overlap="skip"))

@@ -35,6 +35,8 @@ LOOK_S = 5.0
 PAUSE_S = 1.0
 PAUSE_S_MAX = 60.0
 """Between tries to fire what could not be fired: the store is away, or the function not in service yet."""
+SAID_S = 3600.0
+"""How often it is said again of one schedule that it passes moments over: one that is always late is no news."""
 OPEN = frozenset(state for state in State if not state.over)
 FIRED, SKIPPED, FAILED = "fired", "skipped", "failed"
 """What becomes of a moment, as it is counted."""
@@ -58,6 +60,9 @@ class _Course:
         self.trouble = ""
         self.skipping = ""
         """The task for which moments are passed over."""
+        self.unsaid = 0
+        """Moments that were passed over since it was said."""
+        self.said_at = float("-inf")
         self.failures = 0
         self.again_at = 0.0
         self.firing: asyncio.Task[None] | None = None
@@ -224,15 +229,23 @@ class Scheduler:
         schedule = course.schedule
         if schedule.overlap == "skip" and (before := await self._under_way(schedule.name)):
             if await self._store.fire(schedule.name, slot, None):
-                self._counted[schedule.name, SKIPPED] += 1
-                if before != course.skipping:
-                    course.skipping = before
-                    self._note(f"schedule {schedule.name} passes over its moments while its task {before} is not over")
+                self._skipped(course, before)
             return
         course.skipping = ""
         submission = await self._draw(schedule, schedule.body(slot), schedule.delay_s(slot, self._now()))
         if await self._store.fire(schedule.name, slot, submission):
             self._counted[schedule.name, FIRED] += 1
+
+    def _skipped(self, course: _Course, before: str) -> None:
+        """A moment was passed over for a task."""
+        schedule, now = course.schedule, self._clock.monotonic()
+        self._counted[schedule.name, SKIPPED] += 1
+        fresh, course.skipping = before != course.skipping, before
+        course.unsaid += 1
+        if fresh and now - course.said_at >= SAID_S:
+            more = f"; {course.unsaid} since this was last said" if course.unsaid > 1 else ""
+            self._note(f"schedule {schedule.name} passes over its moments while its task {before} is not over{more}")
+            course.said_at, course.unsaid = now, 0
 
     async def _under_way(self, name: str) -> str:
         """The id of a task of a schedule that is not over; "" where there is none."""

@@ -24,8 +24,14 @@ from tests.host.projects import ask, hosting
 from tests.host.submitting import over, prepared, result, submit
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
+    from dragoman.config.project import Project
+    from dragoman.host.tasking import Tasking
+    from dragoman.tasks.runner import Runner
+    from dragoman.tasks.store import Store
+    from dragoman.tasks.task import Change
     from tests.host.conftest import Write
 
 CODE = """
@@ -246,3 +252,47 @@ def test_what_speaks_with_a_server_may_be_missing(monkeypatch: pytest.MonkeyPatc
 def test_an_address_that_cannot_be_one_says_which_part() -> None:
     with pytest.raises(StoreFailed, match=r"tasks\.store: a schema's name is lower-case"):
         store_of("postgres://h/d?schema=No")
+
+
+class Falling:
+    """A companion that cannot begin at first."""
+
+    def __init__(self) -> None:
+        self.failures = 1
+        self.told: list[str] = []
+
+    def wanted(self, project: Project) -> bool:
+        return bool(project)
+
+    async def begin(self, tasking: Tasking, store: Store, runner: Runner) -> None:
+        tasking.watching.listeners.append(self.heard)
+        self.told.append("begin")
+        await store.beats()
+        if self.failures:
+            self.failures -= 1
+            raise StoreFailed(f"cannot be looked at by {runner.id}")
+
+    def heard(self, changes: Sequence[Change]) -> None:
+        self.told += [str(each.state) for each in changes]
+
+    async def end(self) -> None:
+        self.told.append("end")
+
+
+async def test_a_store_whose_companion_fails_leaves_nothing_behind_and_is_tried_again(shop: Path) -> None:
+    first, failing = Falling(), Falling()
+    first.failures = 0
+    async with hosting(shop) as host:
+        await host.start()
+        host.tasking.companions += [first, failing]
+        with pytest.raises(StoreFailed, match="cannot be looked at by"):
+            await host.tasking.open()
+        assert host.tasking.runner is None
+        assert (first.told, failing.told) == (["begin", "end"], ["begin"])
+        store = await host.tasking.open()
+        runner = host.tasking.runner
+        assert runner is not None
+        assert [each.runner.id for each in await store.beats()] == [runner.id]
+        failing.told.clear()
+        assert await result(host, await submit(host, "shop.double", x=2)) == 4
+        assert failing.told.count("SUCCEEDED") == 1

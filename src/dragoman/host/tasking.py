@@ -47,7 +47,10 @@ class Companion(Protocol):
         ...
 
     async def begin(self, tasking: Tasking, store: Store, runner: Runner) -> None:
-        """The store is open, and `runner` runs its tasks here; its id may change. Raises `StoreFailed`."""
+        """The store is open, and `runner` runs its tasks here; its id may change.
+
+        Raises `StoreFailed`, and has begun nothing then.
+        """
         ...
 
     async def end(self) -> None:
@@ -135,11 +138,7 @@ class Tasking:
             if each is not None and not each.done():
                 each.cancel()
                 await asyncio.wait((each,))
-        for companion in reversed(self._begun):
-            await companion.end()
-        self._begun.clear()
-        if self.runner is not None:
-            await self.runner.stop(drain_s)
+        await self._leave(drain_s)
         store, self._store = self._store, None
         if store is not None:
             await store.close()
@@ -175,15 +174,27 @@ class Tasking:
         store = MeasuredStore(store_of(self._host.project.tasks.store), self.meter, self.around.clock.monotonic)
         store.listen(self.watching.heard)
         await store.open()
+        before = list(self.watching.listeners)
         try:
             runner = await self._runner(store) if self._runs else None
             if runner is not None:
                 await self._accompany(store, runner)
         except BaseException:
+            # Whoever opens it next begins anew: this would run beside that, on a store that is closed.
+            await self._leave(0.0)
+            self.runner = None
+            self.watching.listeners[:] = before
             await store.close()
             raise
         self._store = store
         return store
+
+    async def _leave(self, drain_s: float) -> None:
+        """End what works with the store."""
+        while self._begun:
+            await self._begun.pop().end()
+        if self.runner is not None:
+            await self.runner.stop(drain_s)
 
     async def _accompany(self, store: Store, runner: Runner) -> None:
         for companion in self.companions:

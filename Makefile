@@ -22,7 +22,7 @@ help:
 demo: ## serve the examples over real data: calls, a task, a schedule, a queue
 	@$(READY) demo
 	@tools/system.sh awk
-	@$(RUN) -m examples.demo $(ARGS)
+	@$(RUN) -m examples.demo --with-parent $(ARGS)
 
 test: ## run every test
 	@$(READY) dev demo bench $$(tools/toolchains.sh)

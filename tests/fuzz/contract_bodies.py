@@ -5,11 +5,8 @@
 
 from __future__ import annotations
 
-import argparse
 import enum
 import random
-import sys
-import time
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
@@ -18,6 +15,8 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Annotated, Any, Literal
 from uuid import UUID
+
+from mutation import bend, fuzz
 
 from dragoman.contract.codec import Malformed, decode, encode
 from dragoman.contract.signature import bind
@@ -111,8 +110,9 @@ def record(one: One) -> None:
 BINDINGS = [bind(target) for target in (texts, shapes, record)]
 
 
-def run_once(body: bytes, codec: Codec) -> None:
+def run_once(given: tuple[bytes, Codec], _: random.Random | None = None) -> None:
     """Hand one body to everything that decodes. Raises where a bug is."""
+    body, codec = given
     for binding in BINDINGS:
         try:
             binding.invoke(body, codec)
@@ -136,41 +136,9 @@ def bent(chance: random.Random) -> tuple[bytes, Codec]:
     except Malformed:
         return b"", codec
     for _ in range(chance.choice((0, 0, 1, 3))):
-        at = chance.randrange(len(data) + 1)
-        match chance.randrange(3):
-            case 0:
-                data[at : at + 1] = bytes((chance.randrange(256),))
-            case 1:
-                del data[at : at + chance.randint(1, 4)]
-            case _:
-                data[at:at] = data[at : at + 6]
+        bend(data, chance.randrange(len(data) + 1), chance, 4)
     return bytes(data), codec
 
 
-def run_random(seconds: float, seed: int) -> int:
-    """Bend bodies for some time; return how many were run. On a bug, the body is on stderr."""
-    chance = random.Random(seed)
-    until = time.monotonic() + seconds
-    count = 0
-    while time.monotonic() < until:
-        body, codec = bent(chance)
-        count += 1
-        try:
-            run_once(body, codec)
-        except BaseException:
-            sys.stderr.write(f"seed {seed}, body {count} ({codec.name}): {body.hex()}\n")
-            raise
-    return count
-
-
-def main(arguments: list[str]) -> None:
-    """Run the random bodies."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--seconds", type=float, default=5.0)
-    parser.add_argument("--seed", type=int, default=time.time_ns() % 2**32)
-    options = parser.parse_args(arguments)
-    sys.stdout.write(f"seed {options.seed}: {run_random(options.seconds, options.seed)} bodies, no bug\n")
-
-
 if __name__ == "__main__":
-    main(sys.argv[1:])
+    fuzz(__doc__, bent, lambda _: run_once)

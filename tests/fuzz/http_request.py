@@ -15,7 +15,8 @@ from functools import partial
 from itertools import pairwise
 from typing import Any
 
-from lane_connections import LaneConnections, fuzz
+from lane_connections import LaneConnections
+from mutation import fuzz, mutate
 
 from dragoman.core.call import Call, Codec, Reply
 from dragoman.core.draft import whole
@@ -54,6 +55,7 @@ SEEDS = [
     request(b"fn.echo", b"{}").replace(b"/v1", b"http://localhost/v1"),
     b"POST /v1/call/fn.echo HTTP/1.0\r\nContent-Length: 2\r\n\r\n{}",
 ]
+TOKENS = (b"\r\n", b"\n", b"\r\n\r\n", b" ", b"\t", b":", b"0", b"\x00")
 
 
 class Harness(LaneConnections):
@@ -106,26 +108,5 @@ async def run_once(harness: Harness, data: bytes, chance: random.Random) -> None
         assert split == (calls, statuses), (heads, cuts, calls, statuses, *split)
 
 
-def mutate(chance: random.Random) -> bytes:
-    """One seed, bent: bytes changed, cut, doubled, or spliced with another seed."""
-    data = bytearray(chance.choice(SEEDS))
-    for _ in range(chance.randint(0, 4)):
-        at = chance.randrange(len(data) + 1)
-        match chance.randrange(6):
-            case 0:
-                data[at : at + 1] = bytes((chance.randrange(256),))
-            case 1:
-                del data[at : at + chance.randint(1, 40)]
-            case 2:
-                data[at:at] = data[at : at + chance.randint(1, 80)]
-            case 3:
-                data[at:] = chance.choice(SEEDS)
-            case 4:
-                data[at:at] = chance.choice((b"\r\n", b"\n", b"\r\n\r\n", b" ", b"\t", b":", b"0", b"\x00"))
-            case _:
-                data += chance.choice(SEEDS)
-    return bytes(data)
-
-
 if __name__ == "__main__":
-    fuzz(__doc__, mutate, lambda loop: partial(run_once, Harness(loop)))
+    fuzz(__doc__, partial(mutate, seeds=SEEDS, tokens=TOKENS), lambda loop: partial(run_once, Harness(loop)))

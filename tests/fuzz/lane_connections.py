@@ -1,22 +1,17 @@
-"""What the fuzz targets of the call lane share: a lane with connections to it, and mutations until time is up.
+"""What the fuzz targets of the call lane share: a lane, and connections to it.
 
 The targets are run by their paths, so that they find it beside them.
 """
 
 from __future__ import annotations
 
-import argparse
 import asyncio
-import random
 import socket
-import sys
-import time
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from itertools import count
 from typing import Any
 
-import uvloop
 from uvicorn.config import Config
 from uvicorn.server import ServerState
 
@@ -99,34 +94,3 @@ class LaneConnections:
             await asyncio.sleep(0)
             with suppress(BlockingIOError, ConnectionResetError):
                 heard += sock.recv(1 << 20)
-
-
-def fuzz(
-    description: str | None,
-    mutate: Callable[[random.Random], bytes],
-    begin: Callable[[asyncio.AbstractEventLoop], Callable[[bytes, random.Random], Awaitable[None]]],
-) -> None:
-    """Run mutations as the command line says; `begin` gives what runs one of them, and raises on a bug."""
-    parser = argparse.ArgumentParser(description=description)
-    parser.add_argument("--seconds", type=float, default=5.0)
-    parser.add_argument("--seed", type=int, default=time.time_ns() % 2**32)
-    options = parser.parse_args()
-
-    async def run_random() -> int:
-        chance = random.Random(options.seed)
-        run_once = begin(asyncio.get_running_loop())
-        until = time.monotonic() + options.seconds
-        number = 0
-        while time.monotonic() < until:
-            data = mutate(chance)
-            number += 1
-            try:
-                await run_once(data, chance)
-            except BaseException:
-                sys.stderr.write(f"seed {options.seed}, input {number}: {data!r}\n")
-                raise
-        return number
-
-    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        number = runner.run(run_random())
-    sys.stdout.write(f"seed {options.seed}: {number} inputs, no bug\n")

@@ -5,11 +5,11 @@
 
 from __future__ import annotations
 
-import argparse
 import random
-import sys
-import time
 from contextlib import suppress
+from functools import partial
+
+from mutation import fuzz, mutate
 
 from dragoman.core.fault import InvalidArgument
 from dragoman.queues.intake import Asked, read
@@ -32,6 +32,7 @@ SEEDS = [
     b"*1\r\n*2\r\n$1\r\nq\r\n*2\r\n*2\r\n$3\r\n1-0\r\n*2\r\n$4\r\nbody\r\n$2\r\n{}\r\n*2\r\n$3\r\n2-0\r\n*-1\r\n",
     b"*2\r\n$3\r\n1-0\r\n*4\r\n$4\r\nbody\r\n$2\r\n{}\r\n$1\r\nx\r\n$1\r\ny\r\n-ERR no\r\n:5\r\n+OK\r\n$-1\r\n",
 ]
+TOKENS = (b"\r\n", b"\n", b"*", b"$", b"9" * 20, b'"', b"\\u0000", b"[" * 50, b"ce-")
 
 
 def told(message: Message, *, events: bool) -> Asked | str:
@@ -80,45 +81,5 @@ def plain(value: Reply | list[Reply]) -> object:
     return [plain(each) for each in value] if isinstance(value, list) else value
 
 
-def mutate(chance: random.Random) -> bytes:
-    """One seed, bent: bytes changed, cut, doubled, or spliced with another seed."""
-    data = bytearray(chance.choice(SEEDS))
-    for _ in range(chance.randint(0, 4)):
-        at = chance.randrange(len(data) + 1)
-        match chance.randrange(5):
-            case 0:
-                data[at : at + 1] = bytes((chance.randrange(256),))
-            case 1:
-                del data[at : at + chance.randint(1, 40)]
-            case 2:
-                data[at:at] = data[at : at + chance.randint(1, 80)]
-            case 3:
-                data[at:] = chance.choice(SEEDS)
-            case _:
-                data[at:at] = chance.choice(
-                    (b"\r\n", b"\n", b"*", b"$", b"9" * 20, b'"', b"\\u0000", b"[" * 50, b"ce-")
-                )
-    return bytes(data)
-
-
-def main(arguments: list[str]) -> None:
-    """Mutate for some time. On a bug, the input is on stderr."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--seconds", type=float, default=5.0)
-    parser.add_argument("--seed", type=int, default=time.time_ns() % 2**32)
-    options = parser.parse_args(arguments)
-    chance = random.Random(options.seed)
-    until, count = time.monotonic() + options.seconds, 0
-    while time.monotonic() < until:
-        data = mutate(chance)
-        count += 1
-        try:
-            run_once(data, chance)
-        except BaseException:
-            sys.stderr.write(f"seed {options.seed}, input {count}: {data.hex()}\n")
-            raise
-    sys.stdout.write(f"seed {options.seed}: {count} inputs, no bug\n")
-
-
 if __name__ == "__main__":
-    main(sys.argv[1:])
+    fuzz(__doc__, partial(mutate, seeds=SEEDS, tokens=TOKENS), lambda _: run_once)

@@ -8,14 +8,13 @@ that it prints.
 
 from __future__ import annotations
 
-import asyncio
 import math
 import random
 from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING
 
-from lane_connections import fuzz
+from mutation import fuzz, mutate
 
 from dragoman.client.desk import TaskEvent, Trail
 from dragoman.client.task import Seen
@@ -29,7 +28,7 @@ from dragoman.tasks.timetable import Cron, TimetableError
 from dragoman.tasks.webhook import Patience, Webhooks
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Mapping
+    from collections.abc import Callable, Mapping
 
 ZONES = ("UTC", "Europe/Berlin", "America/New_York", "Australia/Lord_Howe", "Pacific/Apia")
 MOMENT_US_MAX = 250_000_000_000 * 1_000_000
@@ -48,6 +47,20 @@ SEEDS = [
     *(b"queue:results", b'"https://shop.example/"', b'{"queue":"results"}', b'{"url":"http://0x7f.1/"}'),
     *(b"30 2 * * mon-fri", b"*/15 0-6/2 1,15 jan-jun 7", b"0 0 29 2 *", b"0 0 L * 5#2", b"@daily"),
 ]
+TOKENS = (
+    b"\n",
+    b"\r\n",
+    b"id: " + b"9" * 5000 + b"\n",
+    b"9" * 400,
+    b"null",
+    b'"',
+    b"*",
+    b"/",
+    b"-",
+    b"@",
+    b"[::1]",
+    b"#",
+)
 
 
 def happened(chunks: list[bytes]) -> list[TaskEvent] | str:
@@ -142,44 +155,5 @@ async def run_once(answering: Answering, data: bytes, chance: random.Random) -> 
     await answering.answer(chance.choice((200, 204, 302, 410, 429, 503, 599)), text)
 
 
-def begin(_: asyncio.AbstractEventLoop) -> Callable[[bytes, random.Random], Awaitable[None]]:
-    """What runs one of them."""
-    return partial(run_once, Answering())
-
-
-def mutate(chance: random.Random) -> bytes:
-    """One seed, bent: bytes changed, cut, doubled, or spliced with another seed."""
-    data = bytearray(chance.choice(SEEDS))
-    for _ in range(chance.randint(0, 3)):
-        at = chance.randrange(len(data) + 1)
-        match chance.randrange(5):
-            case 0:
-                data[at : at + 1] = bytes((chance.randrange(256),))
-            case 1:
-                del data[at : at + chance.randint(1, 20)]
-            case 2:
-                data[at:at] = data[at : at + chance.randint(1, 40)]
-            case 3:
-                data[at:] = chance.choice(SEEDS)
-            case _:
-                data[at:at] = chance.choice(BITS)
-    return bytes(data)
-
-
-BITS = (
-    b"\n",
-    b"\r\n",
-    b"id: " + b"9" * 5000 + b"\n",
-    b"9" * 400,
-    b"null",
-    b'"',
-    b"*",
-    b"/",
-    b"-",
-    b"@",
-    b"[::1]",
-    b"#",
-)
-
 if __name__ == "__main__":
-    fuzz(__doc__, mutate, begin)
+    fuzz(__doc__, partial(mutate, seeds=SEEDS, tokens=TOKENS), lambda _: partial(run_once, Answering()))

@@ -15,7 +15,8 @@ from contextlib import suppress
 from functools import partial
 from itertools import pairwise
 
-from lane_connections import LaneConnections, fuzz
+from lane_connections import LaneConnections
+from mutation import fuzz, mutate
 
 from dragoman.core.call import Call
 from dragoman.core.clock import SystemClock
@@ -81,6 +82,7 @@ SEEDS = [
     request(b"GET", b"/v1/tasks?parent=%b&before=%b&schedule=x" % (task_id(1).encode(), task_id(2).encode())),
     request(b"GET", b"/v1/tasks/deliveries?state=dead") + request(b"POST", b"/v1/tasks/deliveries/d-1/retry"),
 ]
+TOKENS = (b"\r\n", b"%00", b"&", b"=", b",", b";", b'"', b"\\", b"?", b"9", b"-")
 
 
 class Harness(LaneConnections):
@@ -186,26 +188,5 @@ async def run_once(harness: Harness, data: bytes, chance: random.Random) -> None
     assert not [status for status in statuses if status.startswith(b"5") and status != b"501"], statuses
 
 
-def mutate(chance: random.Random) -> bytes:
-    """One seed, bent: bytes changed, cut, doubled, or spliced with another seed."""
-    data = bytearray(chance.choice(SEEDS))
-    for _ in range(chance.randint(0, 4)):
-        at = chance.randrange(len(data) + 1)
-        match chance.randrange(6):
-            case 0:
-                data[at : at + 1] = bytes((chance.randrange(256),))
-            case 1:
-                del data[at : at + chance.randint(1, 40)]
-            case 2:
-                data[at:at] = data[at : at + chance.randint(1, 80)]
-            case 3:
-                data[at:] = chance.choice(SEEDS)
-            case 4:
-                data[at:at] = chance.choice((b"\r\n", b"%00", b"&", b"=", b",", b";", b'"', b"\\", b"?", b"9", b"-"))
-            case _:
-                data += chance.choice(SEEDS)
-    return bytes(data)
-
-
 if __name__ == "__main__":
-    fuzz(__doc__, mutate, lambda loop: partial(run_once, Harness(loop)))
+    fuzz(__doc__, partial(mutate, seeds=SEEDS, tokens=TOKENS), lambda loop: partial(run_once, Harness(loop)))

@@ -13,7 +13,8 @@ from functools import partial
 from itertools import pairwise
 from typing import Any
 
-from lane_connections import LaneConnections, fuzz
+from lane_connections import LaneConnections
+from mutation import fuzz, mutate
 
 from dragoman.core.call import Call, Codec, Reply
 from dragoman.core.service import Pending, settle
@@ -58,6 +59,7 @@ SEEDS = [
     b"\x82\xff\x7f\xff\xff\xff\xff\xff\xff\xff\0\0\0\0",
     b"GET / HTTP/1.1\r\n\r\n" * 4,
 ]
+TOKENS = (b"\x81\x80", b"\x89", b"\x88", b"\xff", b"\x7f", b"\x00")
 
 
 class Harness(LaneConnections):
@@ -102,26 +104,5 @@ async def run_once(harness: Harness, data: bytes, chance: random.Random) -> None
     assert all(len(body) <= MESSAGE_BYTES_MAX for _, body in parts)
 
 
-def mutate(chance: random.Random) -> bytes:
-    """One seed, bent: bytes changed, cut, doubled, or spliced with another seed."""
-    data = bytearray(chance.choice(SEEDS))
-    for _ in range(chance.randint(0, 4)):
-        at = chance.randrange(len(data) + 1)
-        match chance.randrange(6):
-            case 0:
-                data[at : at + 1] = bytes((chance.randrange(256),))
-            case 1:
-                del data[at : at + chance.randint(1, 20)]
-            case 2:
-                data[at:at] = data[at : at + chance.randint(1, 80)]
-            case 3:
-                data[at:] = chance.choice(SEEDS)
-            case 4 if at < len(data):
-                data[at] ^= 1 << chance.randrange(8)
-            case _:
-                data += chance.choice(SEEDS)
-    return bytes(data)
-
-
 if __name__ == "__main__":
-    fuzz(__doc__, mutate, lambda loop: partial(run_once, Harness(loop)))
+    fuzz(__doc__, partial(mutate, seeds=SEEDS, tokens=TOKENS), lambda loop: partial(run_once, Harness(loop)))

@@ -6,12 +6,13 @@ atheris is installed, `--atheris [its own options]` lets coverage guide it.
 
 from __future__ import annotations
 
-import argparse
 import json
 import random
 import sys
-import time
+from functools import partial
 from pathlib import Path
+
+from mutation import fuzz, mutate
 
 from dragoman.wire import meta
 from dragoman.wire.connection import Connection
@@ -24,6 +25,7 @@ from dragoman.wire.segment import Region
 from dragoman.wire.state import Role
 
 VECTORS = Path(__file__).parents[2] / "proto" / "vectors"
+TOKENS = (b"\0\0\0\0", b"\xff\xff\xff\xff", b"\xff\xff\xff\x7f", b"\1\0\0\0")
 NAMED = meta.encode(function="a.b")
 
 
@@ -70,7 +72,7 @@ def read_bodies(frames: list[Frame]) -> None:
             meta.decode(frame.meta)
 
 
-def run_once(data: bytes) -> None:
+def run_once(data: bytes, _: random.Random | None = None) -> None:
     """Feed one input to everything that decodes. Raises where a bug is."""
     piece_bytes = data[0] + 1 if data else 1
     for end in (Decoder(), Decoder(70_000), *connections()):
@@ -84,57 +86,16 @@ def run_once(data: bytes) -> None:
             continue
 
 
-def mutate(chance: random.Random, seeds: list[bytes]) -> bytes:
-    """One seed, bent: bytes changed, cut, doubled, or spliced with another seed."""
-    data = bytearray(chance.choice(seeds))
-    for _ in range(chance.randint(0, 4)):
-        at = chance.randrange(len(data) + 1)
-        match chance.randrange(5):
-            case 0:
-                data[at : at + 1] = bytes((chance.randrange(256),))
-            case 1:
-                del data[at : at + chance.randint(1, 40)]
-            case 2:
-                data[at:at] = data[at : at + chance.randint(1, 80)]
-            case 3:
-                data[at:] = chance.choice(seeds)
-            case _:
-                data[at : at + 4] = chance.choice((b"\0\0\0\0", b"\xff\xff\xff\xff", b"\xff\xff\xff\x7f", b"\1\0\0\0"))
-    return bytes(data)
+def guided(arguments: list[str]) -> None:
+    """Let coverage guide it, by atheris, which must be installed."""
+    import atheris  # noqa: PLC0415 - optional, and slow to import
 
-
-def run_random(seconds: float, seed: int) -> int:
-    """Mutate for some time; return how many inputs were run. On a bug, the input is on stderr."""
-    chance = random.Random(seed)
-    seeds = corpus()
-    until = time.monotonic() + seconds
-    count = 0
-    while time.monotonic() < until:
-        data = mutate(chance, seeds)
-        count += 1
-        try:
-            run_once(data)
-        except BaseException:
-            sys.stderr.write(f"seed {seed}, input {count}: {data.hex()}\n")
-            raise
-    return count
-
-
-def main(arguments: list[str]) -> None:
-    """Run under atheris if asked, else the random mutations."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--seconds", type=float, default=5.0)
-    parser.add_argument("--seed", type=int, default=time.time_ns() % 2**32)
-    parser.add_argument("--atheris", nargs=argparse.REMAINDER)
-    options = parser.parse_args(arguments)
-    if options.atheris is not None:
-        import atheris  # noqa: PLC0415 - optional, and slow to import
-
-        atheris.Setup([sys.argv[0], *options.atheris], run_once)
-        atheris.Fuzz()
-        return
-    sys.stdout.write(f"seed {options.seed}: {run_random(options.seconds, options.seed)} inputs, no bug\n")
+    atheris.Setup([sys.argv[0], *arguments], run_once)
+    atheris.Fuzz()
 
 
 if __name__ == "__main__":
-    main(sys.argv[1:])
+    if sys.argv[1:2] == ["--atheris"]:
+        guided(sys.argv[2:])
+    else:
+        fuzz(__doc__, partial(mutate, seeds=corpus(), tokens=TOKENS), lambda _: run_once)

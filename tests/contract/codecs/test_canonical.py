@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from dragoman.contract import codec
 from dragoman.contract.codecs.canonical import canonical
 from dragoman.core.call import Codec
-from tests.fuzz.canonical_bodies import run_once, run_random
+from tests.fuzz.canonical_bodies import bent, run_once
+from tests.fuzz.mutation import run_random
 
 PLAIN = st.none() | st.booleans() | st.integers(-(2**63), 2**64 - 1) | st.text() | st.floats(allow_nan=False)
 FINITE = st.none() | st.booleans() | st.integers() | st.text() | st.floats(allow_nan=False, allow_infinity=False)
@@ -152,8 +153,8 @@ def test_only_the_named_properties_count() -> None:
 
 @given(st.binary(max_size=60), st.sampled_from(Codec))
 def test_any_bytes_have_one_form_or_none(body: bytes, kind: Codec) -> None:
-    run_once(body, kind)
+    run_once((body, kind))
 
 
 def test_bent_bodies_do_no_harm() -> None:
-    assert run_random(0.3, 7)
+    assert run_random(0.3, 7, bent, lambda _: run_once)

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import random
 
-from tests.fuzz.native_ingress import SEEDS, Harness, mutated
+from tests.fuzz.mutation import mutate
+from tests.fuzz.native_ingress import SEEDS, TOKENS, Harness
 
 
 async def test_seeds_and_what_is_made_of_them_break_nothing() -> None:
@@ -12,5 +14,5 @@ async def test_seeds_and_what_is_made_of_them_break_nothing() -> None:
     for seed in SEEDS:
         harness.check(seed)
     for number in range(300):
-        harness.check(mutated(number))
+        harness.check(mutate(random.Random(number), SEEDS, TOKENS))
     await harness.settled()

@@ -1,5 +1,6 @@
 import json
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -158,3 +159,17 @@ def test_an_answer_before_the_end_of_the_input_ends_the_call() -> None:
         process.stdin.write('"one"\n')
         process.stdin.flush()
         assert process.wait(20) == 0
+
+
+@pytest.mark.parametrize("files", [24, 64, 160])
+def test_with_few_open_files_workers_start_or_it_is_said_what_to_do(tmp_path: Path, files: int) -> None:
+    (tmp_path / "shop.py").write_text("def double(x: int) -> int: return 2 * x\n")
+    (tmp_path / "dragoman.toml").write_text('[sources.shop]\npath = "shop.py"\n')
+    command = f"ulimit -n {files}; exec {sys.executable} -m dragoman call shop.double --x 2"
+    done = subprocess.run(["sh", "-c", command], cwd=tmp_path, capture_output=True, text=True, check=False, timeout=60)
+    if files > 32:
+        assert (done.returncode, done.stdout) == (0, "4\n"), done.stderr
+    else:
+        assert done.returncode
+        assert "ulimit -n 1024" in done.stderr
+        assert "Traceback" not in done.stderr

@@ -90,7 +90,11 @@ def adopt(fd: int) -> socket:
     """The wire, out of the reach of the children of user code."""
     import fcntl  # noqa: PLC0415 - where there is no fcntl there is no worker, and the error above says so
 
-    moved = fcntl.fcntl(fd, fcntl.F_DUPFD_CLOEXEC, WIRE_FD_LEAST)
+    try:
+        moved = fcntl.fcntl(fd, fcntl.F_DUPFD_CLOEXEC, WIRE_FD_LEAST)
+    except OSError:
+        # So many files may not be open here: it stays as near to where user code opens its own as it must.
+        moved = fcntl.fcntl(fd, fcntl.F_DUPFD_CLOEXEC, fd + 1)
     os.close(fd)
     return socket(fileno=moved)
 

@@ -32,9 +32,6 @@ if TYPE_CHECKING:
 FIRST_FD = 3
 """The wire's descriptor number in the worker; the further ones follow."""
 
-ASIDE_FD = FIRST_FD + orders.DESCRIPTORS_MAX
-"""Descriptors are moved here and above first, so that no source is overwritten by an earlier target."""
-
 DESCRIPTORS_END = 4096
 """No descriptor of a spawner lies past this: it holds a handful beside those of one order."""
 
@@ -98,8 +95,15 @@ class Keeper:
         os.setsid()
         prctl.adopt_orphans()
         prctl.rename("dragoman-keep")
+        # Behind all targets first, so that no source is overwritten by an earlier one.
+        aside = FIRST_FD + len(self._fds)
         for index, fd in enumerate(self._fds):
-            self._fds[index] = fcntl.fcntl(fd, fcntl.F_DUPFD_CLOEXEC, ASIDE_FD)
+            try:
+                self._fds[index] = fcntl.fcntl(fd, fcntl.F_DUPFD_CLOEXEC, aside)
+            except OSError as error:
+                if error.errno in (errno.EINVAL, errno.EMFILE):  # the one for numbers that the limit leaves out
+                    raise OSError(errno.EMFILE, few_files()) from error
+                raise
             os.close(fd)
         os.chdir(self._order.cwd)
         for which, value in zip(_LIMITS, self._order.limits, strict=True):
@@ -188,6 +192,12 @@ class Keeper:
         if number == errno.ENOENT and where and os.path.exists(where):  # noqa: PTH110 - pathlib costs 8 ms to import
             reason += ": the file is there, but the interpreter that its '#!' line names is not"
         return f"cannot start {program!r}: {reason}{_HINTS.get(number or 0, '')}"
+
+
+def few_files() -> str:
+    """What is wrong where the limit on open files is too low for a worker to start, and what to do."""
+    least = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
+    return f"only {least} files may be open here: allow more (ulimit -n 1024, or LimitNOFILE=1024 of a systemd unit)"
 
 
 def become(targets: dict[int, int], env: dict[str, str]) -> None:

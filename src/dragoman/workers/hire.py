@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import contextlib
 import os
 import socket
@@ -107,7 +108,7 @@ async def hire(
     except (OSError, ValueError) as error:
         if door is not None:
             door.close()
-        message = f"{source.name} cannot be started: {error}"
+        message = f"{source.name} cannot be started: {error}{hint(error)}"
         raise StartFailed(message) from error
     hired.limits = launch.limits
     try:
@@ -193,7 +194,7 @@ async def _shake_hands(pool: Owner, source: SourceLaunch, hired: Hired, door: Do
             why = f"was not ready within its start_timeout of {timeout_s:g}s"
         raise StartFailed(f"{source.name} {why}{hired.last_words()}")
     except OSError as error:
-        raise StartFailed(f"{source.name} cannot be started: {error}") from error
+        raise StartFailed(f"{source.name} cannot be started: {error}{hint(error)}") from error
     finally:
         exited.cancel()
 
@@ -231,3 +232,10 @@ async def _first(
     finally:
         if not wanted.cancel() and not wanted.cancelled():
             wanted.exception()  # seen
+
+
+def hint(error: Exception) -> str:
+    """What to do about a start that the system refused, where this process can know."""
+    if isinstance(error, OSError) and error.errno == errno.EMFILE and "ulimit" not in str(error):
+        return ": allow this process more of them (ulimit -n 1024, or LimitNOFILE=1024 of a systemd unit)"
+    return ""

@@ -189,7 +189,10 @@ fn adopt(name: &str, least: i32) -> Result<Option<OwnedFd>, String> {
     };
     std::env::remove_var(name);
     let number: i32 = text.parse().map_err(|_| format!("{name} is {text:?}, which is no descriptor"))?;
-    let copy = os::duplicate(number, least).map_err(|error| format!("{name}={text}: {error}"))?;
+    // Where so many files may not be open it stays lower.
+    let copy = os::duplicate(number, least)
+        .or_else(|_| os::duplicate(number, number + 1))
+        .map_err(|error| format!("{name}={text}: {error}"))?;
     // SAFETY: the host gave this descriptor to the worker, for this use only; the copy was just made.
     unsafe {
         drop(OwnedFd::from_raw_fd(number));

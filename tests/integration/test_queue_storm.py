@@ -32,7 +32,8 @@ if TYPE_CHECKING:
     from tests.integration.queue_history import Kind
 
 STORM_S = float(os.environ.get("DRAGOMAN_STORM_S", "15"))
-CALM_S = 120.0
+CALM_S = max(120.0, STORM_S)
+"""A longer storm leaves more to handle, and to look at."""
 PRODUCERS = 4
 PAUSE_S = 0.04
 """Between the messages of one producer, at most: about what two hosts of two workers do on a busy machine."""

@@ -45,4 +45,8 @@ async def test_each_tool_is_looked_for_once_and_told_with_what_installs_it(tmp_p
     go.chmod(0o755)
     (found,) = [finding async for finding in toolchains(project, made)]
     assert (found.well, found.detail) == (True, f"go version go1.99 linux/amd64, {go}")
+    (tmp_path / "c.ts").write_text("export const one = () => 1;\n")
+    project = load([tmp_path / "c.ts"])
+    topics = [finding.topic async for finding in toolchains(project, made)]
+    assert sorted(topics) == ["node for c", "npm for c"], "what builds it may run it, too"
     await confinement.aclose()

@@ -160,7 +160,7 @@ async def toolchains(project: Project, made: Builder) -> AsyncIterator[Finding]:
     wanted: dict[str, tuple[Tool, list[str]]] = {}
     for source in project.sources.values():
         if source.kind == "guest":
-            for tool in tools_of(source):
+            for tool in dict.fromkeys(tools_of(source)):
                 wanted.setdefault(tool.program, (tool, []))[1].append(source.name)
     for tool, names in wanted.values():
         found, missing = await made.look((tool,))

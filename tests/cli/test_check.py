@@ -49,6 +49,17 @@ def test_settings_for_a_function_that_is_not_there_are_wrong(tmp_path: Path) -> 
     assert b"did you mean 'shop.double'" in done.stdout
 
 
+def test_queues_are_told_with_what_they_are_for(tmp_path: Path) -> None:
+    queue = '[queues.orders]\nurl = "redis://127.0.0.1:1"\nfrom = "orders"\nfunction = "shop.double"\n'
+    written = '[queues.done]\nurl = "nats://127.0.0.1:1"\nto = "done"\n'
+    (tmp_path / "dragoman.toml").write_text(f'[sources.shop]\npath = "{SHOP}"\n{queue}{written}')
+    done = dragoman("check", tmp_path)
+    assert done.returncode == 0, done.stdout
+    assert b"queue orders: each message of orders (redis) to shop.double" in done.stdout
+    assert b"queue done: messages go to done (nats)" in done.stdout
+    assert b"needs none" not in done.stdout
+
+
 def test_a_project_file_that_cannot_be_read_is_told_line_by_line(tmp_path: Path) -> None:
     (tmp_path / "dragoman.toml").write_text('[sources.a]\npth = "a.py"\n[projekt]\n')
     done = dragoman("check", tmp_path)

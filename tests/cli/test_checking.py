@@ -1,11 +1,15 @@
+import sys
 from pathlib import Path
 
+import pytest
+
 from dragoman.building.builder import Builder, BuildOptions
-from dragoman.cli.checking import programs, toolchains
+from dragoman.cli.checking import bound, programs, toolchains
 from dragoman.config.load import load
 from dragoman.config.project import Source
 from dragoman.core.clock import SystemClock
 from dragoman.host.launching import BuildTelling
+from dragoman.queues.options import QueueOptions
 from dragoman.sandbox.spawning import SpawnerConfinement
 from dragoman.testing import RecordingJournal
 
@@ -50,3 +54,13 @@ async def test_each_tool_is_looked_for_once_and_told_with_what_installs_it(tmp_p
     topics = [finding.topic async for finding in toolchains(project, made)]
     assert sorted(topics) == ["node for c", "npm for c"], "what builds it may run it, too"
     await confinement.aclose()
+
+
+def test_a_broker_whose_extra_is_not_installed_is_told_with_what_installs_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    orders = QueueOptions("orders", "kafka://h", source="orders")
+    assert bound(orders) == ("queue orders", True, "each message of orders (kafka) to the function that it names", "")
+    monkeypatch.setitem(sys.modules, "dragoman.queues.kafka", None)
+    missing = bound(orders)
+    assert not missing.well
+    assert missing.detail.startswith("queue orders needs ")
+    assert missing.remedy == "pip install 'dragoman[queues]'"

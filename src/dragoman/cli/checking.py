@@ -23,11 +23,12 @@ from dragoman.contract.check import Checker
 from dragoman.contract.function import ContractError
 from dragoman.core.call import Codec
 from dragoman.core.clock import SystemClock
-from dragoman.core.fault import Fault
+from dragoman.core.fault import Fault, NotFound
 from dragoman.host.assemble import builder, launch_confinement, parts
 from dragoman.host.assemble import host as assemble_host
 from dragoman.host.launching import tools_of
 from dragoman.host.run import run as run_loop
+from dragoman.queues.brokers import adapter_for
 from dragoman.tasks.task import US
 from dragoman.tasks.timetable import zone_of
 
@@ -38,6 +39,7 @@ if TYPE_CHECKING:
     from dragoman.building.tool import Tool
     from dragoman.config.project import Project, Source
     from dragoman.host.host import Host
+    from dragoman.queues.options import QueueOptions
     from dragoman.sandbox.spawning import SpawnerConfinement
     from dragoman.tasks.schedule import Schedule
 
@@ -87,7 +89,7 @@ def _all(paths: tuple[str, ...]) -> Iterator[Finding]:
             yield finding
             missing |= set() if finding.well else {source.name}
     yield from run_loop(_checked(project, missing))
-    if all(source.upstream is None for source in project.sources.values()):
+    if not project.queues and all(source.upstream is None for source in project.sources.values()):
         yield Finding("services", well=True, detail="this project needs none")
 
 
@@ -121,6 +123,7 @@ async def _checked(project: Project, missing: set[str]) -> list[Finding]:
             if name not in faults:
                 findings += [finding async for finding in reachable(host, name)]
         findings += [await ahead(host, each) for each in project.schedules.values()]
+        findings += [bound(each) for each in project.queues.values()]
         return findings
     finally:
         await host.stop(0)
@@ -139,6 +142,20 @@ async def ahead(host: Host, schedule: Schedule) -> Finding:
     if not schedule.enabled:
         return Finding(topic, well=True, detail=f"{schedule.function}, switched off")
     return Finding(topic, well=True, detail="\n".join((f"{schedule.function}, {schedule.told}; next", *slots)))
+
+
+def bound(queue: QueueOptions) -> Finding:
+    """Whether what speaks with a queue's broker is installed. The broker itself may be away for as long as it likes."""
+    topic = f"queue {queue.name}"
+    try:
+        adapter_for(queue)
+    except NotFound as fault:
+        why, _, remedy = fault.detail.partition(": ")
+        return Finding(topic, well=False, detail=why, remedy=remedy)
+    if not queue.source:
+        return Finding(topic, well=True, detail=f"messages go to {queue.to} ({queue.kind})")
+    function = queue.function or "the function that it names"
+    return Finding(topic, well=True, detail=f"each message of {queue.source} ({queue.kind}) to {function}")
 
 
 async def reachable(host: Host, name: str) -> AsyncIterator[Finding]:

@@ -29,10 +29,15 @@ def broker_for(options: QueueOptions, consumer: str, clock: Clock, gone: Callabl
 
     `gone` is for those brokers whose consumers can be asked after by their names.
     """
+    return adapter_for(options)(options, consumer, clock, *(() if gone is None else (gone,)))
+
+
+def adapter_for(options: QueueOptions) -> Callable[..., Broker]:
+    """What makes them. Raises `NotFound` as well."""
     module, kind, extra = BROKERS[options.kind]
     try:
         found: Any = getattr(import_module(f"dragoman.queues.{module}"), kind)
     except ModuleNotFoundError as error:
         detail = f"queue {options.name} needs {error.name}, which is not installed: pip install 'dragoman[{extra}]'"
         raise NotFound(detail, started=Started.NO) from None
-    return found(options, consumer, clock, *(() if gone is None else (gone,)))
+    return found

@@ -10,13 +10,15 @@ from typing import Any, Protocol, TypeAlias, cast
 
 import pytest
 
+import dragoman
 from dragoman.core.call import Call, Reply
 from dragoman.core.clock import Clock, SystemClock
-from dragoman.core.fault import Fault, Started, WorkerLost
+from dragoman.core.fault import Fault, Started, Unavailable, WorkerLost
 from dragoman.queues.broker import Broker, BrokerLost, Done
 from dragoman.queues.consumer import Consumer, ended
 from dragoman.queues.message import Message, Outgoing, Sending
 from dragoman.queues.options import QueueOptions
+from dragoman.queues.producer import AsyncProducer
 from dragoman.testing.clock import ManualClock
 from tests.queues.around import Function, Host
 from tests.valkey import until
@@ -108,6 +110,20 @@ async def received(broker: Broker, number: int) -> list[Message]:
     return messages
 
 
+async def sent(producer: AsyncProducer, place: str, body: str) -> set[Started]:
+    """Send, as often as it takes; what was said of those that failed."""
+    said: set[Started] = set()
+    async with asyncio.timeout(PATIENCE_S):
+        while True:
+            try:
+                await producer.send(place, body)
+            except Unavailable as fault:
+                said.add(fault.started)
+                await asyncio.sleep(0.1)
+            else:
+                return said
+
+
 async def nothing_more(broker: Broker, within_s: float = 0.5) -> bool:
     try:
         async with asyncio.timeout(within_s):
@@ -192,7 +208,6 @@ class BrokerSuite:
             await broker.finish([Done(each) for each in first[:5]])
             seen = {each.body for each in first[:5]}
             reading = asyncio.ensure_future(self.gather(broker, seen))
-            await self.secure(rig)
             rig.server.kill()
             await asyncio.to_thread(rig.server.start)
             await self.sent(rig, [b"last"])
@@ -226,6 +241,31 @@ class BrokerSuite:
             while (await received(broker, 1))[0].body != b"after":
                 pass
 
+    async def test_whoever_sends_goes_on_when_the_server_has_died_and_when_it_has_hung(
+        self, rig: Rig, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        place = rig.named(to="in").to
+        async with rig.reading(place) as reader, dragoman.producer(rig.url) as producer:
+            await producer.send(place, "before")
+            assert [each.body for each in await received(reader, 1)] == [b'"before"']
+            rig.server.kill()
+            await asyncio.to_thread(rig.server.start)
+            await opened(reader)
+            # Nobody was sending when it was lost: whoever is told anything is told that nothing was sent.
+            assert await sent(producer, place, "killed") <= {Started.NO}
+            monkeypatch.setattr(f"{type(reader).__module__}.ANSWER_S", 1.0)
+            rig.server.stop()
+            try:
+                with pytest.raises(Unavailable):
+                    await producer.send(place, "maybe")
+            finally:
+                rig.server.go_on()
+            monkeypatch.undo()
+            await sent(producer, place, "hung")
+            seen: set[bytes] = set()
+            while not {b'"killed"', b'"hung"'} <= seen:
+                seen |= {each.body for each in await received(reader, 1)}
+
     async def test_no_server_is_told_with_its_address_and_without_its_secrets(self, rig: Rig) -> None:
         scheme = rig.server.url.partition("://")[0]
         broker = rig.broker(QueueOptions("q", f"{scheme}://someone:secret@127.0.0.1:9", source="in"))
@@ -258,7 +298,6 @@ class BrokerSuite:
             ]
             running = group.create_task(consumer.run())
             await until(lambda: consumer.up, PATIENCE_S)
-            await self.secure(rig)
             for start in range(0, len(bodies), 110):
                 await self.sent(rig, bodies[start : start + 110])
                 if start < 220:
@@ -275,9 +314,6 @@ class BrokerSuite:
 
     def prepare(self, rig: Rig) -> None:
         """Have a rig as one has it whose server may be killed."""
-
-    async def secure(self, rig: Rig) -> None:
-        """Have a server remember what was made on it, where it takes its time for that."""
 
     async def gather(self, broker: Broker, seen: set[bytes]) -> None:
         """Collect all that comes, whatever becomes of the server."""

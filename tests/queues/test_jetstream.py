@@ -7,13 +7,16 @@ import pytest
 from nats.aio.client import Client
 from nats.js.api import StreamConfig
 
+import dragoman
 from dragoman.core.clock import SystemClock
+from dragoman.core.fault import Started, Unavailable
 from dragoman.queues.broker import BrokerLost, Done
 from dragoman.queues.jetstream import JetStream, plain
 from dragoman.queues.message import Message, Outgoing, Sending
 from dragoman.queues.options import QueueOptions
 from dragoman.testing.broker_suite import CASES, Rig, nothing, take
 from tests.nats import Server
+from tests.queues.suite import sent
 
 pytestmark = pytest.mark.needs("nats-server")
 
@@ -226,6 +229,32 @@ async def test_a_server_that_hangs_is_given_up(monkeypatch: pytest.MonkeyPatch) 
     await broker.open()
     await rig.send(b"1", {})
     assert len(await take(broker, 1)) == 1
+    await rig.close()
+    server.close()
+
+
+async def test_whoever_sends_goes_on_when_the_server_has_died_and_when_it_has_hung(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    server = Server()
+    rig = JetStreamRig(server)
+    async with dragoman.producer(server.url) as producer:
+        await producer.send("sent", "before")
+        server.kill()
+        await asyncio.to_thread(server.start)
+        # Nobody was sending when it was lost: whoever is told anything is told that nothing was sent.
+        assert await sent(producer, "sent", "killed") <= {Started.NO}
+        monkeypatch.setattr("dragoman.queues.jetstream.ANSWER_S", 1.0)
+        server.stop()
+        try:
+            with pytest.raises(Unavailable):
+                await producer.send("sent", "maybe")
+        finally:
+            server.go_on()
+        await sent(producer, "sent", "hung")
+    client = await connected(server.url)
+    assert (await client.jetstream().stream_info("sent")).state.messages >= 3
+    await client.close()
     await rig.close()
     server.close()
 

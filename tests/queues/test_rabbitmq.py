@@ -8,7 +8,9 @@ import aio_pika
 import pytest
 from aio_pika.abc import AbstractChannel
 
+import dragoman
 from dragoman.core.clock import SystemClock
+from dragoman.core.fault import Started
 from dragoman.queues.broker import Broker, BrokerLost, Done
 from dragoman.queues.message import Outgoing, Sending
 from dragoman.queues.options import QueueOptions
@@ -16,7 +18,7 @@ from dragoman.queues.rabbitmq import RabbitMq
 from dragoman.testing.broker_suite import CASES
 from dragoman.testing.broker_suite import Rig as Promised
 from tests import rabbitmq
-from tests.queues.suite import BrokerSuite, Rig, received
+from tests.queues.suite import BrokerSuite, Rig, received, sent
 
 pytestmark = [pytest.mark.needs("rabbitmq-server"), pytest.mark.timeout(240)]
 NUMBERS = count()
@@ -35,11 +37,6 @@ class TestRabbitMq(BrokerSuite):
     @pytest.fixture
     def rig(self, server: rabbitmq.Server) -> Rig:
         return Rig(server, RabbitMq)
-
-    async def secure(self, rig: Rig) -> None:
-        """RabbitMQ 3.10 forgets the newest quorum queue where it is killed in the second after it has made it."""
-        async with rig.opened(rig.named(source="newest")):
-            pass
 
 
 @pytest.fixture
@@ -72,6 +69,17 @@ async def test_what_the_server_drops_goes_to_the_same_dead_letters(rig: Rig) -> 
             refused = await queue.get()
             await refused.reject(requeue=False)
         assert {each.body for each in await received(dead, 2)} == {b"late", b"refused"}
+
+
+async def test_a_queue_that_was_made_a_moment_before_a_crash_has_what_was_sent_to_it(rig: Rig) -> None:
+    place = rig.named(to="in").to
+    async with dragoman.producer(rig.url) as producer:
+        await producer.send(place, 1)
+        rig.server.kill()
+        await asyncio.to_thread(rig.server.start)
+        assert await sent(producer, place, "2") <= {Started.NO}
+    async with rig.reading(place) as reader:
+        assert [each.body for each in await received(reader, 2)] == [b"1", b'"2"']
 
 
 async def test_a_place_may_be_an_exchange(rig: Rig) -> None:

@@ -114,7 +114,7 @@ class JetStream:
 
     async def finish(self, done: Sequence[Done]) -> Sequence[Unfit]:
         """Publish, have it confirmed, then acknowledge. Raises `BrokerLost`."""
-        client = self._open()
+        client = self._open(Started.NO)
         unfit = [Unfit(each, fault) for each in done if (fault := self._refusal(each, client.max_payload)) is not None]
         refused = {id(each.done) for each in unfit}
         fitting = [each for each in done if id(each) not in refused]
@@ -224,10 +224,10 @@ class JetStream:
                 return OutOfRange(detail, started=Started.YES)
         return None
 
-    def _open(self) -> Client:
+    def _open(self, started: Started = Started.UNKNOWN) -> Client:
         client = self._client
         if client is None or not client.is_connected:
-            raise BrokerLost(f"{self._where}: the connection was lost")
+            raise BrokerLost(f"{self._where}: the connection was lost", started=started)
         return client
 
     async def _within(self, work: Awaitable[Answer], within_s: float = ANSWER_S * 2) -> Answer:

@@ -22,7 +22,7 @@ import aiomqtt
 from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 
-from dragoman.core.fault import Fault
+from dragoman.core.fault import Fault, Started
 from dragoman.core.units import format_size
 from dragoman.queues.address import address, asked, tls_of
 from dragoman.queues.broker import BrokerLost, Unfit
@@ -248,6 +248,9 @@ class Mqtt:
 
     async def finish(self, done: Sequence[Done]) -> Sequence[Unfit]:
         """Send, each confirmed, and acknowledge as far as everything before is handled."""
+        if (self._client is None or self._client.lost) and any(each.sendings for each in done):
+            why = self._client.reason if self._client else "not connected"
+            raise BrokerLost(f"{self._address}: {why}", started=Started.NO)
         size = sum(len(outgoing.body) for each in done for _, outgoing in each.sendings)
         unfit: list[Unfit] = []
         async with self._asking(ANSWER_S + size / BYTES_PER_S):

@@ -5,6 +5,9 @@ is. What a queue of ours drops by itself (expired, or delivered too often) goes 
 
 The server sends ahead. How much follows what `receive` has room for: each time that this grows, a consumer is added to
 the channel, whose own bound is the difference.
+
+The server writes down which quorum queues it has about a second after it has made them. One that is made a moment
+before a crash is still there by name, and confirms nothing ever after; so what we make is not used before that.
 """
 
 from __future__ import annotations
@@ -28,7 +31,7 @@ from aio_pika.exceptions import (
     DeliveryError,
 )
 
-from dragoman.core.fault import Fault
+from dragoman.core.fault import Fault, Started
 from dragoman.core.units import format_size
 from dragoman.queues.address import address
 from dragoman.queues.amqp import DELIVERIES, SHORT_BYTES_MAX, Place, Tag, place_of, read, written
@@ -51,6 +54,8 @@ ANSWER_S = 10.0
 BYTES_PER_S = 1024 * 1024
 """What is sent is given longer, by its size: as slow as a link between data centres gets."""
 CLOSE_S = 1.0
+SECURE_S = 1.5
+"""The server writes its list of quorum queues when that has not changed for up to a second; half a one more."""
 GROWTH = 4
 """The window grows by at least a quarter, so that there are few consumers."""
 HEARTBEAT_S_MAX = 60.0
@@ -88,6 +93,7 @@ class RabbitMq:
         self._arrived: deque[Message] = deque()
         self._unsettled: set[Tag] = set()
         self._confirmed: set[tuple[str, str]] = set()
+        self._made: set[str] = set()
         self._opening = asyncio.Lock()
         self._wake = asyncio.Event()
         self._up, self._why = False, "not connected"
@@ -100,6 +106,11 @@ class RabbitMq:
                 await self._connect()
         async with self._asking():
             await self._prepare()
+        if self._made:
+            await asyncio.sleep(SECURE_S)
+            if not self._up:
+                raise BrokerLost(self._why, started=Started.NO)
+            self._made.clear()
 
     async def receive(self, count: int) -> list[Message]:
         """Wait for messages."""
@@ -117,6 +128,8 @@ class RabbitMq:
     async def finish(self, done: Sequence[Done]) -> Sequence[Unfit]:
         """Send, each confirmed, and acknowledge."""
         live = [each for each in done if each.message is None or each.message.token in self._unsettled]
+        if live and not self._up:
+            raise BrokerLost(self._why, started=Started.NO)
         size = sum(len(outgoing.body) for each in live for _, outgoing in each.sendings)
         async with self._asking(ANSWER_S + size / BYTES_PER_S):
             outcomes = await asyncio.gather(*(self._send(each.sendings) for each in live))
@@ -262,6 +275,7 @@ class RabbitMq:
                 return
         async with self._connection.channel() as channel:
             await channel.declare_queue(queue, durable=True, arguments=arguments)
+        self._made.add(queue)
 
     async def _widen(self, count: int) -> None:
         try:

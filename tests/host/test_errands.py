@@ -51,6 +51,19 @@ async def async_squares(xs: list[int], ctx: Context) -> int:
     tasks = [await ctx.submit("shop.square", {"x": x}) for x in xs]
     return sum(await ctx.gather(*tasks))
 
+def ping(ctx: Context) -> int:
+    return ctx.gather(ctx.submit("shop.pong", {"back": ctx.call_id}))[0]
+
+def pong(back: str, ctx: Context) -> int:
+    return ctx.gather(back)[0]
+
+def ring(left: int, ctx: Context, first: str = "") -> int:
+    other = {"left": left - 1, "first": first or ctx.call_id}
+    return ctx.gather(ctx.submit("shop.ring", other) if left else first)[0]
+
+def parent(ctx: Context) -> str:
+    return ctx.submit("shop.pong", {"back": ctx.call_id})["id"]
+
 def twice(ctx: Context) -> list[int]:
     (first,) = ctx.gather(ctx.submit("shop.square", {"x": 3}))
     (second,) = ctx.gather(ctx.submit("shop.square", {"x": first}))
@@ -200,6 +213,28 @@ async def test_tasks_are_looked_at_and_cancelled(shop: Path) -> None:
     async with hosting(shop) as host:
         await host.start()
         assert await result(host, await submit(host, "shop.stops")) == "CANCELLED"
+
+
+@pytest.mark.parametrize("workers", [1, 4])
+async def test_tasks_that_wait_for_each_other_are_told_so(write: Write, workers: int) -> None:
+    toml = TOML.replace("workers = 1", f"workers = {workers}")
+    async with hosting(write(shop__py=CODE, dragoman__toml=toml)) as host:
+        await host.start()
+        tasks = [await submit(host, "shop.ping") for _ in range(5)]
+        tasks += [await submit(host, "shop.ring", left=3) for _ in range(5)]
+        for each in tasks:
+            await over(host, each)
+        found = (await host.tasking.tasks.find(Query(limit=100)))["tasks"]
+        assert {each["state"] for each in found} == {"FAILED"}
+        faults = [each["fault"]["detail"] for each in found]
+        assert sum("waits for it in turn" in each for each in faults) >= len(tasks)
+
+
+async def test_a_task_may_wait_for_the_one_that_submitted_it_and_went_on(shop: Path) -> None:
+    async with hosting(shop) as host:
+        await host.start()
+        child = await result(host, await submit(host, "shop.parent"))
+        assert await result(host, child) == child
 
 
 async def test_a_task_does_not_wait_for_itself(shop: Path) -> None:

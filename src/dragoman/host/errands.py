@@ -178,6 +178,11 @@ class Errands:
             shown = await self._outside(errand, shown)
         elif waiting := [each["id"] for each in shown if each["finished_at"] is None]:
             run.waits_for = tuple(dict.fromkeys(waiting))
+            if await self._waits_for(run, waiting):
+                run.waits_for = ()
+                what = ", ".join(waiting[:3]) + (", …" if len(waiting) > 3 else "")  # noqa: PLR2004 - enough to find it
+                detail = f"this task would wait for ever, since what it waits for waits for it in turn: {what}"
+                raise FailedPrecondition(detail, started=Started.YES, function=errand.call.function)
             for each in chain(errand):
                 # No layer on the way is to try again what would only be told the same.
                 each.spent = True
@@ -188,6 +193,23 @@ class Errands:
             run.waits_for = ()
         outcomes = errand.given.get("outcomes", False)
         return [await self._outcome(each, whole=outcomes) for each in shown]
+
+    async def _waits_for(self, run: Run, ids: list[str]) -> bool:
+        """Whether any of these tasks waits for this one, by however many others.
+
+        `run.waits_for` is set before: of those that close a ring at once, the last one to set it finds all the others.
+        """
+        seen, following = set[str](), set(ids)
+        while following:
+            seen |= following
+            # What waits in an attempt that is still here, first: what is not here any more is in the store by then.
+            runs = [here for each in following if (here := self._run_here(each)) is not None]
+            found = {each for here in runs for each in here.waits_for}
+            found |= await self._tasks.awaited(list(following))
+            if run.task.id in found:
+                return True
+            following = found - seen
+        return False
 
     async def _look(self, ids: list[str]) -> list[dict[str, Any]]:
         tasks, shown = self._tasks, list[dict[str, Any]]()

@@ -110,6 +110,10 @@ class MeasuredStore:
         """What a task has logged."""
         return await self._timed("notes", self._store.notes(id, after, limit))
 
+    async def awaited(self, ids: Sequence[str]) -> set[str]:
+        """The tasks that these wait for, and so on."""
+        return await self._timed("awaited", self._store.awaited(ids))
+
     async def cancel(self, id: str, now: int) -> State | None:  # noqa: A002 - as above
         """Have a task never run, or be stopped."""
         return await self._timed("cancel", self._store.cancel(id, now))

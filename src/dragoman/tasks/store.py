@@ -98,6 +98,10 @@ class Store(Protocol):
         """What a task has logged since its change `after`."""
         ...
 
+    async def awaited(self, ids: Sequence[str]) -> set[str]:
+        """The tasks that these wait for, and those that those wait for, and so on."""
+        ...
+
     async def cancel(self, id: str, now: int) -> State | None:  # noqa: A002 - the field's public name
         """Have a task never run, or be stopped. Returns its state after that (RUNNING: it is being stopped)."""
         ...

@@ -221,6 +221,10 @@ class Tasks:
                     return await self._shown(store, task)
                 await watch.changed(min(left_s, LOOK_AGAIN_S))
 
+    async def awaited(self, ids: Sequence[str]) -> set[str]:
+        """The tasks that these wait for, and those that those wait for, and so on."""
+        return await said((await self._store()).awaited(ids))
+
     async def result(self, id: str) -> Reply | None:  # noqa: A002 - the public word
         """What a task gave; None while it is not over. Raises the fault that it ended with, and `NOT_FOUND`."""
         _, task = await self._find(id, whole=True)

@@ -113,6 +113,17 @@ class MemoryStore:
         kept = self._tasks().get(id)
         return [] if kept is None else [note for note in kept.notes if note.seq > after][:limit]
 
+    async def awaited(self, ids: Sequence[str]) -> set[str]:
+        """The tasks that these wait for, and so on."""
+        tasks, found, looked = self._tasks(), set[str](), set(ids)
+        left = list(looked)
+        while left:
+            kept = tasks.get(left.pop())
+            found |= set() if kept is None else kept.waits
+            left += found - looked
+            looked |= found
+        return found
+
     async def cancel(self, id: str, now: int) -> State | None:  # noqa: A002 - as above
         """Have a task never run, or be stopped."""
         kept = self._tasks().get(id)

@@ -84,6 +84,31 @@ class Ending(Part):
             (delivery,) = await host.store.deliveries(host.runner, 9, NOW)
             assert delivery.task.fault == b""
 
+    async def test_who_waits_for_whom_is_known(self) -> None:
+        """By however many others, and no longer than they wait."""
+        async with self.hosts(2) as (one, other):
+            first, second, third, last = [await one.start(function=name) for name in "abcd"]
+            ids = [each.task.id for each in (first, second, third, last)]
+            assert await other.store.awaited([*ids, new_id(), "no id"]) == set()
+            for waiter, target in ((first, second), (second, third), (third, last)):
+                assert await one.settle(waiter, Step.SUSPEND, waits_for=(target.task.id,))
+            assert await other.store.awaited(ids[:1]) == set(ids[1:])
+            assert await other.store.awaited([ids[2], ids[1]]) == set(ids[2:])
+            assert await other.store.awaited([]) == set()
+            await one.store.cancel(ids[1], NOW)
+            assert await other.store.awaited(ids[1:2]) == set()
+            assert await one.settle(last, Step.SUCCEED)
+            assert await other.store.awaited(ids) == set()
+
+    async def test_a_ring_of_tasks_that_wait_is_told_as_it_is(self) -> None:
+        """Looking at it ends."""
+        async with self.hosts() as (host,):
+            first, second = await host.start(function="a"), await host.start(function="b")
+            ids = [first.task.id, second.task.id]
+            assert await host.settle(first, Step.SUSPEND, waits_for=(ids[1],))
+            assert await host.settle(second, Step.SUSPEND, waits_for=(ids[0],))
+            assert await host.store.awaited(ids[:1]) == set(ids)
+
     async def test_time_moves_no_more_than_was_asked_for(self) -> None:
         """What has been due for longest comes first, and the answer says that there is more."""
         async with self.hosts() as (host,):

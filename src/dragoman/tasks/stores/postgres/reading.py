@@ -69,6 +69,11 @@ class Reading:
         rows = await self._fetch("notes", id_, after, max(limit, 0), NOTES_MAX)
         return [Note(seq, at, unpacked(level), unpacked(message)) for seq, at, level, message in rows]
 
+    async def awaited(self, ids: Sequence[str]) -> set[str]:
+        """The tasks that these wait for, and so on."""
+        self._pool.check()
+        return {row[0] for row in await self._fetch("awaited_by", [each for each in ids if is_id(each)])}
+
     async def last_slot(self, schedule: str) -> int:
         """The last moment for which a schedule was fired."""
         rows = await self._fetch("last_slot", packed(schedule))

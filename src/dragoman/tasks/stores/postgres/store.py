@@ -127,6 +127,10 @@ class PostgresStore:
         """What a task has logged."""
         return await self._reading.notes(id, after, limit)
 
+    async def awaited(self, ids: Sequence[str]) -> set[str]:
+        """The tasks that these wait for, and so on."""
+        return await self._reading.awaited(ids)
+
     async def cancel(self, id: str, now: int) -> State | None:  # noqa: A002 - the port's name
         """Have a task never run, or be stopped."""
         return await self._moving.cancel(id, now)

@@ -11,7 +11,7 @@ from dragoman.tasks.task import Attempt, Beat, Note, Query, Runner, Task
 
 if TYPE_CHECKING:
     import sqlite3
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
 _GET = f"SELECT {OUTLINE} FROM tasks AS t WHERE t.id = ?"  # noqa: S608 - names of columns, all ours
 _GET_WHOLE = f"SELECT {WHOLE} FROM tasks AS t WHERE t.id = ?"  # noqa: S608 - as above
@@ -32,6 +32,15 @@ SELECT {OUTLINE} FROM json_each(?) AS j CROSS JOIN tasks AS t ON t.id = j.value 
 """  # noqa: S608 - names of columns, all ours
 _NARROW = ("parent", "schedule", "caller", "function")
 """What a list may be narrowed by, each with an index of its own by state: the first that is given is used."""
+_AWAITED = """
+WITH RECURSIVE w (n) AS (
+    SELECT n FROM tasks WHERE id IN (SELECT value FROM json_each(?))
+    UNION
+    SELECT waits.target FROM w CROSS JOIN waits INDEXED BY waits_waiter ON waits.waiter = w.n
+)
+SELECT DISTINCT t.id FROM w CROSS JOIN waits INDEXED BY waits_waiter ON waits.waiter = w.n
+    CROSS JOIN tasks AS t ON t.n = waits.target
+"""
 _BEATS = "SELECT id, pid, born_at, boot, space, name, count FROM runners"
 
 
@@ -49,6 +58,11 @@ def attempts(db: sqlite3.Connection, id: str) -> list[Attempt]:  # noqa: A002 - 
 def notes(db: sqlite3.Connection, id: str, after: int, limit: int) -> list[Note]:  # noqa: A002 - as above
     """What a task has logged."""
     return [Note(*found) for found in db.execute(_NOTES, (id, after, limit))]
+
+
+def awaited(db: sqlite3.Connection, ids: Sequence[str]) -> set[str]:
+    """The tasks that these wait for, and so on."""
+    return {found[0] for found in db.execute(_AWAITED, (listed(ids),))}
 
 
 def beats(db: sqlite3.Connection) -> list[Beat]:

@@ -105,6 +105,10 @@ class SqliteStore:
         """What a task has logged."""
         return await self._read(partial(reading.notes, id=id, after=after, limit=limit))
 
+    async def awaited(self, ids: Sequence[str]) -> set[str]:
+        """The tasks that these wait for, and so on."""
+        return await self._read(partial(reading.awaited, ids=ids))
+
     async def cancel(self, id: str, now: int) -> State | None:  # noqa: A002 - as above
         """Have a task never run, or be stopped."""
         return await self._write(partial(asking.cancel, id=id, now=now))

@@ -301,7 +301,7 @@ def run(world: World, folder: Path, promise: Promise, least: int) -> None:
 
 
 async def primed(world: World) -> None:
-    """Wait until hosts have made all places, and one more second: see `secure` in the tests of RabbitMQ."""
+    """Wait until hosts have made all places, and a moment more: see `SECURE_S` of RabbitMQ."""
     outside = world.connect(world.server.url)
     async with asyncio.timeout(TIMEOUT_S * 2):
         for place in ("results", "orders.dead", "ends", "jobs.dead", "orders", "jobs"):

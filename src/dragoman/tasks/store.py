@@ -161,7 +161,7 @@ class Store(Protocol):
         ...
 
     async def hurry(self, now: int) -> None:
-        """Have tasks that pause be due at `now` (RETRYING, or PENDING by a RELEASE), for a clock has gone back.
+        """Have what pauses be due at `now`, for a clock has gone back: RETRYING, PENDING by a RELEASE, deliveries.
 
         By it they would pause as much longer. What was asked to run later stays: its moment has not come.
         """

@@ -296,6 +296,8 @@ class MemoryStore:
             if kept.held and kept.task.state is not State.SCHEDULED and kept.task.due_at > now:
                 kept.task.due_at = now
                 kept.task.seq += 1
+        for parcel in self._memory.parcels.values():
+            parcel.due_at = min(parcel.due_at, now)
 
     async def deliveries(self, runner: str, count: int, now: int) -> list[Delivery]:
         """Take deliveries that are due."""

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from dragoman.tasks.state import State, Step
 from dragoman.tasks.store import StoreFailed
-from dragoman.tasks.task import US, Keeping, Query, Runner
+from dragoman.tasks.task import US, Delivered, Keeping, Query, Runner
 from dragoman.testing.task_store.hosts import HOUR, NOW, Host, Part, new_id, submission
 from dragoman.testing.task_store.twin import Twin
 
@@ -120,6 +120,25 @@ class Adversity(Part):
             assert {each.task.id for each in claimed} == {retrying.task.id, released.task.id}
             assert await one.state(delayed) is State.SCHEDULED
             assert await one.state(suspended.task.id) is State.SCHEDULED
+
+    async def test_a_delivery_that_pauses_is_due_once_a_clock_has_gone_back(self) -> None:
+        """One that was given up stays so."""
+        async with self.hosts(2) as (one, other):
+            for step in (Step.SUCCEED, Step.FAIL):
+                assert await one.settle(await one.start(callback=b"there"), step)
+            paused, given_up = await one.store.deliveries(one.runner, 9, NOW)
+            await one.store.delivered(
+                [
+                    Delivered(paused.id, paused.token, due_at=NOW + HOUR, fault="busy"),
+                    Delivered(given_up.id, given_up.token, dead=True, fault="gone"),
+                ]
+            )
+            past = NOW - HOUR
+            assert await other.store.deliveries(other.runner, 9, past) == []
+            await other.store.hurry(past)
+            (again,) = await other.store.deliveries(other.runner, 9, past)
+            assert (again.id, again.number, again.fault) == (paused.id, 2, "busy")
+            assert [each.id for each in await one.store.undelivered()] == [given_up.id]
 
     async def test_what_was_given_back_is_due_when_that_says(self) -> None:
         """And not when it was due before, which may be later: by a clock that has gone back since."""

@@ -26,6 +26,9 @@ SELECT min(
 _HURRY = """
 UPDATE tasks INDEXED BY tasks_due SET due_at = ?1, seq = seq + 1 WHERE held = 1 AND due_at > ?1 AND state IN (1, 3)
 """
+_HURRY_DELIVERIES = """
+UPDATE deliveries INDEXED BY deliveries_due SET next_at = ?1 WHERE dead = 0 AND runner = '' AND next_at > ?1
+"""
 
 
 def cancel(work: Work, id: str, now: int) -> State | None:  # noqa: A002 - the field's public name
@@ -86,8 +89,9 @@ def tick(work: Work, now: int, most: int) -> int:
 
 
 def hurry(work: Work, now: int) -> None:
-    """Have tasks that pause be due."""
+    """Have tasks and deliveries that pause be due."""
     work.db.execute(_HURRY, (now,))
+    work.db.execute(_HURRY_DELIVERIES, (now,))
 
 
 def _queue(work: Work, rows: list[Row]) -> None:

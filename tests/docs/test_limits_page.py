@@ -173,7 +173,7 @@ BOUNDS = {
     "a stream that a task gives": format_size(items.GATHERED_BYTES_MAX),
     "tasks claimed ahead of the workers of a source": f"{rooms.AHEAD_MAX}",
     "their inputs": format_size(rooms.AHEAD_BYTES_MAX),
-    "tasks that one `tasks.gather` waits for": f"{errands.GATHER_MAX:,}",
+    "tasks that one `tasks.submit` makes, that one `tasks.gather` waits for": f"{errands.GATHER_MAX:,}",
     "tasks below one that are cancelled with it": f"{CHILDREN_MAX:,}",
     "time that another process may hold the SQLite file": format_duration(SqliteOptions().busy_s),
     "connections of a host to Postgres, beside one that listens": f"{POSTGRES.connections}",

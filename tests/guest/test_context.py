@@ -3,6 +3,8 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
+import pytest
+
 from dragoman.core.call import Trace
 from dragoman.wire import meta
 
@@ -33,6 +35,12 @@ def progresses(ctx: Context) -> None:
         ctx.progress(step / 1000)
     ctx.progress(1.0, "done")
 
+def last_word(ctx: Context, fail: bool = False) -> None:
+    for step in range(10):
+        ctx.progress(step / 100, str(step))
+    if fail:
+        raise ValueError("no good")
+
 def keeps(ctx: Context) -> bool:
     kept.append(ctx)
     return ctx.cancelled
@@ -47,6 +55,7 @@ async def remaining_async(ctx: Context) -> float:
 async def logs_async(ctx: Context) -> bool:
     ctx.log("from a task")
     ctx.progress(0.5, "half")
+    ctx.progress(0.6, "more")
     return ctx.cancelled
 """
 
@@ -97,6 +106,14 @@ def test_progress_is_thinned_but_its_end_is_told(serve: Start) -> None:
     assert guest.events[call][-1] == {"progress": {"share": 1.0, "message": "done"}}
 
 
+@pytest.mark.parametrize("fail", [False, True])
+def test_the_last_progress_is_told_when_the_function_ends(serve: Start, fail: bool) -> None:  # noqa: FBT001 - a parameter
+    guest = serve(SYNC)
+    call = guest.start("last_word", {"fail": fail})
+    guest.answer(call)
+    assert guest.events[call][-1] == {"progress": {"share": 0.09, "message": "9"}}
+
+
 def test_a_context_that_outlives_its_call_is_over(serve: Start) -> None:
     guest = serve(SYNC)
     assert guest.call("keeps") is False
@@ -109,5 +126,6 @@ def test_an_asynchronous_function_has_the_same_context(serve: Start) -> None:
     call = guest.start("logs_async")
     assert guest.told(call)["log"]["message"] == "from a task"
     assert guest.told(call)["progress"] == {"share": 0.5, "message": "half"}
+    assert guest.told(call)["progress"] == {"share": 0.6, "message": "more"}
     assert guest.result(call) is False
     assert math.isfinite(guest.call("remaining", ms=1000))

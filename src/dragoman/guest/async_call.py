@@ -171,6 +171,15 @@ class AsyncCalls:
         refuse_unservable(binding, codec, wanted, frame.flags)
         refuse_late(binding.name, deadline, monotonic())
         context = Context(self, frame.call, frame.meta, deadline) if binding.context_parameter else None
+        try:
+            return await self._work(binding, frame, codec, wanted, context)
+        finally:
+            if context is not None:
+                context.settle()
+
+    async def _work(
+        self, binding: Binding, frame: Frame, codec: Codec, wanted: Codec, context: Context | None
+    ) -> tuple[bytes | Draft, Codec]:
         value = self._invoke(binding, frame, codec, context)
         if inspect.isawaitable(value):
             value = await value

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from dragoman.wire.meta import Entries
 
 PROGRESS_S_MIN = 0.01
-"""Reports that follow one another faster are left out: nobody sees more than a hundred a second."""
+"""Of reports that follow one another faster the last one waits: nobody sees more than a hundred a second."""
 
 
 class Link(Protocol):
@@ -51,7 +51,7 @@ class Context:
     the function returns.
     """
 
-    __slots__ = ("_call", "_entries", "_link", "_meta", "_progress_at", "deadline")
+    __slots__ = ("_call", "_entries", "_held", "_link", "_meta", "_progress_at", "deadline")
     __dragoman_context__: ClassVar[bool] = True
 
     def __init__(self, link: Link, call: int, entries: bytes | Entries, deadline: float) -> None:
@@ -61,6 +61,7 @@ class Context:
         self._meta = entries
         self._entries: Entries | None = None
         self._progress_at = 0.0
+        self._held: tuple[float, str] | None = None
         self.deadline = deadline
 
     @property
@@ -111,8 +112,16 @@ class Context:
         """Tell how far the call is: a share between 0 and 1, and a word about it."""
         now = monotonic()
         if now - self._progress_at >= PROGRESS_S_MIN or share >= 1:
-            self._progress_at = now
+            self._progress_at, self._held = now, None
             self._link.report(self._call, dump_progress(float(share), message))
+        else:
+            self._held = float(share), message
+
+    def settle(self) -> None:
+        """Tell what was held back, if it was the last word. For the worker, when the function has ended."""
+        held, self._held = self._held, None
+        if held is not None:
+            self._link.report(self._call, dump_progress(*held))
 
     def call(self, function: str, /, **arguments: Any) -> Any:
         """Call any function of the project: `ctx.call("tax.rate", country="NL")`.

@@ -116,7 +116,12 @@ class Runner:
                 refuse_unservable(binding, codec, wanted, flags)
                 refuse_late(binding.name, deadline, self.began_at)
                 context = Context(self.port, call, frame.meta, deadline) if binding.context_parameter else None
-                body, wanted = self._invoke(binding, frame, wanted, context)
+                try:
+                    body, wanted = self._invoke(binding, frame, wanted, context)
+                finally:
+                    self.exposed = False
+                    if context is not None and not self.guard.is_child:
+                        context.settle()
                 self._end_input(frame)
             if self.guard.is_child:
                 leave(None)

@@ -116,12 +116,7 @@ class Runner:
                 refuse_unservable(binding, codec, wanted, flags)
                 refuse_late(binding.name, deadline, self.began_at)
                 context = Context(self.port, call, frame.meta, deadline) if binding.context_parameter else None
-                try:
-                    body, wanted = self._invoke(binding, frame, wanted, context)
-                finally:
-                    self.exposed = False
-                    if context is not None and not self.guard.is_child:
-                        context.settle()
+                body, wanted = self._perform(binding, frame, wanted, context)
                 self._end_input(frame)
             if self.guard.is_child:
                 leave(None)
@@ -135,6 +130,16 @@ class Runner:
         except BaseException as error:  # noqa: BLE001 - user code may raise anything, and the worker outlives it
             self.exposed = False
             return self._fail(frame, error)
+
+    def _perform(
+        self, binding: Binding, frame: Frame, wanted: Codec, context: Context | None
+    ) -> tuple[bytes | Draft, Codec]:
+        try:
+            return self._invoke(binding, frame, wanted, context)
+        finally:
+            self.exposed = False
+            if context is not None and not self.guard.is_child:
+                context.settle()
 
     def _invoke(
         self, binding: Binding, frame: Frame, wanted: Codec, context: Context | None

@@ -126,7 +126,7 @@ def test_problems_and_headers_are_said_once(document: dict[str, Any]) -> None:
     names = {parameter["name"] for parameter in components["parameters"].values()}
     assert names == {
         *("Dragoman-Timeout", "traceparent", "tracestate"),
-        *("Prefer", "Dragoman-Task-Deadline"),
+        *("Prefer", "Dragoman-Task-Attempts", "Dragoman-Task-Deadline"),
     }
 
 

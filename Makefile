@@ -27,7 +27,7 @@ demo: ## serve the examples over real data: calls, a task, a schedule, a queue
 test: ## run every test
 	@$(READY) dev demo bench $$(tools/toolchains.sh)
 	@tools/system.sh awk jq curl openssl perl wrk javac mvn cargo rustfmt cargo-clippy rabbitmq-server mosquitto nats-server
-	@$(RUN) -m pytest $(ARGS)
+	@$(RUN) -m tools.suite $(ARGS)
 
 check: ## format, lint, types, import rules, house style and docs, without changing anything
 	@$(TOOLS_READY)

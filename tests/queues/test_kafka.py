@@ -23,7 +23,12 @@ from tests.queues.around import Function, Host
 from tests.queues.suite import PATIENCE_S, BrokerSuite, Rig, opened, received, tick
 from tests.valkey import until
 
-pytestmark = [pytest.mark.needs("java", "mvn"), pytest.mark.timeout(240)]
+pytestmark = [
+    pytest.mark.needs("java", "mvn"),
+    pytest.mark.timeout(240),
+    # aiokafka leaves the sockets of connections that it gave up to the collector.
+    pytest.mark.filterwarnings("ignore:Exception ignored in. <socket:pytest.PytestUnraisableExceptionWarning"),
+]
 NUMBERS = count()
 
 

@@ -41,6 +41,8 @@ EVENT_BYTES_MAX = 4 * 1024 * 1024
 DOCUMENT_BYTES_MAX = 64 * 1024 * 1024
 """A page of a thousand tasks that all ended with long faults."""
 SEQ_DIGITS_MAX = 19
+SHARE_BITS_MAX = 64
+"""Of a progress without a fraction: far past any, and what a float has room for."""
 HTTP_NO_CONTENT = 204
 """All has been told already."""
 TASKS = "/v1/tasks"
@@ -235,7 +237,8 @@ def _is_state(document: Document) -> bool:
 
 
 def _is_progress(document: Document) -> bool:
-    return isinstance(document.get("progress", 0.0), int | float | None)
+    share = document.get("progress", 0.0)
+    return isinstance(share, float | None) or (isinstance(share, int) and share.bit_length() <= SHARE_BITS_MAX)
 
 
 def _is_counted(document: Document) -> bool:

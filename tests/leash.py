@@ -48,6 +48,12 @@ class Leash:
         self.signal(signal.SIGKILL)
         self.gone()
 
+    def stop(self) -> None:
+        """Have all of them stand still, and wait until they do: the signal alone may come after one more answer."""
+        self.signal(signal.SIGSTOP)
+        while self._live(psutil.STATUS_STOPPED):
+            time.sleep(0.001)
+
     def gone(self) -> None:
         """Wait until they have ended, and let go of their port."""
         self._process.wait()
@@ -57,11 +63,14 @@ class Leash:
         if self._process.stdin is not None:
             self._process.stdin.close()
 
-    def _live(self) -> bool:
-        """Whether any of them runs on."""
+    def _live(self, *but: str) -> bool:
+        """Whether any of them runs on: is no zombie, nor in one of these states."""
         for process in psutil.process_iter():
             with contextlib.suppress(ProcessLookupError, psutil.NoSuchProcess):
-                if os.getpgid(process.pid) == self._process.pid and process.status() != psutil.STATUS_ZOMBIE:
+                if os.getpgid(process.pid) == self._process.pid and process.status() not in {
+                    psutil.STATUS_ZOMBIE,
+                    *but,
+                }:
                     return True
         return False
 
@@ -103,7 +112,7 @@ class LeashedServer(ABC):
 
     def stop(self) -> None:
         """Have it hang: connections stay, and nothing is answered."""
-        self.program.signal(signal.SIGSTOP)
+        self.program.stop()
 
     def go_on(self) -> None:
         self.program.signal(signal.SIGCONT)

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from dragoman.core.call import Cached
 from dragoman.ingress.http.caching import is_known, lines
@@ -38,6 +40,13 @@ def test_an_answer_that_was_computed_just_now_has_no_age(site: Site) -> None:
 
 def test_a_stale_answer_is_as_old_as_it_may_be() -> None:
     assert lines(Cached(12.5, 0.0, "abc"), Form.UNARY).startswith(b"age: 12\r\ncache-control: private, max-age=12\r\n")
+
+
+@given(st.floats(0.0, 1e7), st.floats(0.0, 1.0), st.integers(2, 10**7), st.sampled_from([Form.UNARY, Form.LINES]))
+def test_no_second_of_a_lifetime_is_lost_to_rounding(made_at: float, passed_s: float, ttl_s: int, form: Form) -> None:
+    now = made_at + passed_s
+    told = lines(Cached(now - made_at, made_at + ttl_s - now, "abc"), form)
+    assert b"max-age=%d\r\n" % ttl_s in told
 
 
 def test_an_answer_that_no_cache_keeps_says_nothing_of_it(site: Site) -> None:

@@ -20,6 +20,8 @@ LINES = b"cache-control: private, max-age=%d\r\netag: %b\r\nvary: accept\r\n"
 NEW_LINES = b'cache-control: private, max-age=%d\r\netag: "%b"\r\nvary: accept\r\n'
 KEPT_LINES = b'age: %d\r\ncache-control: private, max-age=%d\r\netag: "%b"\r\nvary: accept\r\n'
 """Those of most answers, in one formatting operation."""
+ROUNDING_S = 1e-6
+"""Added before fractions of seconds are cut off: moments that are added and subtracted come out a hair less."""
 
 
 def etag(cached: Cached, form: Form) -> bytes:
@@ -30,13 +32,14 @@ def etag(cached: Cached, form: Form) -> bytes:
 
 def lines(cached: Cached, form: Form) -> bytes:
     """The header lines of an answer that a cache keeps; with its age where it was not computed just now."""
-    age_s, fresh_s, tag = cached
+    kept, tag = cached.age_s > 0.0, cached.etag
+    age_s = cached.age_s + ROUNDING_S
     if form is Form.UNARY:
-        if age_s > 0.0:
-            return KEPT_LINES % (age_s, age_s + fresh_s, tag.encode())
-        return NEW_LINES % (fresh_s, tag.encode())
-    age = b"age: %d\r\n" % age_s if age_s > 0.0 else b""
-    return age + LINES % (age_s + fresh_s, etag(cached, form))
+        if kept:
+            return KEPT_LINES % (age_s, age_s + cached.fresh_s, tag.encode())
+        return NEW_LINES % (age_s + cached.fresh_s, tag.encode())
+    age = b"age: %d\r\n" % age_s if kept else b""
+    return age + LINES % (age_s + cached.fresh_s, etag(cached, form))
 
 
 def is_known(cached: Cached, head: Head, form: Form) -> bool:

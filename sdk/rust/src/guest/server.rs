@@ -2,7 +2,11 @@
 //!
 //! Threads take turns. Whoever is free reads, and runs what it has read itself, so that a short call costs no change of
 //! threads. One more thread looks on: where a function runs long, it reads on in its place, so that a ping is answered
-//! and a cancel is seen. What is written while there is more to do leaves together.
+//! and a cancel is seen. What is written while there is more to do leaves together; a thread that has nothing more to
+//! do sends it first, for the next one may be long in coming.
+//!
+//! Where all is quiet the onlooker sleeps, and on a bell of its own: a ring for it that another thread hears is lost.
+//! Whoever then takes something up wakes it.
 
 use super::call::{cancelled_unstarted, Call, GivenUp};
 use super::function::{unservable, Begun, Function};
@@ -65,9 +69,10 @@ struct State {
     idle: usize,
     /// Whether a thread reads.
     reading: bool,
-    /// Whether an idle thread looks on, and whether it sleeps until it is rung for.
+    /// Whether an idle thread looks on, whether it sleeps until it is woken, and whether it is to take work up then.
     onlooker: bool,
     asleep: bool,
+    wanted: bool,
     /// Counts what threads took up, so that the onlooker can tell whether anything moves.
     steps: u64,
     draining: bool,
@@ -85,6 +90,7 @@ pub struct Server {
     fd: OwnedFd,
     state: Mutex<State>,
     bell: Condvar,
+    onlooker_bell: Condvar,
     writable: Condvar,
     decoder: Mutex<Decoder>,
     returned: Mutex<Vec<Returned>>,
@@ -141,6 +147,7 @@ impl Server {
                     reading: false,
                     onlooker: false,
                     asleep: false,
+                    wanted: false,
                     steps: 0,
                     draining: false,
                     over: false,
@@ -151,6 +158,7 @@ impl Server {
                     dropped_events: 0,
                 }),
                 bell: Condvar::new(),
+                onlooker_bell: Condvar::new(),
                 writable: Condvar::new(),
                 decoder: Mutex::default(),
                 returned: Mutex::default(),
@@ -314,10 +322,11 @@ impl Server {
     /// Take turns until it is over; the first thread stays until then, others may end before.
     fn work(self: &Arc<Self>, first: bool) {
         let mut state = lock(&self.state);
-        self.ensure_onlooker(&mut state);
+        self.look_on(&mut state);
         while !state.over {
             if let Some(call) = state.ready.pop_front() {
                 state.steps += 1;
+                self.look_on(&mut state);
                 drop(state);
                 self.within(|| call.advance());
                 drop(call);
@@ -335,9 +344,6 @@ impl Server {
                 let gathers = state.answers >= COMPANY && state.put_at.is_some_and(|at| at.elapsed() < FLUSH_AFTER);
                 if !gathers {
                     self.flush(&mut state);
-                }
-                if state.asleep {
-                    self.bell.notify_one();
                 }
                 drop(state);
                 state = self.read(!gathers);
@@ -387,21 +393,41 @@ impl Server {
         if long {
             self.call_for_help(state);
         }
+        self.look_on(state);
         Some(call)
     }
 
     /// Have another thread read, and take up what waits.
     fn call_for_help(&self, state: &mut State) {
-        if state.idle > 0 {
-            self.bell.notify_one();
-        } else {
+        if !self.ring(state) {
             self.spawn(state);
         }
     }
 
-    fn ensure_onlooker(&self, state: &mut State) {
-        if state.idle == 0 {
-            self.spawn(state);
+    /// Wake an idle thread for work: one that sleeps as the onlooker only where there is no other. False without any.
+    fn ring(&self, state: &mut State) -> bool {
+        if state.idle > usize::from(state.asleep) {
+            self.bell.notify_one();
+            return true;
+        }
+        state.wanted = state.asleep;
+        self.wake_onlooker(state)
+    }
+
+    fn wake_onlooker(&self, state: &mut State) -> bool {
+        let asleep = std::mem::take(&mut state.asleep);
+        if asleep {
+            self.onlooker_bell.notify_one();
+        }
+        asleep
+    }
+
+    /// Have a thread look on while this one is busy.
+    fn look_on(&self, state: &mut State) {
+        if !state.onlooker {
+            self.call_for_help(state);
+        } else if state.asleep {
+            self.wake_onlooker(state);
         }
     }
 
@@ -433,6 +459,8 @@ impl Server {
     /// Wait for work. One idle thread looks on; it takes work up only where nothing moved for a tick. False where there
     /// was none for a long time, and another looks on.
     fn idle<'a>(&'a self, mut state: MutexGuard<'a, State>) -> (MutexGuard<'a, State>, bool) {
+        self.settle(&mut state);
+        self.flush(&mut state);
         state.idle += 1;
         if state.onlooker {
             let (mut state, timeout) = self.bell.wait_timeout(state, IDLE_FOR).unwrap_or_else(PoisonError::into_inner);
@@ -444,28 +472,26 @@ impl Server {
         let mut quiet = 0;
         loop {
             let steps = state.steps;
-            state.asleep = quiet > QUIET_TICKS;
             let rung;
-            if state.asleep {
-                state = self.bell.wait(state).unwrap_or_else(PoisonError::into_inner);
-                rung = true;
+            if quiet > QUIET_TICKS {
+                state.asleep = true;
+                state = self.onlooker_bell.wait(state).unwrap_or_else(PoisonError::into_inner);
+                state.asleep = false;
+                rung = std::mem::take(&mut state.wanted);
             } else {
                 let (back, timeout) = self.bell.wait_timeout(state, TICK).unwrap_or_else(PoisonError::into_inner);
                 state = back;
                 rung = !timeout.timed_out();
             }
-            let was_asleep = std::mem::take(&mut state.asleep);
             self.settle(&mut state);
             self.flush(&mut state);
-            if state.over || (self.has_work(&state) && ((rung && !was_asleep) || steps == state.steps)) {
+            if state.over || (self.has_work(&state) && (rung || steps == state.steps)) {
                 break;
             }
             quiet = if steps == state.steps { quiet + 1 } else { 0 };
         }
         state.onlooker = false;
         state.idle -= 1;
-        // Whoever goes to work leaves another to look on.
-        self.ensure_onlooker(&mut state);
         (state, true)
     }
 
@@ -670,6 +696,7 @@ impl Server {
             let _ = std::os::unix::net::UnixStream::from(copy).shutdown(std::net::Shutdown::Both);
         }
         self.bell.notify_all();
+        self.onlooker_bell.notify_all();
     }
 
     /// Send what waits. Under the lock, and never waiting.
@@ -729,10 +756,8 @@ impl Server {
     pub fn enqueue(&self, call: Arc<Call>) {
         let mut state = lock(&self.state);
         state.ready.push_back(call);
-        // A thread that is about to look needs no bell; where none is, the onlooker is rung for.
-        if state.idle > 0 {
-            self.bell.notify_one();
-        }
+        // Where no thread is idle, one is about to look.
+        self.ring(&mut state);
     }
 
     /// Send an item of a call's reply once there is credit.
@@ -770,6 +795,8 @@ impl Server {
                 state.steps += 1;
                 if now - put_at > FLUSH_AFTER || state.wire.out.size > GATHER_BYTES {
                     self.flush(&mut state);
+                } else {
+                    self.look_on(&mut state); // who may send it, if the next item is long in coming
                 }
                 Poll::Ready(Ok(()))
             }

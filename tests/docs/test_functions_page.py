@@ -61,7 +61,7 @@ def test_the_options_of_function_are_those_of_the_page() -> None:
 def test_the_members_of_a_context_are_those_of_the_page() -> None:
     said = {bare(row[0]).partition("(")[0] for row in read_table(PAGE, "Member", "Gives")}
     members = {name for name in dir(dragoman.Context) if not name.startswith("_")}
-    assert said == members - {"entries", "settle"}  # which are for the worker itself
+    assert said == members - {"entries"}  # which is for the worker itself
     for member, _ in read_table(PAGE, "Member", "Gives"):
         name, opened, parameters = bare(member).rstrip(")").partition("(")
         if opened:

@@ -16,7 +16,7 @@ from dragoman.config.project import BUILD_TIMEOUT_S_DEFAULT, OUTPUT_BYTES_MAX_DE
 from dragoman.contract import check, docstring, function, manifest, nesting, parameters, query
 from dragoman.core import items, problem
 from dragoman.core.units import format_duration, format_size
-from dragoman.guest import context, nested, output, printed, template
+from dragoman.guest import nested, output, printed, reports, template
 from dragoman.host import assemble, errands
 from dragoman.ingress import holding
 from dragoman.ingress.http import answering, feed, head, later, tasks
@@ -201,7 +201,7 @@ BOUNDS = {
     "faults of a function that are logged, a second": f"{log.FAULT_RATE_PER_S:g}",
     "one line of the host's log": format_size(line.LINE_BYTES_MAX),
     "log that waits for a slow reader": format_size(writer.HELD_BYTES_MAX),
-    "pause between reports of progress": format_duration(context.PROGRESS_S_MIN),
+    "pause between reports of progress": format_duration(reports.PROGRESS_S_MIN),
     "a reply, or an item of a stream": format_size(GATHERED_BYTES_MAX),
     "a stream gathered by `call`": format_size(GATHERED_BYTES_MAX),
     "calls in flight to one host, by HTTP": f"{endpoint.CONNECTIONS_MAX}",

@@ -50,6 +50,18 @@ SOURCE = """
         ctx.progress(1)
         return ctx.cancelled
 
+    async def tells_late(ctx: Context, fail: bool = False) -> int:
+        for step in range(10):
+            ctx.progress(step / 100, str(step))
+        if fail:
+            raise ValueError("no good")
+        return step
+
+    async def counts(ctx: Context) -> AsyncIterator[int]:
+        for step in range(10):
+            ctx.progress(step / 100, str(step))
+            yield step
+
     async def calls(ctx: Context) -> int:
         return await ctx.call("other.double", x=21)
 """
@@ -131,6 +143,29 @@ async def test_events_reach_the_caller(functions: InlineFunctions) -> None:
     call.on_event = told.append
     assert (await functions(call)).body == b"false"
     assert told == [Log("priced", fields={"order": 7}), Progress(1.0)]
+
+
+@pytest.mark.parametrize("fail", [False, True])
+async def test_the_last_progress_is_told_when_the_function_ends(functions: InlineFunctions, *, fail: bool) -> None:
+    told: list[Event] = []
+    call = call_of(functions, "tells_late", fail=fail)
+    call.on_event = told.append
+    if fail:
+        with pytest.raises(Unknown, match="no good"):
+            await functions(call)
+    else:
+        await functions(call)
+    assert told[-1] == Progress(0.09, "9")
+
+
+async def test_the_last_progress_of_a_stream_is_told_when_it_ends(functions: InlineFunctions) -> None:
+    told: list[Event] = []
+    call = call_of(functions, "counts")
+    call.on_event = told.append
+    reply = await functions(call)
+    assert reply.items is not None
+    assert [item async for item in reply.items][-1] == b"9"
+    assert told[-1] == Progress(0.09, "9")
 
 
 async def test_other_functions_are_called_along_the_route(functions: InlineFunctions) -> None:

@@ -14,6 +14,7 @@ from dragoman.guest.context import Context
 from dragoman.guest.forks import leave
 from dragoman.guest.line import SEND_BYTES
 from dragoman.guest.nested import Nested, NestedStream
+from dragoman.guest.reports import Reports
 from dragoman.guest.runner import (
     CODECS,
     cancelled_unstarted,
@@ -170,12 +171,14 @@ class AsyncCalls:
         deadline = arrived_at + frame.amount * 0.001 if frame.amount else NEVER
         refuse_unservable(binding, codec, wanted, frame.flags)
         refuse_late(binding.name, deadline, monotonic())
-        context = Context(self, frame.call, frame.meta, deadline) if binding.context_parameter else None
+        if not binding.context_parameter:
+            return await self._work(binding, frame, codec, wanted, None)
+        reports = Reports(self, frame.call)
         try:
+            context = Context(self, frame.call, frame.meta, deadline, reports)
             return await self._work(binding, frame, codec, wanted, context)
         finally:
-            if context is not None:
-                context.settle()
+            reports.settle()
 
     async def _work(
         self, binding: Binding, frame: Frame, codec: Codec, wanted: Codec, context: Context | None

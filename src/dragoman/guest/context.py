@@ -6,17 +6,15 @@ from time import monotonic
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
 from dragoman.core.deadline import NEVER
+from dragoman.guest.reports import Reports, Way
 from dragoman.wire import meta
-from dragoman.wire.report import dump_log, dump_progress
+from dragoman.wire.report import dump_log
 
 if TYPE_CHECKING:
     from dragoman.wire.meta import Entries
 
-PROGRESS_S_MIN = 0.01
-"""Of reports that follow one another faster the last one waits: nobody sees more than a hundred a second."""
 
-
-class Link(Protocol):
+class Link(Way, Protocol):
     """What a context needs of whoever runs its call."""
 
     def public_id(self, call: int) -> str:
@@ -29,10 +27,6 @@ class Link(Protocol):
 
     def log(self, call: int, body: bytes) -> None:
         """Send a log event, within the call's allowance."""
-        ...
-
-    def report(self, call: int, body: bytes) -> None:
-        """Send an event."""
         ...
 
     def request(self, context: Context, function: str, arguments: dict[str, Any]) -> Any:
@@ -51,17 +45,16 @@ class Context:
     the function returns.
     """
 
-    __slots__ = ("_call", "_entries", "_held", "_link", "_meta", "_progress_at", "deadline")
+    __slots__ = ("_call", "_entries", "_link", "_meta", "_reports", "deadline")
     __dragoman_context__: ClassVar[bool] = True
 
-    def __init__(self, link: Link, call: int, entries: bytes | Entries, deadline: float) -> None:
+    def __init__(self, link: Link, call: int, entries: bytes | Entries, deadline: float, reports: Reports) -> None:
         """Contexts are built by the worker; `deadline` is in seconds on the monotonic clock."""
         self._link = link
         self._call = call
         self._meta = entries
         self._entries: Entries | None = None
-        self._progress_at = 0.0
-        self._held: tuple[float, str] | None = None
+        self._reports = reports
         self.deadline = deadline
 
     @property
@@ -110,18 +103,7 @@ class Context:
 
     def progress(self, share: float, message: str = "") -> None:
         """Tell how far the call is: a share between 0 and 1, and a word about it."""
-        now = monotonic()
-        if now - self._progress_at >= PROGRESS_S_MIN or share >= 1:
-            self._progress_at, self._held = now, None
-            self._link.report(self._call, dump_progress(float(share), message))
-        else:
-            self._held = float(share), message
-
-    def settle(self) -> None:
-        """Tell what was held back, if it was the last word. For the worker, when the function has ended."""
-        held, self._held = self._held, None
-        if held is not None:
-            self._link.report(self._call, dump_progress(*held))
+        self._reports.progress(share, message)
 
     def call(self, function: str, /, **arguments: Any) -> Any:
         """Call any function of the project: `ctx.call("tax.rate", country="NL")`.

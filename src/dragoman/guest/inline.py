@@ -15,6 +15,7 @@ from dragoman.core.draft import whole
 from dragoman.core.fault import DeadlineExceeded, Started, Unimplemented
 from dragoman.guest.context import Context
 from dragoman.guest.loader import LoadFailed, load
+from dragoman.guest.reports import Reports
 from dragoman.guest.runner import encode_reply, failure, refuse_late, reply_codec
 from dragoman.wire.meta import Entries
 from dragoman.wire.report import load_event
@@ -79,9 +80,9 @@ class InlineFunctions:
             value = await _until(call, value)
             body, wanted = encode_reply(binding, value, wanted, Entries(merged=call.merged))
         except BaseException as error:  # noqa: BLE001 - user code may raise anything
-            link.ended = True
+            link.end()
             raise link.fault(error) from None
-        link.ended = True
+        link.end()
         return Reply(whole(body), wanted, None, 0.0, monotonic() - began_at)
 
 
@@ -102,6 +103,7 @@ class InlineStream:
             item = await _until(self._link.call, anext(self._items))
             return bytes(whole(self._binding.encode(item, self._codec)))
         except StopAsyncIteration:
+            self._link.end()
             raise
         except BaseException as error:  # noqa: BLE001 - user code may raise anything
             await self.aclose()
@@ -109,7 +111,7 @@ class InlineStream:
 
     async def aclose(self) -> None:
         """End the generator, if it has not ended."""
-        self._link.ended = True
+        self._link.end()
         close = getattr(self._items, "aclose", None)
         if close is not None:
             try:
@@ -124,7 +126,14 @@ class InlineLink:
     def __init__(self, call: Call, route: Route | None) -> None:
         self.call = call
         self.ended = False
+        self.reports: Reports | None = None
         self._route = route
+
+    def end(self) -> None:
+        """The function has ended."""
+        self.ended = True
+        if self.reports is not None:
+            self.reports.settle()
 
     def fault(self, error: BaseException) -> BaseException:
         """What to raise in place of whatever came out of the function."""
@@ -171,7 +180,8 @@ class InlineLink:
 def _context(binding: Binding, call: Call, link: InlineLink) -> Context | None:
     if not binding.context_parameter:
         return None
-    return Context(link, call.id, Entries(call.trace, "", "", call.depth), call.deadline)
+    link.reports = Reports(link, call.id)
+    return Context(link, call.id, Entries(call.trace, "", "", call.depth), call.deadline, link.reports)
 
 
 async def _until(call: Call, value: Awaitable[Any]) -> Any:

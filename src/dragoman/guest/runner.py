@@ -28,6 +28,7 @@ from dragoman.guest.failure import fault_of
 from dragoman.guest.forks import leave
 from dragoman.guest.inflow import Items
 from dragoman.guest.interrupt import CallCancelled
+from dragoman.guest.reports import Reports
 from dragoman.wire import meta
 from dragoman.wire.fault import Oversized
 from dragoman.wire.frame import Flag
@@ -115,8 +116,7 @@ class Runner:
                 wanted = reply_codec(binding, codec, CODECS[codecs >> 4])
                 refuse_unservable(binding, codec, wanted, flags)
                 refuse_late(binding.name, deadline, self.began_at)
-                context = Context(self.port, call, frame.meta, deadline) if binding.context_parameter else None
-                body, wanted = self._perform(binding, frame, wanted, context)
+                body, wanted = self._perform(binding, frame, wanted, deadline)
                 self._end_input(frame)
             if self.guard.is_child:
                 leave(None)
@@ -131,15 +131,15 @@ class Runner:
             self.exposed = False
             return self._fail(frame, error)
 
-    def _perform(
-        self, binding: Binding, frame: Frame, wanted: Codec, context: Context | None
-    ) -> tuple[bytes | Draft, Codec]:
+    def _perform(self, binding: Binding, frame: Frame, wanted: Codec, deadline: float) -> tuple[bytes | Draft, Codec]:
+        if not binding.context_parameter:
+            return self._invoke(binding, frame, wanted, None)
+        reports = Reports(self.port, frame.call)
         try:
-            return self._invoke(binding, frame, wanted, context)
+            return self._invoke(binding, frame, wanted, Context(self.port, frame.call, frame.meta, deadline, reports))
         finally:
             self.exposed = False
-            if context is not None and not self.guard.is_child:
-                context.settle()
+            reports.settle()
 
     def _invoke(
         self, binding: Binding, frame: Frame, wanted: Codec, context: Context | None

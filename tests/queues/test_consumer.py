@@ -225,6 +225,43 @@ async def test_messages_that_wait_for_another_attempt_hold_up_nobody_until_there
         assert WAITING_MAX <= int(str(consumer.state()["waiting"])) <= WAITING_MAX + 64
 
 
+async def test_messages_that_failed_after_a_while_leave_their_places_to_others() -> None:
+    host, function = hosting(lambda call: None if call.body == b"bad" else Reply(b"1"))
+    broker = MemoryBroker()
+    async with consuming(host, broker, base_s=1000.0, max_s=1000.0):
+        for _ in range(5):
+            broker.send(b"bad")
+        await until(lambda: len(function.pending) == 5)
+        good = broker.send(b"{}")
+        for pending in function.pending:
+            pending.fail(Unavailable("no", started=Started.YES))
+        await until(lambda: good in broker.handled)
+
+
+async def test_what_is_on_its_way_when_it_stops_is_sent_once() -> None:
+    class Slow(MemoryBroker):
+        def __init__(self) -> None:
+            super().__init__()
+            self.begun = 0
+            self.go_on = asyncio.Event()
+
+        async def finish(self, done: Sequence[Done]) -> Sequence[Unfit]:
+            self.begun += len(done)
+            await self.go_on.wait()
+            return await super().finish(done)
+
+    host, _ = hosting(Reply(b"1"))
+    broker = Slow()
+    async with consuming(host, broker) as consumer:
+        broker.send(b"{}")
+        await until(lambda: broker.begun)
+        consumer.stop()
+        await passing(host, 1.0)
+        broker.go_on.set()
+        await until(lambda: not broker.is_open)
+        assert (broker.begun, len(broker.handled)) == (1, 1)
+
+
 async def test_messages_of_one_lane_are_handled_in_order_and_others_beside_them() -> None:
     host, function = hosting(lambda call: None if call.body == b"slow" else Reply(b"1"))
     broker = MemoryBroker()
@@ -333,6 +370,20 @@ async def test_aborting_stops_what_runs_and_gives_it_back() -> None:
     assert broker.returned == [(name, 0.0)]
     function.pending[0].resolve(Reply(b"1"))
     assert broker.handled == []
+
+
+async def test_aborting_while_the_broker_is_lost_stops_what_runs_too() -> None:
+    host, function = hosting(lambda _: None)
+    broker = MemoryBroker()
+    consumer = Consumer(QueueOptions("orders", **OPTIONS), broker, host.around())
+    running = asyncio.ensure_future(consumer.run())
+    broker.send(b"{}")
+    await until(lambda: function.pending)
+    broker.lose("cut off")
+    await until(lambda: not consumer.up)
+    consumer.abort()
+    await asyncio.wait_for(running, 5.0)
+    assert function.cancelled == function.calls
 
 
 async def test_stopping_while_the_broker_is_lost_waits_for_results_and_sends_them_when_it_is_back() -> None:

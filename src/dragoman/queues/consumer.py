@@ -125,6 +125,7 @@ class Consumer:
                         await asyncio.wait_for(told.wait(), self._pause(failures))
         finally:
             self._drop()
+            self._cancel()
             with suppress(TimeoutError):
                 await asyncio.wait_for(self._broker.close(), CLOSE_S)
             if self._steadying is not None:
@@ -233,6 +234,7 @@ class Consumer:
         message.deliveries = tries + 1
         flight.failures += 1
         self._waiting[flight] = self._around.call_later(delay_s, self._again, flight)
+        self._freed.set()
 
     def _again(self, flight: Flight) -> None:
         del self._waiting[flight]
@@ -383,24 +385,25 @@ class Consumer:
         self._drop()
         aborted = asyncio.ensure_future(self._aborted.wait())
         try:
-            while self._flights and not any(each.done() for each in keeping):
-                self._freed.clear()
-                freed = asyncio.ensure_future(self._freed.wait())
-                await asyncio.wait({aborted, freed, *keeping}, return_when=asyncio.FIRST_COMPLETED)
-                await ended(freed)
-                if aborted.done():
-                    self._cancel()
-                    break
+            await self._until_idle(aborted, *keeping)
         finally:
             await ended(aborted)
-        for each in keeping:
-            if each.done() and not each.cancelled():
-                each.result()
-            await ended(each)
-        try:
-            await asyncio.wait_for(self._outbox.send(), CLOSE_S)
-        except TimeoutError:
-            raise BrokerLost(f"no answer within {CLOSE_S:g}s") from None
+        if self._aborted.is_set():
+            self._cancel()
+            try:
+                await asyncio.wait_for(self._until_idle(*keeping), CLOSE_S)
+            except TimeoutError:
+                raise BrokerLost(f"no answer within {CLOSE_S:g}s") from None
+
+    async def _until_idle(self, *others: asyncio.Future[Any]) -> None:
+        """Wait until all is settled, or one of the others has ended: what is cut off on its way is sent twice."""
+        while not self._idle and not any(each.done() for each in others):
+            self._freed.clear()
+            freed = asyncio.ensure_future(self._freed.wait())
+            try:
+                await asyncio.wait({freed, *others}, return_when=asyncio.FIRST_COMPLETED)
+            finally:
+                await ended(freed)
 
     def _drop(self) -> None:
         """Give back what has not begun."""

@@ -1,4 +1,5 @@
 import asyncio
+import dataclasses
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
 from itertools import count
@@ -158,6 +159,45 @@ async def test_attempts_made_here_are_known_to_whoever_comes_next(rig: StreamsRi
     await rig.abandon(broker)
     (again,) = await take(await rig.opened(), 1)
     assert again.deliveries == 6
+
+
+async def test_of_what_a_host_left_no_more_is_claimed_than_is_wanted(rig: StreamsRig) -> None:
+    first = await rig.opened()
+    for n in range(5):
+        await rig.send(b"%d" % n, {})
+    await take(first, 5)
+    await rig.abandon(first)
+    second = await rig.opened()
+    for n in range(2):
+        (message,) = await take(second, 1)
+        assert (message.body, message.deliveries) == (b"%d" % n, 2)
+        await second.finish([Done(message)])
+        assert {row["consumer"] for row in rig.pending()} == {rig.names[0].encode()}
+    # They have waited for longer than a lease by now, and nobody has had them meanwhile.
+    assert {message.deliveries for message in await take(await rig.opened(), 3)} == {2}
+
+
+async def test_of_what_a_host_left_that_is_gone_for_certain_no_more_is_claimed_than_is_wanted(rig: StreamsRig) -> None:
+    first = await rig.opened()
+    for n in range(5):
+        await rig.send(b"%d" % n, {})
+    await take(first, 5)
+    await rig.abandon(first)
+    options = dataclasses.replace(rig.options, lease_s=1000.0)
+    second = RedisStreams(options, "host-second", rig.clock, lambda name: name == rig.names[0])
+    await second.open()
+    await take(second, 2)
+    assert [row["consumer"] for row in rig.pending()].count(b"host-second") == 2
+    await second.close()
+
+
+async def test_an_attempt_that_failed_counts_for_whoever_is_given_it_back(rig: StreamsRig) -> None:
+    broker = await rig.opened()
+    await rig.send(b"1", {})
+    (message,) = await take(broker, 1)
+    await broker.give_back([message], 1.0)
+    (again,) = await take(broker, 1)
+    assert again.deliveries == 2
 
 
 async def test_what_was_given_back_unused_is_not_counted(rig: StreamsRig) -> None:

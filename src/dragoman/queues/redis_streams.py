@@ -36,7 +36,6 @@ STEP_BYTES, STEP_COUNT = 4 * 1024 * 1024, 256
 LOOK_S = 1.0
 """How often the pending entries of others are looked at, and how long the server is waited for at a time."""
 TIDY_S = 10.0
-LOOK_COUNT = 64
 GONE_MS = 600_000
 """Consumers that have nothing are forgotten after ten minutes of silence; one that lives is known again at once."""
 LEAVE_COUNT = 1000
@@ -79,8 +78,8 @@ class RedisStreams:
     async def receive(self, count: int) -> list[Message]:
         """Entries that were claimed, or else new ones. Raises `BrokerLost`."""
         while True:
-            if self._now() >= self._look_at:
-                await self._look()
+            if not self._claimed and self._now() >= self._look_at:
+                await self._look(count)
             if self._claimed:
                 return [self._claimed.popleft() for _ in range(min(count, len(self._claimed)))]
             command = pack(*self._read, b"%d" % count, b"STREAMS", self._stream, b">")
@@ -116,9 +115,10 @@ class RedisStreams:
             unfit += await self._add(batch)
         return unfit
 
-    async def give_back(self, messages: Sequence[Message], delay_s: float = 0.0) -> None:  # noqa: ARG002 - the port's
+    async def give_back(self, messages: Sequence[Message], delay_s: float = 0.0) -> None:
         """Have entries claimed by anybody, at once. Raises `BrokerLost`."""
-        rows = [part for each in messages for part in (each.id.encode(), b"%d" % max(each.deliveries - 1, 0))]
+        unused = 0 if delay_s else 1
+        rows = [part for each in messages for part in (each.id.encode(), b"%d" % max(each.deliveries - unused, 0))]
         await self._run(GIVE_BACK, self._group, self._consumer, self._lease_ms, *rows)
 
     async def extend(self, messages: Sequence[Message]) -> None:
@@ -151,38 +151,42 @@ class RedisStreams:
         """Whether the group is the one that a message came from, and not another that was made in its place."""
         return done.message is None or done.message.token == self._mark
 
-    async def _look(self) -> None:
-        """Claim what others have left, and tidy up now and then."""
+    async def _look(self, count: int) -> None:
+        """Claim what others have left, no more than is wanted now, and tidy up now and then.
+
+        What is claimed and not handed out has nobody who says that it lives: it would be claimed again, and counted.
+        """
         now = self._now()
+        self._look_at = now + LOOK_S
         asking = link(self._asking)
         rows = await asking.one(
-            pack(b"XPENDING", self._stream, self._group, b"IDLE", self._lease_ms, b"-", b"+", b"%d" % LOOK_COUNT)
+            pack(b"XPENDING", self._stream, self._group, b"IDLE", self._lease_ms, b"-", b"+", b"%d" % count)
         )
-        found = cast("list[tuple[bytes, bytes, int, int]]", rows)
-        # Where there are more, the next look is at once.
-        self._look_at = now + (LOOK_S if len(found) < LOOK_COUNT else 0.0)
-        if found:
-            deliveries = {row[0]: row[3] for row in found}
+        deliveries = {row[0]: row[3] for row in cast("list[tuple[bytes, bytes, int, int]]", rows)}
+        if deliveries:
             claim = (b"XCLAIM", self._stream, self._group, self._consumer, self._lease_ms, *deliveries)
             for entry in cast("list[list[Reply] | None]", await asking.one(pack(*claim))):
                 if entry is not None:
                     self._claimed.append(self._marked(message_of(entry, deliveries[cast("bytes", entry[0])] + 1)))
-        await self._take(asking)
+        await self._take(asking, count)
+        if len(deliveries) >= count or len(self._claimed) >= count:
+            self._look_at = now  # there are more
         if now >= self._tidy_at:
             self._tidy_at = now + (LOOK_S if self._options.trim else TIDY_S)
             await self._run(TIDY, self._group, b"%d" % GONE_MS, b"1" if self._options.trim else b"0")
 
-    async def _take(self, asking: RedisLink) -> None:
-        """Claim what consumers have that are gone."""
+    async def _take(self, asking: RedisLink, count: int) -> None:
+        """Claim what consumers have that are gone, until there are so many."""
         rows = await asking.one(pack(b"XINFO", b"CONSUMERS", self._stream, self._group))
         for row in cast("list[list[Reply]]", rows):
+            if (left := count - len(self._claimed)) < 1:
+                return
             fields = dict(zip(row[::2], row[1::2], strict=True))
             name = cast("bytes", fields[b"name"])
             if fields[b"pending"] and name != self._consumer and self._gone(name.decode("utf-8", "replace")):
-                taken = await self._run(TAKE, self._group, name, self._consumer, b"%d" % LOOK_COUNT)
+                taken = await self._run(TAKE, self._group, name, self._consumer, b"%d" % left)
                 for entry, deliveries in cast("list[tuple[list[Reply], int]]", taken):
                     self._claimed.append(self._marked(message_of(entry, deliveries)))
-                self._look_at = 0.0 if len(self._claimed) >= LOOK_COUNT else self._look_at
 
     async def _send(self, done: Sequence[Done], group: bytes) -> Reply:
         """Send, and acknowledge in the group if one is given; -1 where there is no such group."""

@@ -1,9 +1,11 @@
 import asyncio
 import json
+from collections.abc import Sequence
 
 import pytest
 
 from dragoman.core.fault import Draining, InvalidArgument, Started, Unavailable
+from dragoman.queues.broker import Done, Unfit
 from dragoman.queues.cloudevents import STRUCTURED
 from dragoman.queues.options import QueueOptions
 from dragoman.queues.outlet import Outlet
@@ -65,6 +67,23 @@ async def test_what_does_not_fit_is_refused_and_the_rest_is_published() -> None:
     )
     assert isinstance(outcomes[1], InvalidArgument)
     assert outcomes[::2] == [None, None]
+    await outlet.close()
+
+
+async def test_an_error_that_nobody_has_thought_of_is_told_and_ends_nothing() -> None:
+    class Broken(MemoryBroker):
+        async def finish(self, done: Sequence[Done]) -> Sequence[Unfit]:
+            if done[0].sendings[0].outgoing.body == b"bad":
+                raise RuntimeError("the handler is closed")
+            return await super().finish(done)
+
+    broker = Broken()
+    outlet = Outlet(OPTIONS, broker, "shop")
+    with pytest.raises(Unavailable, match="queue done: RuntimeError: the handler is closed") as caught:
+        await asyncio.wait_for(outlet.publish(b"bad", {}), 5.0)
+    assert caught.value.started is Started.UNKNOWN
+    await asyncio.wait_for(outlet.publish(b"1", {}), 5.0)
+    assert [each.body for each in broker.places["results"]] == [b"1"]
     await outlet.close()
 
 

@@ -83,6 +83,9 @@ class Outlet:
                 except BrokerLost as lost:
                     self._open = False
                     self._fail(batch, lost)
+                except Exception as error:  # noqa: BLE001 - those behind it wait, and it would fail again
+                    self._open = False
+                    self._fail(batch, BrokerLost(f"{type(error).__name__}: {error}"))
                 except BaseException:
                     self._waiting[:0] = batch
                     raise

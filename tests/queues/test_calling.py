@@ -2,7 +2,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from dragoman.core.call import Codec, Priority
+from dragoman.core.call import Call, Codec, Priority
 from dragoman.core.fault import (
     DeadlineExceeded,
     FailedPrecondition,
@@ -13,6 +13,7 @@ from dragoman.core.fault import (
     Unavailable,
 )
 from dragoman.queues.calling import Calling
+from dragoman.queues.intake import Asked
 from dragoman.queues.message import Message
 from dragoman.queues.options import QueueOptions
 from dragoman.queues.surroundings import Door
@@ -22,13 +23,18 @@ OPTIONS = QueueOptions("orders", "redis://h:1", "orders", function="shop.price",
 PARENT = f"00-{'a' * 32}-{'b' * 16}-01"
 
 
+def prepared(calling: Calling, message: Message, failures: int = 0) -> tuple[Asked, Door, Call]:
+    asked = calling.read(message)
+    return asked, *calling.prepare(message, asked, failures)
+
+
 def moment(host: Host, seconds: float) -> str:
     return (datetime.fromtimestamp(host.clock.now(), UTC) + timedelta(seconds=seconds)).isoformat()
 
 
 def test_a_message_is_a_call_of_the_queues_function() -> None:
     host = Host()
-    asked, door, call = Calling(OPTIONS, host.around()).prepare(Message("1-0", b'{"n":1}'))
+    asked, door, call = prepared(Calling(OPTIONS, host.around()), Message("1-0", b'{"n":1}'))
     assert (asked.body, door.target.name) == (b'{"n":1}', "shop.price")
     assert (call.body, call.codec, call.reply_codec) == (b'{"n":1}', Codec.JSON, Codec.JSON)
     assert call.deadline == host.clock.monotonic() + 10.0
@@ -44,7 +50,7 @@ def test_its_headers_hold() -> None:
         "dragoman-priority": "critical",
         "idempotency-key": "k",
     }
-    _, _, call = Calling(OPTIONS, host.around()).prepare(Message("1-0", b"{}", headers))
+    _, _, call = prepared(Calling(OPTIONS, host.around()), Message("1-0", b"{}", headers))
     assert call.deadline == pytest.approx(host.clock.monotonic() + 1.0)
     assert (call.priority, call.idempotency_key) == (Priority.CRITICAL, "k")
     assert call.trace is not None
@@ -53,14 +59,14 @@ def test_its_headers_hold() -> None:
 
 def test_no_message_has_more_time_than_the_function() -> None:
     host = Host()
-    _, _, call = Calling(OPTIONS, host.around()).prepare(Message("1-0", b"{}", {"dragoman-timeout": "1h"}))
+    _, _, call = prepared(Calling(OPTIONS, host.around()), Message("1-0", b"{}", {"dragoman-timeout": "1h"}))
     assert call.deadline == host.clock.monotonic() + 10.0
 
 
 def test_one_whose_deadline_is_over_is_refused_before_it_runs() -> None:
     host = Host()
     with pytest.raises(DeadlineExceeded, match="was over for 5s") as caught:
-        Calling(OPTIONS, host.around()).prepare(Message("1-0", b"{}", {"dragoman-deadline": moment(host, -5.0)}))
+        prepared(Calling(OPTIONS, host.around()), Message("1-0", b"{}", {"dragoman-deadline": moment(host, -5.0)}))
     assert caught.value.started is Started.NO
 
 
@@ -69,20 +75,20 @@ def test_a_message_may_say_which_function_only_where_the_queue_does_not() -> Non
     named = Message("1", b"{}", {"dragoman-function": "shop.price"})
     other = Message("1", b"{}", {"dragoman-function": "shop.other"})
     free = Calling(QueueOptions("orders", "redis://h:1", "orders"), host.around())
-    assert free.prepare(named)[1].target.name == "shop.price"
+    assert prepared(free, named)[1].target.name == "shop.price"
     with pytest.raises(NotFound):
-        free.prepare(other)
+        prepared(free, other)
     with pytest.raises(NotFound, match="names no function"):
-        free.prepare(Message("1", b"{}"))
+        prepared(free, Message("1", b"{}"))
     bound = Calling(OPTIONS, host.around())
-    assert bound.prepare(named)[1].target.name == "shop.price"
+    assert prepared(bound, named)[1].target.name == "shop.price"
     with pytest.raises(InvalidArgument, match=r"for shop\.price alone"):
-        bound.prepare(other)
+        prepared(bound, other)
 
 
 def test_a_queues_own_function_that_is_not_there_may_come_back() -> None:
     with pytest.raises(Unavailable) as caught:
-        Calling(OPTIONS, Host({}).around()).prepare(Message("1", b"{}"))
+        prepared(Calling(OPTIONS, Host({}).around()), Message("1", b"{}"))
     assert caught.value.retryable
 
 
@@ -90,21 +96,21 @@ def test_bodies_that_are_too_large_or_of_another_kind_are_refused() -> None:
     host = Host()
     calling = Calling(OPTIONS, host.around())
     with pytest.raises(InvalidArgument, match="1001B is more than the 1000B"):
-        calling.prepare(Message("1", b"x" * 1001))
+        prepared(calling, Message("1", b"x" * 1001))
     with pytest.raises(InvalidArgument, match="raw bytes"):
-        calling.prepare(Message("1", b"x", {"content-type": "application/octet-stream"}))
+        prepared(calling, Message("1", b"x", {"content-type": "application/octet-stream"}))
     raw = Calling(OPTIONS, Host(raw_input=True).around())
-    assert raw.prepare(Message("1", b"x", {"content-type": "application/octet-stream"}))[2].codec is Codec.BYTES
-    assert raw.prepare(Message("1", b"x"))[2].codec is Codec.BYTES
-    assert raw.prepare(Message("1", b"{}", {"content-type": "application/json"}))[2].codec is Codec.JSON
+    assert prepared(raw, Message("1", b"x", {"content-type": "application/octet-stream"}))[2].codec is Codec.BYTES
+    assert prepared(raw, Message("1", b"x"))[2].codec is Codec.BYTES
+    assert prepared(raw, Message("1", b"{}", {"content-type": "application/json"}))[2].codec is Codec.JSON
 
 
 def test_a_call_that_is_made_anew_after_it_failed_is_another_one() -> None:
     calling = Calling(OPTIONS, Host().around())
-    keys = [calling.prepare(Message("1-0", b"{}"), failures)[2].idempotency_key for failures in (0, 1, 2)]
+    keys = [prepared(calling, Message("1-0", b"{}"), failures)[2].idempotency_key for failures in (0, 1, 2)]
     assert keys == ["queue:orders:1-0", "queue:orders:1-0#1", "queue:orders:1-0#2"]
     long = Message("1-0", b"{}", {"idempotency-key": "k" * 255})
-    assert len(calling.prepare(long, 3)[2].idempotency_key) <= 255
+    assert len(prepared(calling, long, 3)[2].idempotency_key) <= 255
 
 
 def test_places_are_those_of_the_function_and_one_where_that_cannot_be_told() -> None:
@@ -123,12 +129,12 @@ async def test_as_a_task_it_is_submitted_with_its_terms() -> None:
     options = QueueOptions("orders", "redis://h:1", "orders", function="shop.price", to="prices", becomes="task")
     calling = Calling(options, host.around(tasks))
     headers = {"dragoman-timeout": "2s", "dragoman-deadline": moment(host, 60.0)}
-    _, door, call = calling.prepare(Message("1-0", b"{}", headers))
+    _, door, call = prepared(calling, Message("1-0", b"{}", headers))
     reply = await door.service(call)
     assert reply.body == b""
     ((submitted, terms),) = tasks.submitted
     assert submitted.idempotency_key == "queue:orders:1-0"
-    _, _, again = calling.prepare(Message("1-0", b"{}", headers, 3), 2)
+    _, _, again = prepared(calling, Message("1-0", b"{}", headers, 3), 2)
     assert again.idempotency_key == submitted.idempotency_key, "it may be stored, and only its acknowledgement lost"
     assert terms.attempt_s == 2.0
     assert terms.deadline_s == pytest.approx(60.0)
@@ -137,6 +143,6 @@ async def test_as_a_task_it_is_submitted_with_its_terms() -> None:
 
 async def test_a_host_without_a_store_takes_no_tasks() -> None:
     options = QueueOptions("orders", "redis://h:1", "orders", function="shop.price", becomes="task")
-    _, door, call = Calling(options, Host().around()).prepare(Message("1-0", b"{}"))
+    _, door, call = prepared(Calling(options, Host().around()), Message("1-0", b"{}"))
     with pytest.raises(FailedPrecondition, match="keeps no tasks"):
         await door.service(call)

@@ -108,6 +108,33 @@ async def test_what_will_never_go_well_is_a_dead_letter_at_once_and_the_next_is_
         assert len(broker.places["prices"]) == 1
 
 
+async def test_the_problem_of_what_never_was_a_call_says_what_it_answers() -> None:
+    host, _ = hosting(Reply(b"1"))
+    broker = MemoryBroker()
+    over = {"correlation-id": "c", "dragoman-deadline": "2020-01-01T00:00:00Z"}
+    async with consuming(host, broker, faults="faults"):
+        broker.send(b"{}", over)
+        broker.send(b"{}", {"correlation-id": "d", "dragoman-timeout": "never"})
+        event = {f"ce-{name}": "1" for name in ("id", "source", "type")} | {"ce-specversion": "1.0"}
+        broker.send(b"{}", {**event, **over})
+        await until(lambda: len(broker.handled) == 3)
+        first, second, third = broker.places["faults"]
+        assert [each.headers["correlation-id"] for each in (first, second)] == ["c", "d"]
+        assert (third.headers["ce-type"], third.headers["ce-correlationid"]) == ("dragoman.fault", "c")
+
+
+async def test_where_all_are_events_the_problem_of_what_is_none_is_one() -> None:
+    host, _ = hosting(Reply(b"1"))
+    broker = MemoryBroker()
+    async with consuming(host, broker, faults="faults", format="cloudevents"):
+        broker.send(b"nonsense")
+        await until(lambda: broker.handled)
+        (told,) = broker.places["faults"]
+        assert told.headers["content-type"] == "application/cloudevents+json"
+        event = json.loads(told.body)
+        assert (event["type"], event["data"]["code"]) == ("dragoman.fault", "INVALID_ARGUMENT")
+
+
 async def test_a_fault_that_may_pass_is_tried_again_after_pauses_and_then_given_up() -> None:
     host, function = hosting(lambda _: WorkerLost("died", started=Started.YES))
     broker = MemoryBroker()

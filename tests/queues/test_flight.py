@@ -19,8 +19,11 @@ class Owner:
         self.replies: list[Reply] = []
         self.faults: list[tuple[bool, Fault]] = []
 
-    def prepare(self, message: Message, failures: int) -> tuple[Asked, Door, Call]:
-        return self.calling.prepare(message, failures)
+    def read(self, message: Message) -> Asked:
+        return self.calling.read(message)
+
+    def prepare(self, message: Message, asked: Asked, failures: int) -> tuple[Door, Call]:
+        return self.calling.prepare(message, asked, failures)
 
     def succeeded(self, flight: Flight, reply: Reply) -> None:
         self.replies.append(reply)
@@ -67,6 +70,18 @@ def test_whatever_goes_wrong_inside_is_a_fault() -> None:
     owner = Owner(Host({"shop.price": Function(broken)}))
     Flight(owner, Message("1", b"{}")).begin()
     assert isinstance(owner.faults[0][1], Internal)
+
+
+def test_whatever_goes_wrong_before_it_is_a_call_is_a_fault_too() -> None:
+    class Broken(Host):
+        def find(self, name: str) -> Door:
+            raise RuntimeError("oh")
+
+    owner = Owner(Broken())
+    Flight(owner, Message("1", b"{}")).begin()
+    ((no_call, fault),) = owner.faults
+    assert no_call
+    assert isinstance(fault, Internal)
 
 
 async def test_a_stream_is_gathered_to_one_array() -> None:

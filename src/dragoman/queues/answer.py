@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from dragoman.core.call import Codec
 from dragoman.core.problem import clip, to_problem
 from dragoman.queues.cloudevents import close_event
+from dragoman.queues.intake import CORRELATION_CHARS_MAX
 from dragoman.queues.media import PROBLEM, TYPES
 from dragoman.queues.message import Outgoing
 
@@ -39,6 +40,11 @@ def timestamp(now: float) -> str:
     return datetime.fromtimestamp(now, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
+def correlation(message: Message, asked: Asked | None) -> str:
+    """What a message is to be answered with, so that its sender knows what is answered; also one that is not read."""
+    return message.headers.get("correlation-id", "")[:CORRELATION_CHARS_MAX] if asked is None else asked.correlation
+
+
 class Answers:
     """Writes what goes back, in the name of one queue of a project. `events`: as CloudEvents, whatever came."""
 
@@ -62,12 +68,9 @@ class Answers:
     def problem(self, message: Message, asked: Asked | None, call: Call | None, fault: Fault, now: float) -> Outgoing:
         """The problem document of a call that has failed for good."""
         body = _encode(self.document(message, fault, now)).encode()
-        if asked is not None and call is not None and (asked.event is not None or self._events):
+        if self._events or (asked is not None and asked.event is not None):
             return self._event(message, asked, call, ("dragoman.fault", PROBLEM, body))
-        headers = {
-            "correlation-id": (asked.correlation if asked is not None else "") or message.id,
-            "content-type": PROBLEM,
-        }
+        headers = {"correlation-id": correlation(message, asked) or message.id, "content-type": PROBLEM}
         if call is not None and call.trace is not None:
             self._trace(headers, call.trace)
         return Outgoing(body, headers, f"{self._prefix}{message.id}.fault", message.lane)
@@ -111,20 +114,23 @@ class Answers:
             text = _encode(document)
         return text
 
-    def _event(self, message: Message, asked: Asked, call: Call, what: tuple[str, str, bytes]) -> Outgoing:
+    def _event(
+        self, message: Message, asked: Asked | None, call: Call | None, what: tuple[str, str, bytes]
+    ) -> Outgoing:
         kind, content_type, data = what
-        asking = asked.event
+        asking = None if asked is None else asked.event
         attributes = {
             "id": f"{self._prefix}{message.id}.{kind.rpartition('.')[2]}",
             "source": f"/{self._service}/{self._queue}",
             "type": kind,
-            "subject": call.target.name,
-            "correlationid": asked.correlation or (message.id if asking is None else asking.id),
+            "correlationid": correlation(message, asked) or (message.id if asking is None else asking.id),
         }
         if asking is not None:
             attributes["causationid"] = asking.id
-        if call.trace is not None:
-            self._trace(attributes, call.trace)
+        if call is not None:
+            attributes["subject"] = call.target.name
+            if call.trace is not None:
+                self._trace(attributes, call.trace)
         structured = asking is None or asking.structured
         closed = close_event(attributes, content_type, data, structured=structured)
         headers = {**closed.event.attributes, "content-type": closed.content_type}

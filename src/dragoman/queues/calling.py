@@ -56,22 +56,25 @@ class Calling:
         except Fault:
             return 1
 
-    def prepare(self, message: Message, failures: int = 0) -> tuple[Asked, Door, Call]:
-        """Read a message, and make its call, after so many that failed. Raises the `Fault` of one that cannot be one.
+    def read(self, message: Message) -> Asked:
+        """What a message asks for. Raises the `Fault` of one that cannot be read."""
+        if message.wrong:
+            raise InvalidArgument(message.wrong)
+        return read(message, events=self._events)
+
+    def prepare(self, message: Message, asked: Asked, failures: int = 0) -> tuple[Door, Call]:
+        """Make the call of a message, after so many that failed. Raises the `Fault` of one that cannot be one.
 
         A delivery that comes again for an unknown reason is the same call; one that has failed is to be another. It is
         always the same task: one that could not be stored is none, and one that was may have lost its acknowledgement.
         """
-        if message.wrong:
-            raise InvalidArgument(message.wrong)
-        asked = read(message, events=self._events)
         door = self._find(asked)
         call = self._call(message, asked, door)
         if failures and self._options.becomes != "task":
             call.idempotency_key = f"{call.idempotency_key[: KEY_CHARS_MAX - 8]}#{failures}"
         if self._options.becomes == "task":
             door = door._replace(service=self._submitting(asked))
-        return asked, door, call
+        return door, call
 
     def _find(self, asked: Asked) -> Door:
         own = self._options.function

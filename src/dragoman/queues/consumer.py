@@ -147,11 +147,15 @@ class Consumer:
 
     # What comes of a message
 
-    def prepare(self, message: Message, failures: int) -> tuple[Asked, Door, Call]:
-        """What a message asks for, whom, and the call that it is, after so many that failed. Raises a `Fault`."""
+    def read(self, message: Message) -> Asked:
+        """What a message asks for. Raises a `Fault`."""
+        return self._calling.read(message)
+
+    def prepare(self, message: Message, asked: Asked, failures: int) -> tuple[Door, Call]:
+        """Whom it asks, and the call that it is, after so many that failed. Raises a `Fault`."""
         if self._broker.delays:
             failures = max(failures, message.deliveries - 1)  # what failed was given back, and has come again
-        return self._calling.prepare(message, failures)
+        return self._calling.prepare(message, asked, failures)
 
     def succeeded(self, flight: Flight, reply: Reply) -> None:
         """Have the result sent, and the message acknowledged after that."""

@@ -18,8 +18,12 @@ if TYPE_CHECKING:
 class Owner(Protocol):
     """Whoever has the message in hand."""
 
-    def prepare(self, message: Message, failures: int) -> tuple[Asked, Door, Call]:
-        """What a message asks for, whom, and the call that it is, after so many that failed. Raises a `Fault`."""
+    def read(self, message: Message) -> Asked:
+        """What a message asks for. Raises a `Fault`."""
+        ...
+
+    def prepare(self, message: Message, asked: Asked, failures: int) -> tuple[Door, Call]:
+        """Whom it asks, and the call that it is, after so many that failed. Raises a `Fault`."""
         ...
 
     def succeeded(self, flight: Flight, reply: Reply) -> None:
@@ -53,9 +57,14 @@ class Flight:
         """Make the call."""
         self.call = None
         try:
-            self.asked, door, call = self._owner.prepare(self.message, self.failures)
+            if self.asked is None:
+                self.asked = self._owner.read(self.message)
+            door, call = self._owner.prepare(self.message, self.asked, self.failures)
         except Fault as fault:
             self._owner.failed(self, fault)
+            return
+        except Exception as error:  # noqa: BLE001 - no other message is to wait for one that nobody has thought of
+            self._owner.failed(self, Fault.internal(f"the host failed to make a call of the message: {error!r}"))
             return
         self.door, self.call = door, call
         door.meter.in_flight += 1

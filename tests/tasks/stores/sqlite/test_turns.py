@@ -38,3 +38,14 @@ def test_callers_whose_turn_is_now_anyway_are_forgotten(db: sqlite3.Connection) 
 
     assert db.execute("SELECT caller, finish FROM flows").fetchall() == [("future", 9)]
     assert turns.next([("f", 1, "past")]) == [5]
+
+
+def test_what_was_given_in_the_same_transaction_is_not_forgotten(db: sqlite3.Connection) -> None:
+    turns = Turns(db)
+    turns.next([("f", 1, "a")] * 3)
+    turns.advance(("f", 1), 1)
+
+    turns.prune()
+    turns.keep()
+
+    assert turns.next([("f", 1, "a"), ("f", 1, "b")]) == [3, 1]

@@ -103,6 +103,8 @@ class Turns:
 
     def prune(self) -> None:
         """Forget callers whose next turn is now anyway, as that of any new one."""
+        # What others in the same transaction were given is not written yet, and is not to be forgotten.
+        self.keep()
         self._db.execute(_FORGET)
         self.forget()
 

@@ -18,6 +18,11 @@ from dragoman.tasks.stores.sqlite.work import Work
 from tests.tasks.stores.sqlite.conftest import Make
 
 
+def denying(_: int, table: str | None, *__: str | None) -> int:
+    """Nobody reads the tasks."""
+    return sqlite3.SQLITE_DENY if table == "tasks" else sqlite3.SQLITE_OK
+
+
 @pytest.fixture
 def own(path: Path) -> Iterator[sqlite3.Connection]:
     with closing(connect(path, 1.0)) as own:
@@ -63,6 +68,25 @@ def test_who_has_missed_some_is_told_of_all_tasks(
 
     assert len(told) == CHANGES_AT_ONCE + 5
     assert told["00003"] is State.CANCELLED
+    assert hearing.patience_s == POLL_S
+
+
+def test_a_look_that_fails_is_made_again_and_not_at_once(
+    hearing: Hearing, own: sqlite3.Connection, work: Work, make: Make
+) -> None:
+    hearing.begin(Work(own, Turns(own)))
+    submit(work, [make(id=f"{number:05}") for number in range(CHANGES_AT_ONCE + 5)])
+    work.finish(listener="other", others=True)
+
+    own.set_authorizer(denying)
+    with pytest.raises(sqlite3.Error):
+        hearing.changes()
+    assert hearing.patience_s == POLL_S
+    own.set_authorizer(None)
+
+    assert len(hearing.changes()) == CHANGES_AT_ONCE
+    assert hearing.patience_s == 0
+    assert len(hearing.changes()) == 5
     assert hearing.patience_s == POLL_S
 
 

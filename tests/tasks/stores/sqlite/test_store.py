@@ -1,5 +1,7 @@
 """The store in one file does what all stores promise."""
 
+import asyncio
+from contextlib import closing
 from itertools import count
 from pathlib import Path
 
@@ -7,6 +9,7 @@ import pytest
 
 from dragoman.tasks.store import Store
 from dragoman.tasks.stores.sqlite import SqliteStore
+from dragoman.tasks.stores.sqlite.opening import connect
 from dragoman.tasks.stores.sqlite.options import Options
 from dragoman.tasks.task import Change
 from dragoman.testing.task_store import TaskStoreSuite
@@ -59,6 +62,19 @@ async def test_it_may_be_opened_again(tmp_path: Path, make: Make) -> None:
         await store.open()
         await store.submit([make()])
         await store.close()
+
+
+async def test_nothing_is_kept_for_who_has_left_while_others_wrote(tmp_path: Path) -> None:
+    store = SqliteStore(tmp_path / "tasks.db")
+    store.listen(lambda _: None)
+    await store.open()
+    with closing(connect(tmp_path / "tasks.db", 1.0)) as db:
+        db.execute("BEGIN IMMEDIATE")
+        closing_ = asyncio.ensure_future(store.close())
+        await asyncio.wait([closing_], timeout=0.1)
+        db.execute("COMMIT")
+        await closing_
+        assert db.execute("SELECT count(*) FROM listeners").fetchone() == (0,)
 
 
 async def test_the_log_does_not_grow_without_end(tmp_path: Path, make: Make) -> None:

@@ -43,13 +43,14 @@ class Hearing:
         self._since: int | None = None
         self._version = -1
         self._missed: str | None = None
+        self._more = False
 
     @property
     def patience_s(self) -> float | None:
         """How long to wait until the next look; None where nobody wants to know."""
         if self._since is None:
             return None
-        return POLL_S if self._missed is None and self._version >= 0 else 0.0
+        return 0.0 if self._more else POLL_S
 
     def begin(self, work: Work) -> None:
         """Have others keep their changes for this one, from now on. Those who are gone no longer want any."""
@@ -73,20 +74,23 @@ class Hearing:
         """What others have changed since the last look, or some of it."""
         if self._since is None:
             return []
+        self._more = False
         if self._missed is not None:
             return self._all(self._missed)
         version = self._db.execute("PRAGMA data_version").fetchone()[0]
         if version == self._version:
             return []
         found = self._db.execute(_NEW, (self._since, CHANGES_AT_ONCE)).fetchall()
-        self._version = version if len(found) < CHANGES_AT_ONCE else -1
-        if not found:
-            return []
-        if found[0][0] > self._since + 1:
-            self._missed = ""
-        self._since = found[-1][0]
         foreign = {task for _, task, origin in found if origin != self._listener}
-        return [_change(each) for each in self._db.execute(_NOW, (listed(foreign),))] if foreign else []
+        changes = [_change(each) for each in self._db.execute(_NOW, (listed(foreign),))] if foreign else []
+        # Only now, for a look that fails is to be made again.
+        if found and found[0][0] > self._since + 1:
+            self._missed = ""
+        self._since = found[-1][0] if found else self._since
+        rest = len(found) == CHANGES_AT_ONCE
+        self._version = -1 if rest else version
+        self._more = rest or self._missed is not None
+        return changes
 
     def forget(self) -> None:
         """Forget changes that everybody else has heard of, or has missed."""
@@ -96,6 +100,7 @@ class Hearing:
         """Some were forgotten before they were seen here: all tasks are told of."""
         found = self._db.execute(_ALL, (after, CHANGES_AT_ONCE)).fetchall()
         self._missed = found[-1][0] if len(found) == CHANGES_AT_ONCE else None
+        self._more = self._missed is not None
         return [_change(each) for each in found]
 
 

@@ -63,8 +63,8 @@ class SqliteStore:
 
     async def open(self) -> None:
         """Open the file, or make it. Raises `StoreFailed`."""
-        await self._writer.open()
         try:
+            await self._writer.open()
             await self._reader.open()
             self._opened = True
             if self._hears is not None:

@@ -80,7 +80,9 @@ class Writer:
     def close(self) -> None:
         """Have the others know that nobody listens here any more, and let go."""
         with suppress(sqlite3.Error):
+            self._lock()
             self.hearing.end()
+            self._db.execute("COMMIT")
         with suppress(sqlite3.Error):
             self._db.close()
 

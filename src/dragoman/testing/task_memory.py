@@ -295,7 +295,7 @@ class MemoryStore:
         for kept in self._tasks().values():
             if kept.held and kept.task.state is not State.SCHEDULED and kept.task.due_at > now:
                 kept.task.due_at = now
-                kept.task.seq += 1
+                self._memory.changed(kept)
         for parcel in self._memory.parcels.values():
             parcel.due_at = min(parcel.due_at, now)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dragoman.tasks.state import State, Step
 from dragoman.tasks.task import NOTES_MAX, Change, Query, Told
 from dragoman.testing.task_store.ending import ended_as
-from dragoman.testing.task_store.hosts import NOW, Part, submission, until
+from dragoman.testing.task_store.hosts import HOUR, NOW, Part, submission, until
 
 
 class Watching(Part):
@@ -93,6 +93,17 @@ class Watching(Part):
             ]
             assert states[-1] == (State.PENDING, False)
             assert {(each.id, each.function) for each in host.heard} == {(task.id, "f")}
+
+    async def test_what_pauses_no_longer_is_heard_of(self) -> None:
+        """As every change is: whoever shows a task shows when it is due."""
+        async with self.hosts(2) as (one, other):
+            claimed = await one.start()
+            assert await one.settle(claimed, Step.RETRY, due_at=NOW + 5)
+            await one.store.hurry(NOW - HOUR)
+            task = await one.task(claimed.task.id)
+            assert task.due_at == NOW - HOUR
+            for host in (one, other):
+                await until(lambda host=host: _latest(host.heard) == {task.id: task.seq})
 
     async def test_changes_are_heard_on_other_hosts(self) -> None:
         """Soon, and at last as things are, however many there were at once."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from dragoman.tasks.state import State, Step
+from dragoman.tasks.stores.sqlite.rows import CHANGE, change
 
 if TYPE_CHECKING:
     from dragoman.tasks.stores.sqlite.rows import Row
@@ -26,6 +27,9 @@ SELECT min(
 _HURRY = """
 UPDATE tasks INDEXED BY tasks_due SET due_at = ?1, seq = seq + 1 WHERE held = 1 AND due_at > ?1 AND state IN (1, 3)
 """
+_HURRIED = f"""
+SELECT {CHANGE} FROM tasks INDEXED BY tasks_due WHERE held = 1 AND due_at = ?1 AND state IN (1, 3)
+"""  # noqa: S608 - names of columns, all ours
 _HURRY_DELIVERIES = """
 UPDATE deliveries INDEXED BY deliveries_due SET next_at = ?1 WHERE dead = 0 AND runner = '' AND next_at > ?1
 """
@@ -91,6 +95,7 @@ def tick(work: Work, now: int, most: int) -> int:
 def hurry(work: Work, now: int) -> None:
     """Have tasks and deliveries that pause be due."""
     work.db.execute(_HURRY, (now,))
+    work.changes += map(change, work.db.execute(_HURRIED, (now,)))
     work.db.execute(_HURRY_DELIVERIES, (now,))
 
 

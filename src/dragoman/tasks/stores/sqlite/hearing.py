@@ -6,18 +6,17 @@ is told of it never goes back.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from dragoman.tasks.liveness import Place, has_gone, place
-from dragoman.tasks.stores.sqlite.rows import STATES
+from dragoman.tasks.stores.sqlite.rows import CHANGE, change
 from dragoman.tasks.stores.sqlite.statements import listed
-from dragoman.tasks.task import Change
 
 if TYPE_CHECKING:
     import sqlite3
-    from collections.abc import Sequence
 
     from dragoman.tasks.stores.sqlite.work import Work
+    from dragoman.tasks.task import Change
 
 POLL_S = 0.05
 """How often the file is looked at for what others have changed: some microseconds each time."""
@@ -28,8 +27,8 @@ CHANGES_MAX = 100_000
 
 _LISTEN = "INSERT OR REPLACE INTO listeners (id, pid, born_at, boot, space, version) VALUES (?, ?, ?, ?, ?, ?)"
 _NEW = "SELECT n, task, origin FROM changes WHERE n > ? ORDER BY n LIMIT ?"
-_NOW = "SELECT id, function, state, seq, cancelling FROM tasks WHERE id IN (SELECT value FROM json_each(?))"
-_ALL = "SELECT id, function, state, seq, cancelling FROM tasks WHERE id > ? ORDER BY id LIMIT ?"
+_NOW = f"SELECT {CHANGE} FROM tasks WHERE id IN (SELECT value FROM json_each(?))"  # noqa: S608 - names of columns, all ours
+_ALL = f"SELECT {CHANGE} FROM tasks WHERE id > ? ORDER BY id LIMIT ?"  # noqa: S608 - as above
 
 
 class Hearing:
@@ -82,7 +81,7 @@ class Hearing:
             return []
         found = self._db.execute(_NEW, (self._since, CHANGES_AT_ONCE)).fetchall()
         foreign = {task for _, task, origin in found if origin != self._listener}
-        changes = [_change(each) for each in self._db.execute(_NOW, (listed(foreign),))] if foreign else []
+        changes = list(map(change, self._db.execute(_NOW, (listed(foreign),)))) if foreign else []
         # Only now, for a look that fails is to be made again.
         if found and found[0][0] > self._since + 1:
             self._missed = ""
@@ -101,9 +100,4 @@ class Hearing:
         found = self._db.execute(_ALL, (after, CHANGES_AT_ONCE)).fetchall()
         self._missed = found[-1][0] if len(found) == CHANGES_AT_ONCE else None
         self._more = self._missed is not None
-        return [_change(each) for each in found]
-
-
-def _change(columns: Sequence[Any]) -> Change:
-    id, function, state, seq, cancelling = columns  # noqa: A001 - the field's public name
-    return Change(id, function, STATES[state], seq, bool(cancelling))
+        return list(map(change, found))

@@ -15,13 +15,13 @@ if TYPE_CHECKING:
 
 _GET = f"SELECT {OUTLINE} FROM tasks AS t WHERE t.id = ?"  # noqa: S608 - names of columns, all ours
 _GET_WHOLE = f"SELECT {WHOLE} FROM tasks AS t WHERE t.id = ?"  # noqa: S608 - as above
-_PAST = """
-SELECT a.number, a.runner, a.started_at, a.ended_at, a.fault FROM attempts AS a JOIN tasks AS t ON t.n = a.task
-WHERE t.id = ? ORDER BY a.number
-"""
-_LATEST = """
+_ATTEMPTS = """
+SELECT a.number, a.runner, a.started_at, a.ended_at, a.fault FROM tasks AS t CROSS JOIN attempts AS a ON a.task = t.n
+WHERE t.id = ?1
+UNION ALL
 SELECT attempts, runner, started_at, ended_at, CASE WHEN faulted = attempts AND ended_at > 0 THEN fault ELSE x'' END
-FROM tasks WHERE id = ? AND started_at > 0
+FROM tasks WHERE id = ?1 AND started_at > 0
+ORDER BY 1
 """
 _NOTES = """
 SELECT s.seq, s.at, s.level, s.message FROM notes AS s JOIN tasks AS t ON t.n = s.task
@@ -51,8 +51,8 @@ def get(db: sqlite3.Connection, id: str, *, whole: bool) -> Task | None:  # noqa
 
 
 def attempts(db: sqlite3.Connection, id: str) -> list[Attempt]:  # noqa: A002 - as above
-    """The attempts of a task: the latest one stands in its row, the others beside."""
-    return [Attempt(*found) for found in (*db.execute(_PAST, (id,)), *db.execute(_LATEST, (id,)))]
+    """The attempts of a task: the latest one stands in its row until it is put beside, with the others."""
+    return [Attempt(*found) for found in db.execute(_ATTEMPTS, (id,))]
 
 
 def notes(db: sqlite3.Connection, id: str, after: int, limit: int) -> list[Note]:  # noqa: A002 - as above

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from dragoman.core.call import Codec, Priority
 from dragoman.tasks.state import State
-from dragoman.tasks.task import DELIVERED_BYTES_MAX, Submission, Task
+from dragoman.tasks.task import DELIVERED_BYTES_MAX, Change, Submission, Task
 
 if TYPE_CHECKING:
     import sqlite3
@@ -50,6 +50,8 @@ WHOLE = f"{_BEFORE}, {_BODY}, {_BETWEEN}, {_RESULT}, {_AFTER}"
 _SHORT = _RESULT.replace("t.n * 2 + 1", f"t.n * 2 + 1 AND length(data) <= {DELIVERED_BYTES_MAX}")
 BRIEF = f"{_BEFORE}, x'', {_BETWEEN}, {_SHORT}, {_AFTER}"
 """The columns of a task (`tasks AS t`) with its result, where that is short, for `task`."""
+CHANGE = "id, function, state, seq, cancelling"
+"""The columns of a `Change`, for `change`."""
 _OWN = 18
 """Where in these the columns of the submission end."""
 
@@ -85,6 +87,12 @@ def task(row: Sequence[Any]) -> Task:
         bool(cancelling),
         waits_for,
     )
+
+
+def change(row: Sequence[Any]) -> Change:
+    """That a task is something else, of its columns."""
+    id, function, state, seq, cancelling = row  # noqa: A001 - the field's public name
+    return Change(id, function, STATES[state], seq, bool(cancelling))
 
 
 def aside(body: bytes) -> bytes | None:

@@ -46,5 +46,12 @@ def test_data_in_a_schema_is_left_alone() -> None:
     assert made["properties"]["y"] == {"format": "base64", **BYTES}
 
 
+@pytest.mark.parametrize("name", ["default", "enum", "const", "examples", "properties", "contentEncoding"])
+def test_a_parameter_may_be_called_like_a_keyword(name: str) -> None:
+    checker = Checker(strict({"type": "object", "properties": {name: BYTES}}))
+    assert checker.valid({name: "YWJj"})
+    assert not checker.valid({name: "???"})
+
+
 def test_a_format_that_is_there_stays() -> None:
     assert strict({"contentEncoding": "base64", "format": "uuid"})["format"] == "uuid"

@@ -12,31 +12,12 @@ import json
 import re
 from collections.abc import Iterator, Mapping
 from hashlib import sha256
-from typing import Any, TypeAlias, cast
+from typing import Any, cast
 from urllib.parse import unquote
 
-Schema: TypeAlias = dict[str, Any]
+from dragoman.contract.subschemas import MANY, NAMED, ONE, Schema, changed
 
 PREFIX = "#/components/schemas/"
-
-ONE = frozenset(
-    {
-        "additionalProperties",
-        "contains",
-        "contentSchema",
-        "else",
-        "if",
-        "items",
-        "not",
-        "propertyNames",
-        "then",
-        "unevaluatedItems",
-        "unevaluatedProperties",
-    }
-)
-MANY = frozenset({"allOf", "anyOf", "oneOf", "prefixItems"})
-NAMED = frozenset({"$defs", "definitions", "dependentSchemas", "patternProperties", "properties"})
-"""Where a schema holds schemas (JSON Schema 2020-12 §10); everywhere else it holds data, which is left alone."""
 
 PATTERNS = {
     "base64": "^(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?$",
@@ -148,13 +129,7 @@ class _Rewriter:
     def _value(self, key: str, value: Any) -> Any:
         if key in {"$ref", "$dynamicRef"} and isinstance(value, str):
             return self._reference(value)
-        if key in ONE:
-            return self.schema(value)
-        if key in MANY and isinstance(value, list):
-            return [self.schema(item) for item in cast("list[Any]", value)]
-        if key in NAMED and isinstance(value, dict):
-            return {name: self.schema(item) for name, item in cast("Schema", value).items()}
-        return value
+        return changed(key, value, self.schema)
 
     def _reference(self, reference: str) -> str:
         local = reference.removeprefix(self._base) if self._base else reference

@@ -8,16 +8,13 @@ from __future__ import annotations
 
 from typing import Any, cast
 
-VALUES = frozenset({"const", "default", "enum", "examples"})
-"""Where a schema holds data."""
+from dragoman.contract.subschemas import Schema, changed
 
 
 def strict(schema: Any) -> Any:
     """A schema that says the same, with a format of `base64` where a text has that encoding."""
-    if isinstance(schema, list):
-        return [strict(each) for each in cast("list[Any]", schema)]
     if not isinstance(schema, dict):
         return schema
-    view = cast("dict[str, Any]", schema)
-    copy = {key: value if key in VALUES else strict(value) for key, value in view.items()}
+    view = cast("Schema", schema)
+    copy = {key: changed(key, value, strict) for key, value in view.items()}
     return {"format": "base64", **copy} if view.get("contentEncoding") == "base64" else copy

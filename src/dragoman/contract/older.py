@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Any, cast
 
-from dragoman.contract.components import MANY, NAMED, ONE, Schema
+from dragoman.contract.subschemas import Schema, changed
 
 DROPPED = frozenset({"unevaluatedItems", "unevaluatedProperties", "dependentSchemas", "minContains", "maxContains"})
 
@@ -17,7 +17,9 @@ def older(schema: Any) -> Any:
     if not isinstance(schema, dict):
         return schema
     view = cast("Schema", schema)
-    copy = {key: _value(key, value) for key, value in view.items() if key not in DROPPED}
+    copy = {key: changed(key, value, older) for key, value in view.items() if key not in DROPPED}
+    if view.get("minContains") == 0:
+        copy.pop("contains", None)  # draft 7 wants one at least
     if "prefixItems" in copy:
         first, rest = copy.pop("prefixItems"), copy.pop("items", None)
         copy["items"] = first
@@ -27,15 +29,6 @@ def older(schema: Any) -> Any:
         copy["dependencies"] = copy.pop("dependentRequired")
     if "$ref" in copy and len(copy) > 1:
         # In draft 7 what stands beside a reference is not read.
-        return {"allOf": [{"$ref": copy.pop("$ref")}], **copy}
+        reference = {"$ref": copy.pop("$ref")}
+        return {**copy, "allOf": [reference, *copy.get("allOf", ())]}
     return copy
-
-
-def _value(key: str, value: Any) -> Any:
-    if key in ONE:
-        return older(value)
-    if key in MANY and isinstance(value, list):
-        return [older(item) for item in cast("list[Any]", value)]
-    if key in NAMED and isinstance(value, dict):
-        return {name: older(item) for name, item in cast("Schema", value).items()}
-    return value

@@ -47,7 +47,7 @@ CROWD_S_MAX = 60.0
 class CourierOptions:
     """How deliveries are made.
 
-    `attempts_max` of them, with pauses from `pause_s` to `pause_s_max` seconds: by these, for nine to twelve hours.
+    `attempts_max` of them, with pauses from `pause_s` to `pause_s_max` seconds: by these, for about seven hours.
     `in_hand` are taken at a time, of which `share` are under way to one target; of the same target wait here what it
     takes within `line_s` seconds, as it has been lately. Without any news the store is looked at every `look_s`
     seconds, for what a host that died has left.

@@ -129,7 +129,7 @@ def test_a_task_in_any_language_waits_for_another_without_a_worker(five: Five, l
 
     waited_for = submit("python.echo", {"value": {"n": 7}}, Dragoman_Task_Delay="1s")
     waits = submit(f"{language}.call", {"function": "tasks.gather", "input": {"tasks": [waited_for]}})
-    assert eventually(lambda: five.web.ask("GET", f"/v1/tasks/{waits}").json["state"] in {"SCHEDULED", "SUCCEEDED"})
-    task = five.web.ask("GET", f"/v1/tasks/{waits}?wait=20s").json
+    five.web.reaches(waits, "SCHEDULED", "SUCCEEDED")
+    task = five.web.ask("GET", f"/v1/tasks/{waits}?wait=19s").json
     assert (task["state"], task["attempts"]) == ("SUCCEEDED", 1), task
     assert five.web.ask("GET", f"/v1/tasks/{waits}/result").json == [{"n": 7}]

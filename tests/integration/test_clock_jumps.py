@@ -10,7 +10,6 @@ import time
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -69,14 +68,6 @@ def submit(web: Web, key: str, s: float = 0.0, **headers: str) -> str:
     return answer.json["id"]
 
 
-def show(web: Web, task: str) -> dict[str, Any]:
-    return web.ask("GET", f"/v1/tasks/{task}").json
-
-
-def ended(web: Web, task: str) -> None:
-    until(lambda: show(web, task)["state"] == "SUCCEEDED")
-
-
 def submitting(webs: list[Web], number: int, history: History, over: threading.Event) -> None:
     """Submit task after task to either host, some of which run for as long as a lease."""
     chance, count = random.Random(number), 0
@@ -128,15 +119,15 @@ def test_moments_are_read_from_the_clocks_of_hosts(shop: Path, store: str, clock
     with serving(cwd=shop, toml=toml, by=clock.by) as host:
         soon = submit(host, "soon", Dragoman_Task_Delay="30m")
         later = submit(host, "later", Dragoman_Task_Delay="2h")
-        assert show(host, soon)["state"] == "SCHEDULED"
+        assert host.task(soon)["state"] == "SCHEDULED"
         clock.set(HOUR_S)
-        ended(host, soon)
-        assert show(host, later)["state"] == "SCHEDULED"
+        host.reaches(soon, "SUCCEEDED")
+        assert host.task(later)["state"] == "SCHEDULED"
         clock.set(-HOUR_S)
         # By itself this host would wait an hour longer now.
         with serving(cwd=shop, toml=toml) as right:
             late = submit(right, "late", Dragoman_Task_Delay="1s")
-            ended(host, late)
+            host.reaches(late, "SUCCEEDED")
             # What is to run at once is run by whoever hears of it, whatever the clocks say.
             for number in range(8):
-                ended(right, submit((host, right)[number % 2], f"at once {number}"))
+                right.reaches(submit((host, right)[number % 2], f"at once {number}"), "SUCCEEDED")

@@ -103,8 +103,9 @@ def submitted(web: Web, function: str, /, **fields: Any) -> str:
 
 def over(web: Web, path: str) -> Any:
     """A task, when it is over."""
-    answer = web.ask("GET", f"{path}?wait=20s")
+    answer = web.ask("GET", f"{path}?wait=19s")
     assert answer.status == 200
+    assert answer.json["finished_at"], answer.json
     return answer.json
 
 
@@ -150,7 +151,7 @@ def test_the_fault_of_a_task_has_its_own_status(
     for prefer in ("respond-async, wait=20", "respond-async"):
         answer = submit(web, function, prefer, **fields)
         if answer.status == 202:
-            answer = web.ask("GET", answer.headers["location"] + "/result?wait=20s")
+            answer = web.ask("GET", answer.headers["location"] + "/result?wait=19s")
         assert (answer.status, answer.json["code"], answer.json["started"]) == (status, code, "yes")
         assert answer.headers["content-type"] == "application/problem+json"
 
@@ -323,7 +324,7 @@ def open_files(web: Web) -> int:
 
 def test_a_running_task_is_stopped(web: Web) -> None:
     task = submitted(web, "gated", gate="/nowhere")
-    assert eventually(lambda: web.ask("GET", task).json["state"] == "RUNNING")
+    web.reaches(task.rpartition("/")[2], "RUNNING")
     answer = web.ask("DELETE", task)
     assert (answer.status, answer.json["cancelling"] or answer.json["state"] == "CANCELLED") == (202, True)
     assert over(web, task)["state"] == "CANCELLED"
@@ -376,7 +377,7 @@ def test_a_host_that_stops_lets_those_go_who_wait_and_another_goes_on(tmp_path: 
     toml = TOML.replace("[sources.web]", "[http]\nshutdown_grace = '5s'\n[sources.web]")
     with host(tmp_path, toml) as web:
         task = submitted(web, "gated", gate=str(tmp_path / "nowhere"))
-        assert eventually(lambda: web.ask("GET", task).json["state"] == "RUNNING")
+        web.reaches(task.rpartition("/")[2], "RUNNING")
         targets = (f"{task}?wait=1m", f"{task}/events", f"{task}/result?wait=1m")
         with ThreadPoolExecutor(len(targets)) as pool:
             answers = [pool.submit(web.ask, "GET", target) for target in targets]

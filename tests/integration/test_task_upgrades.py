@@ -82,12 +82,8 @@ def submit(web: Web, pages: int) -> Any:
     return web.ask("POST", "/v1/call/old.report", body, Prefer="respond-async").json
 
 
-def show(web: Web, task: str) -> dict[str, Any]:
-    return web.ask("GET", f"/v1/tasks/{task}").json
-
-
 def ended(web: Web, task: str, pages: int) -> None:
-    until(lambda: show(web, task)["state"] == "SUCCEEDED")
+    web.reaches(task, "SUCCEEDED")
     assert web.ask("GET", f"/v1/tasks/{task}/result").json == 2 * pages
 
 

@@ -97,7 +97,7 @@ export async function squares({ xs }, ctx) {
   return doubled.reduce((sum, each) => sum + Number(each), 0);
 }
 """
-WAIT = "?wait=20s"
+WAIT = "?wait=19s"
 
 
 @pytest.fixture
@@ -147,7 +147,7 @@ class Shop:
         return path.read_text().split() if path.exists() else []
 
     def begun(self, task: str) -> None:
-        until(lambda: self.show(task)["state"] == "RUNNING")
+        self.web.reaches(task, "RUNNING")
 
     def kill(self) -> None:
         self.web.signal(signal.SIGKILL)

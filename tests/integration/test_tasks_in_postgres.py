@@ -63,40 +63,36 @@ async def submit(web: Web, **given: Any) -> Answer:
 
 async def over(web: Web, task: str, within_s: float = 20.0) -> dict[str, Any]:
     """A task once it has ended, whatever the host says meanwhile."""
-    async with asyncio.timeout(within_s):
-        while True:
-            answer = await ask(web, "GET", f"/v1/tasks/{task}?wait=5s")
-            if answer.status == 200 and answer.json["finished_at"]:
-                return answer.json
-            await asyncio.sleep(0.05)
+    path = f"/v1/tasks/{task}?wait=5s"
+    ended = await soon(
+        lambda: ask(web, "GET", path), lambda answer: answer.status == 200 and answer.json["finished_at"], within_s
+    )
+    return ended.json
 
 
 async def running(web: Web, task: str, attempts: int = 1) -> None:
-    async def is_running() -> bool:
-        shown = (await ask(web, "GET", f"/v1/tasks/{task}")).json
-        return (shown["state"], shown["attempts"]) == ("RUNNING", attempts)
-
-    await soon(is_running, 10.0)
+    await soon(
+        lambda: ask(web, "GET", f"/v1/tasks/{task}"),
+        lambda answer: (answer.json["state"], answer.json["attempts"]) == ("RUNNING", attempts),
+        10.0,
+    )
 
 
 async def taken(web: Web, key: str) -> str:
     """A task once a host takes it again."""
-    task = ""
-
-    async def is_taken() -> bool:
-        nonlocal task
-        answer = await submit(web, key=key)
-        task = answer.json.get("id", "")
-        return answer.status == 202
-
-    await soon(is_taken, 30.0)
-    return task
+    return (await soon(lambda: submit(web, key=key), lambda answer: answer.status == 202, 30.0)).json["id"]
 
 
-async def soon(true: Callable[[], Awaitable[bool]], within_s: float) -> None:
-    async with asyncio.timeout(within_s):
-        while not await true():  # noqa: ASYNC110 - any condition, which need not be an event
-            await asyncio.sleep(0.05)
+async def soon(look: Callable[[], Awaitable[Answer]], fits: Callable[[Answer], object], within_s: float) -> Answer:
+    """An answer that fits; the failure says what the last one was."""
+    answer = Answer(0, {}, b"none yet")
+    try:
+        async with asyncio.timeout(within_s):
+            while not fits(answer := await look()):  # noqa: ASYNC110 - as of another program
+                await asyncio.sleep(0.05)
+    except TimeoutError:
+        pytest.fail(f"not within {within_s} s, at last {answer}")
+    return answer
 
 
 async def test_hosts_run_one_another_s_tasks_and_hear_at_once_how_they_ended(shop: Path, server: Server) -> None:

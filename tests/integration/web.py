@@ -53,6 +53,16 @@ class Web:
     def post(self, function: str, body: bytes, **headers: str) -> Answer:
         return self.ask("POST", f"/v1/call/web.{function}", body, **headers)
 
+    def task(self, task: str) -> dict[str, Any]:
+        """A task's document."""
+        return self.ask("GET", f"/v1/tasks/{task}").json
+
+    def reaches(self, task: str, *states: str) -> dict[str, Any]:
+        """A task once it is in one of these states; the failure says what it is instead."""
+        shown: list[dict[str, Any]] = []
+        assert eventually(lambda: shown.append(self.task(task)) or shown[-1].get("state") in states), shown[-1]
+        return shown[-1]
+
     def connect(self) -> socket.socket:
         return socket.create_connection(("127.0.0.1", self.port), TIMEOUT_S)
 

@@ -232,6 +232,28 @@ async def test_a_host_that_stops_takes_no_more(shop: Path) -> None:
             await host.tasking.tasks.submit(call, Terms())
 
 
+async def test_who_waits_for_the_store_as_the_host_stops_is_told_so(shop: Path) -> None:
+    asked = asyncio.Event()
+
+    async def say_nothing(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        asked.set()
+        await reader.read()
+        writer.close()
+
+    async with await asyncio.start_server(say_nothing, "127.0.0.1", 0) as silent:
+        port = silent.sockets[0].getsockname()[1]
+        (shop / "dragoman.toml").write_text(f'{TOML}[tasks]\nstore = "postgres://127.0.0.1:{port}/d?sslmode=disable"')
+        async with hosting(shop) as host:
+            await host.start()
+            call = prepared(host, "shop.double", x=2)
+            submitted = asyncio.ensure_future(host.tasking.tasks.submit(call, Terms()))
+            await asked.wait()
+            await asyncio.sleep(0)
+            await host.tasking.stop(0)
+            with pytest.raises(Unavailable, match="the host is stopping"):
+                await submitted
+
+
 async def test_times_that_cannot_be_are_refused(shop: Path) -> None:
     async with hosting(shop) as host:
         await host.start()

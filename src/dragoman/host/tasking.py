@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from dragoman.tasks.store import Store
     from dragoman.telemetry.trace import Tracer
 
+STOPPING = "the host is stopping"
 PAUSE_S, PAUSE_S_MAX = 0.5, 10.0
 """Between tries to open a store that is there and cannot be opened."""
 
@@ -108,11 +109,16 @@ class Tasking:
         if self._store is not None:
             return self._store
         if self._stopped or self._host.draining:
-            raise StoreFailed("the host is stopping")
-        if self._opening is None:
-            self._opening = asyncio.ensure_future(self._open())
-            self._opening.add_done_callback(self._opened)
-        return await asyncio.shield(self._opening)
+            raise StoreFailed(STOPPING)
+        opening = self._opening
+        if opening is None:
+            opening = self._opening = asyncio.ensure_future(self._open())
+            opening.add_done_callback(self._opened)
+        # Whoever gives up waiting leaves it to the others; its own end by `stop` cancels none of them.
+        await asyncio.wait((opening,))
+        if opening.cancelled():
+            raise StoreFailed(STOPPING)
+        return opening.result()
 
     def due(self, at_us: int) -> None:
         """Something is due at a moment, in microseconds since the epoch."""

@@ -9,8 +9,7 @@ from dragoman.client.native_desk import (
     ANSWER_S_MAX,
     AsyncNativeDesk,
     NativeDesk,
-    document_of,
-    event_of,
+    event_in,
     listing,
     plain,
     question,
@@ -57,13 +56,27 @@ def test_questions_are_calls_of_the_hosts_own_functions() -> None:
     assert given == {"states": ["DEAD"], "function": "s.f", "before": "", "limit": 100}
 
 
-def test_what_is_no_answer_of_a_host_is_said_to_be_none() -> None:
-    for wrong in (None, [1], [1, "state", None], {"seq": 1}):
+def test_what_is_no_event_of_a_host_is_said_to_be_none() -> None:
+    wrongs: list[Any] = [None, [1], ["1", "state", {}], [1, "state", None], [1, "log", {"seq": "x"}], {"seq": 1}]
+    for wrong in wrongs:
         with pytest.raises(dragoman.Unknown):
-            event_of(wrong)
-    with pytest.raises(dragoman.Unknown):
-        document_of(b"nonsense")
-    assert event_of([3, "log", {"seq": 3}]) == TaskEvent(3, "log", {"seq": 3})
+            event_in(wrong)
+    assert event_in([3, "log", {"seq": 3}]) == TaskEvent(3, "log", {"seq": 3})
+
+
+async def test_what_is_no_answer_of_a_host_is_said_to_be_none() -> None:
+    asks = ("show", "wait", "cancel", "retry", "find", "logs", "undelivered")
+    arguments: dict[str, tuple[Any, ...]] = {"wait": (ID, 1), "find": (Search(),), "logs": (ID, 0), "undelivered": ()}
+    wrongs: list[Any] = [{}, [], {"tasks": [1], "logs": 1, "deliveries": [None]}]
+    for name in asks:
+        for wrong in wrongs:
+            wire = Wire(json(wrong), json(wrong))
+            desk, awaited = NativeDesk(wire.exchange, wire.stream, 10), AsyncNativeDesk(wire.later, wire.items, 10)
+            given = arguments.get(name, (ID,))
+            with pytest.raises(dragoman.Unknown, match="may be no Dragoman host"):
+                getattr(desk, name)(*given)
+            with pytest.raises(dragoman.Unknown, match="may be no Dragoman host"):
+                await getattr(awaited, name)(*given)
 
 
 def test_a_fault_names_no_function_that_nobody_called() -> None:
@@ -149,6 +162,6 @@ async def test_a_result_that_is_too_large_is_refused() -> None:
 
 
 async def test_events_are_a_stream() -> None:
-    wire = Wire([3, "log", {"seq": 3}], [4, "state", {"seq": 4}])
+    wire = Wire([3, "log", {"seq": 3}], [4, "state", document(seq=4)])
     assert [each.seq for each in NativeDesk(wire.exchange, wire.stream, 10).events(ID, 2)] == [3, 4]
     assert [each.kind async for each in AsyncNativeDesk(wire.later, wire.items, 10).events(ID, 2)] == ["log", "state"]

@@ -17,8 +17,12 @@ from typing import TYPE_CHECKING
 from mutation import fuzz, mutate
 
 from dragoman.client.desk import TaskEvent, Trail
+from dragoman.client.documents import document_of
+from dragoman.client.native_desk import event_in
 from dragoman.client.task import Seen
 from dragoman.client.task_requests import Happening, Told
+from dragoman.contract import codec
+from dragoman.core.call import Codec
 from dragoman.core.clock import SystemClock
 from dragoman.core.fault import Fault
 from dragoman.tasks.callback import CallbackError, Outlet, Url, dump, load, parse
@@ -42,6 +46,7 @@ SEEDS = [
     STATE,
     b'{"tasks":[' + STATE + b'],"next":null}',
     b'{"logs":[],"deliveries":[]}',
+    b'[3,"log",{"seq":3}]',
     *(b"120", b"Wed, 21 Oct 2026 07:28:00 GMT", b"Wed, 21 Oct 2026 07:28:00 -0000", b"Fri, 31 Dec 9999 23:59:59 +2359"),
     *(b"https://shop.example/hooks?a=b", b"http://[2001:db8::1]:81/", b"http://127.1/", b"http://[::ffff:7f00:1]/"),
     *(b"queue:results", b'"https://shop.example/"', b'{"queue":"results"}', b'{"url":"http://0x7f.1/"}'),
@@ -94,6 +99,10 @@ def told(data: bytes) -> None:
         with suppress(Fault):
             answer.gather(data)
             ask(answer)
+    with suppress(Fault):
+        event_in([int.from_bytes(data[:2]), "state", document_of(data)])
+    with suppress(Fault, ValueError):
+        event_in(codec.decode(data, Codec.JSON))
 
 
 def called(text: str, stored: bytes) -> None:

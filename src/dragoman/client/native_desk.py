@@ -6,17 +6,18 @@ from contextlib import aclosing, closing
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, cast
 
-from dragoman.client.desk import NOT_YET, Document, TaskEvent
+from dragoman.client.desk import NOT_YET
+from dragoman.client.documents import document_of, documents_of, event_of, foreign, page_of, task_of
 from dragoman.client.wired import Asked, ask, ask_blocking, ask_json, checked, entries_of, value_of
 from dragoman.contract import codec as codecs
 from dragoman.contract.codecs import msgpack
 from dragoman.core.call import Codec
-from dragoman.core.fault import Aborted, Code, Fault, Started, Unimplemented
+from dragoman.core.fault import Aborted, Fault, Started, Unimplemented
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Awaitable, Callable, Generator
 
-    from dragoman.client.desk import Search
+    from dragoman.client.desk import Document, Search, TaskEvent
     from dragoman.client.order import Order
 
 TASKS = "dragoman.tasks."
@@ -56,19 +57,11 @@ def listing(search: Search) -> Asked:
     return question("find", {**search._asdict(), "states": list(search.states)})
 
 
-def document_of(body: bytes) -> Any:
-    """What the host has answered. Raises `Unknown` for what is no answer of one."""
-    try:
-        return codecs.decode(body, Codec.JSON)
-    except ValueError as error:
-        raise Fault.of(Code.UNKNOWN, f"the answer about a task cannot be read: {error}") from None
-
-
-def event_of(item: Any) -> TaskEvent:
-    """An item of a stream of events. Raises `Unknown` for what is none."""
-    if not (isinstance(item, list) and len(parts := cast("list[Any]", item)) == PARTS and isinstance(parts[2], dict)):
-        raise Fault.of(Code.UNKNOWN, "an event of a task cannot be read")
-    return TaskEvent(int(parts[0]), str(parts[1]), cast("Document", parts[2]))
+def event_in(item: Any) -> TaskEvent:
+    """The event that an item of a stream of them is. Raises `Unknown` for what is none."""
+    if isinstance(item, list) and len(parts := cast("list[Any]", item)) == PARTS and isinstance(parts[0], int):
+        return event_of(parts[0], str(parts[1]), parts[2])
+    raise foreign("an event has no number, kind and data")
 
 
 def plain(fault: Fault) -> Fault:
@@ -88,15 +81,15 @@ class NativeDesk:
 
     def submit(self, function: str, value: Any, order: Order) -> Document:
         """Hand in a task."""
-        return self._ask(submission(ask_blocking(function, value), order))
+        return task_of(self._ask(submission(ask_blocking(function, value), order)))
 
     def show(self, id: str) -> Document:  # noqa: A002 - the public word
         """A task."""
-        return self._ask(question("show", {"id": id}))
+        return task_of(self._ask(question("show", {"id": id})))
 
     def wait(self, id: str, seconds: float) -> Document:  # noqa: A002 - as above
         """A task, when it is over or so many seconds have passed."""
-        return self._ask(question("wait", {"id": id, "seconds": seconds}), held_s=seconds)
+        return task_of(self._ask(question("wait", {"id": id, "seconds": seconds}), held_s=seconds))
 
     def result(self, id: str, function: str) -> Any:  # noqa: A002 - as above
         """What a task gave."""
@@ -110,23 +103,23 @@ class NativeDesk:
 
     def find(self, search: Search) -> Document:
         """A page of a list."""
-        return self._ask(listing(search))
+        return page_of(self._ask(listing(search)))
 
     def cancel(self, id: str) -> Document:  # noqa: A002 - as above
         """Cancel a task."""
-        return self._ask(question("cancel", {"id": id}))
+        return task_of(self._ask(question("cancel", {"id": id})))
 
     def retry(self, id: str) -> Document:  # noqa: A002 - as above
         """Have a task run again."""
-        return self._ask(question("retry", {"id": id}))
+        return task_of(self._ask(question("retry", {"id": id})))
 
     def logs(self, id: str, after: int) -> list[Document]:  # noqa: A002 - as above
         """Lines of its log."""
-        return self._ask(question("logs", {"id": id, "after": after}))["logs"]
+        return documents_of(self._ask(question("logs", {"id": id, "after": after})), "logs")
 
     def undelivered(self) -> list[Document]:
         """Messages that nobody took."""
-        return self._ask(question("undelivered", {}))["deliveries"]
+        return documents_of(self._ask(question("undelivered", {})), "deliveries")
 
     def redeliver(self, id: str) -> None:  # noqa: A002 - as above
         """Have one tried again."""
@@ -137,7 +130,7 @@ class NativeDesk:
         try:
             with closing(self.stream(f"{TASKS}events", {"id": id, "after": after}, EVENTS_S_MAX)) as items:
                 for item in items:
-                    yield event_of(item)
+                    yield event_in(item)
         except Fault as fault:
             raise plain(fault) from None
 
@@ -158,15 +151,15 @@ class AsyncNativeDesk:
 
     async def submit(self, function: str, value: Any, order: Order) -> Document:
         """Hand in a task."""
-        return await self._ask(submission(ask(function, value), order))
+        return task_of(await self._ask(submission(ask(function, value), order)))
 
     async def show(self, id: str) -> Document:  # noqa: A002 - the public word
         """A task."""
-        return await self._ask(question("show", {"id": id}))
+        return task_of(await self._ask(question("show", {"id": id})))
 
     async def wait(self, id: str, seconds: float) -> Document:  # noqa: A002 - as above
         """A task, when it is over or so many seconds have passed."""
-        return await self._ask(question("wait", {"id": id, "seconds": seconds}), held_s=seconds)
+        return task_of(await self._ask(question("wait", {"id": id, "seconds": seconds}), held_s=seconds))
 
     async def result(self, id: str, function: str) -> Any:  # noqa: A002 - as above
         """What a task gave."""
@@ -180,23 +173,23 @@ class AsyncNativeDesk:
 
     async def find(self, search: Search) -> Document:
         """A page of a list."""
-        return await self._ask(listing(search))
+        return page_of(await self._ask(listing(search)))
 
     async def cancel(self, id: str) -> Document:  # noqa: A002 - as above
         """Cancel a task."""
-        return await self._ask(question("cancel", {"id": id}))
+        return task_of(await self._ask(question("cancel", {"id": id})))
 
     async def retry(self, id: str) -> Document:  # noqa: A002 - as above
         """Have a task run again."""
-        return await self._ask(question("retry", {"id": id}))
+        return task_of(await self._ask(question("retry", {"id": id})))
 
     async def logs(self, id: str, after: int) -> list[Document]:  # noqa: A002 - as above
         """Lines of its log."""
-        return (await self._ask(question("logs", {"id": id, "after": after})))["logs"]
+        return documents_of(await self._ask(question("logs", {"id": id, "after": after})), "logs")
 
     async def undelivered(self) -> list[Document]:
         """Messages that nobody took."""
-        return (await self._ask(question("undelivered", {})))["deliveries"]
+        return documents_of(await self._ask(question("undelivered", {})), "deliveries")
 
     async def redeliver(self, id: str) -> None:  # noqa: A002 - as above
         """Have one tried again."""
@@ -207,7 +200,7 @@ class AsyncNativeDesk:
         try:
             async with aclosing(self.stream(f"{TASKS}events", {"id": id, "after": after}, EVENTS_S_MAX)) as items:
                 async for item in items:
-                    yield event_of(item)
+                    yield event_in(item)
         except Fault as fault:
             raise plain(fault) from None
 

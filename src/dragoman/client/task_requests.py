@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, urlencode
 
-from dragoman.client.desk import NOT_YET, Document, TaskEvent
+from dragoman.client.desk import NOT_YET
+from dragoman.client.documents import document_of, documents_of, event_of, foreign, page_of, task_of
 from dragoman.client.events import EventReader, TooLarge
 from dragoman.client.exchange import (
     EVENTS,
@@ -20,14 +21,13 @@ from dragoman.client.exchange import (
     marked,
 )
 from dragoman.client.failure import media_type, read_fault
-from dragoman.contract import codec
 from dragoman.core.call import Codec
-from dragoman.core.fault import Code, Fault, OutOfRange, Started, Unimplemented
+from dragoman.core.fault import OutOfRange, Started, Unimplemented
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from dragoman.client.desk import Search
+    from dragoman.client.desk import Document, Search, TaskEvent
     from dragoman.client.listing import Listed
     from dragoman.client.order import Order
     from dragoman.core.clock import Clock
@@ -41,8 +41,6 @@ EVENT_BYTES_MAX = 4 * 1024 * 1024
 DOCUMENT_BYTES_MAX = 64 * 1024 * 1024
 """A page of a thousand tasks that all ended with long faults."""
 SEQ_DIGITS_MAX = 19
-SHARE_BITS_MAX = 64
-"""Of a progress without a fraction: far past any, and what a float has room for."""
 HTTP_NO_CONTENT = 204
 """All has been told already."""
 TASKS = "/v1/tasks"
@@ -134,20 +132,11 @@ class Told(Incoming):
 
     def document(self) -> Document:
         """The document that it is. Raises the fault that it is instead."""
-        try:
-            value = codec.decode(self.body(), Codec.JSON)
-        except ValueError as error:
-            raise _foreign(str(error)) from None
-        if not isinstance(value, dict):
-            raise _foreign("it is no object")
-        return cast("Document", value)
+        return document_of(self.body())
 
     def task(self) -> Document:
         """The task that it is. Raises like `document`."""
-        document = self.document()
-        if not _is_task(document):
-            raise _foreign("it is no task")
-        return document
+        return task_of(self.document())
 
     def submitted(self, function: str) -> Document:
         """The task that was stored. Raises like `document`, and `Unimplemented` for a call that was run at once."""
@@ -158,17 +147,11 @@ class Told(Incoming):
 
     def page(self) -> Document:
         """The page of a list. Raises like `document`."""
-        document = self.document()
-        if not isinstance(document.get("tasks"), list):
-            raise _foreign("it has no list of tasks")
-        return {"next": None, **document}
+        return page_of(self.document())
 
     def documents(self, name: str) -> list[Document]:
         """The list of documents of that name. Raises like `document`."""
-        found = self.document().get(name)
-        if not isinstance(found, list):
-            raise _foreign(f"it has no list of {name}")
-        return cast("list[Document]", found)
+        return documents_of(self.document(), name)
 
 
 class Resulting(Incoming):
@@ -208,44 +191,12 @@ class Happening:
         """The body has ended. Raises the fault that it is."""
         if self._failed is not None:
             self._failed.body()
-            raise _foreign("it is no stream of events")
+            raise foreign("it is no stream of events")
 
 
 def _event(seq: str, kind: str, data: bytes) -> TaskEvent:
     if kind == "fault":
         raise read_fault(data)
-    try:
-        value = codec.decode(data, Codec.JSON)
-    except ValueError as error:
-        raise _foreign(str(error)) from None
-    if not isinstance(value, dict):
-        raise _foreign("an event is no object")
-    document = cast("Document", value)
-    known = {"state": _is_state, "progress": _is_progress, "log": _is_counted}.get(kind)
-    if known is not None and not known(document):
-        raise _foreign(f"an event is no {kind}")
     # Longer ones come from nobody who counts changes, and Python reads no number of thousands of digits.
-    return TaskEvent(int(seq) if seq.isascii() and seq.isdigit() and len(seq) <= SEQ_DIGITS_MAX else 0, kind, document)
-
-
-def _is_task(document: Document) -> bool:
-    return isinstance(document.get("id"), str) and _is_state(document)
-
-
-def _is_state(document: Document) -> bool:
-    return isinstance(document.get("state"), str) and _is_progress(document) and _is_counted(document)
-
-
-def _is_progress(document: Document) -> bool:
-    share = document.get("progress", 0.0)
-    return isinstance(share, float | None) or (isinstance(share, int) and share.bit_length() <= SHARE_BITS_MAX)
-
-
-def _is_counted(document: Document) -> bool:
-    return isinstance(document.get("seq", 0), int)
-
-
-def _foreign(why: str) -> Fault:
-    fault = Fault.of(Code.UNKNOWN, f"the answer about a task cannot be read, so this may be no Dragoman host: {why}")
-    fault.remote = True
-    return fault
+    number = int(seq) if seq.isascii() and seq.isdigit() and len(seq) <= SEQ_DIGITS_MAX else 0
+    return event_of(number, kind, document_of(data))

@@ -122,12 +122,10 @@ def abandon(parts: Parts, serving: Serving | None) -> None:
 
 
 def _import(ingresses: Ingresses) -> None:
-    import_module("dragoman.host.serving")
-    import_module("dragoman.host.operating")
+    for each in ("serving", "operating", "delivering", "queueing", "scheduling", "tasking"):
+        import_module(f"dragoman.host.{each}")
     if ingresses.http.enabled:
         import_module("dragoman.host.web")
-        for each in ("delivering", "scheduling", "tasking"):  # its routes are there whether or not there are any
-            import_module(f"dragoman.host.{each}")
     if ingresses.native.listen:
         import_module("dragoman.host.native")
 

@@ -9,6 +9,7 @@ from dragoman.config.schema import project_schema, render
 from dragoman.contract.check import Checker
 
 ROOT = Path(__file__).parents[2]
+SOURCE = '[sources.a]\npath = "a.py"\n'
 
 
 def breaches(text: str) -> list[str]:
@@ -25,6 +26,16 @@ def test_it_takes_the_example_project() -> None:
     assert breaches((ROOT / "examples/market/dragoman.toml").read_text(encoding="utf-8")) == []
 
 
+@pytest.mark.parametrize("address", ["redis://h:1", "redis://:${PASSWORD}@h", "${ADDRESS}"])
+def test_it_takes_addresses_that_come_from_the_environment(address: str) -> None:
+    assert breaches(f'{SOURCE}[shared]\nurl = "{address}"\n[queues.a]\nurl = "{address}"\nto = "a"') == []
+
+
+@pytest.mark.parametrize("store", ["sqlite:tasks.db", "postgres://u:${PASSWORD}@h/d", "${STORE}"])
+def test_it_takes_stores_that_come_from_the_environment(store: str) -> None:
+    assert breaches(f'{SOURCE}[tasks]\nstore = "{store}"') == []
+
+
 @pytest.mark.parametrize(
     ("text", "path"),
     [
@@ -33,6 +44,10 @@ def test_it_takes_the_example_project() -> None:
         ('[sources.a]\npath = "a.py"\nlimits.memory = "4"', "/sources/a/limits/memory"),
         ('[sources."a b"]\npath = "a.py"', "/sources"),
         ('[sources.a]\npath = "a.py"\ncommand = ["a"]', "/sources/a"),
+        ('[shared]\nurl = "http://h"', "/shared/url"),
+        ('[tasks]\nstore = "redis://h"', "/tasks/store"),
+        ('[queues.a]\nurl = "http://h"', "/queues/a/url"),
+        ('[queues."a b"]\nurl = "redis://h"', "/queues"),
         ('[sources.a]\npath = "a.py"\n[defaults]\npath = "a.py"', "/defaults/path"),
     ],
 )

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from dragoman.building.cache import Place
-from dragoman.config.kinds import Kind, Text, Whole
+from dragoman.config.kinds import Kind, Schema, Text, Whole
 from dragoman.config.problem import ConfigError, Problem, Refused
 
 if TYPE_CHECKING:
@@ -115,6 +115,32 @@ def with_secrets(text: str) -> str:
         return found
 
     return NAMED.sub(value, text)
+
+
+@dataclass(frozen=True)
+class Address:
+    """The address of a server, with what it takes from the environment."""
+
+    text: Text
+
+    def read(self, value: object) -> str:
+        """The address."""
+        if not isinstance(value, str):
+            return self.text.read(value)
+        address = with_secrets(value)
+        try:
+            return self.text.read(address)
+        except Refused:
+            # What was found may hold a password.
+            raise Refused(f"expected {self.text.expected}") from None
+
+    def schema(self) -> Schema:
+        """A string of its form, or with something from the environment, which may be all of it."""
+        return self.text.schema() | {"pattern": rf"^(?:{self.text.pattern})$|\$\{{"}
+
+    def words(self) -> str:
+        """For the reference page."""
+        return self.text.words()
 
 
 def shared_url(variables: Mapping[str, str] | None = None) -> str:

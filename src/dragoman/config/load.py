@@ -19,6 +19,7 @@ from dragoman.config.project import FunctionSettings, Project, Source
 from dragoman.config.queues import read_queues
 from dragoman.config.schedules import read_schedules
 from dragoman.config.servers import read_http, read_native_options
+from dragoman.config.setting import NAME
 from dragoman.config.shared import read_shared
 from dragoman.config.sources import SourceReader, bare
 from dragoman.config.tasks import located, read_tasks
@@ -134,7 +135,7 @@ def _sources(document: Document, folder: Path, defaults: Values) -> dict[str, So
     reader = SourceReader(document, folder, defaults)
     sources: dict[str, Source | None] = {}
     for name, value in names.items():
-        if re.fullmatch(settings.NAME, name) is None:
+        if re.fullmatch(NAME, name) is None:
             document.refuse(("sources", name), NAME_RULE)
         elif name in OWN_NAMES:
             document.refuse(("sources", name), OWN_NAMES[name])
@@ -225,7 +226,7 @@ def _loose(paths: Iterable[Path]) -> Project:
 
 def _name(path: Path) -> str:
     name = path.stem
-    if re.fullmatch(settings.NAME, name) is None or name in OWN_NAMES:
+    if re.fullmatch(NAME, name) is None or name in OWN_NAMES:
         rule = OWN_NAMES.get(name, NAME_RULE)
         message = f"{name!r} cannot name a source ({rule}); rename the file, or name it in a {FILE_NAME}"
         raise Refused(message)

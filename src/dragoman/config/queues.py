@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-from dragoman.config.environment import with_secrets
-from dragoman.config.kinds import Duration, Schema, Text, Whole
+from dragoman.config.environment import Address
+from dragoman.config.kinds import Duration, Text, Whole
 from dragoman.config.layers import FUNCTION_NAME
 from dragoman.config.measures import Codes
 from dragoman.config.problem import Refused
-from dragoman.config.setting import Setting
+from dragoman.config.setting import NAME, Setting
 from dragoman.queues.address import asked
 from dragoman.queues.options import KINDS, QueueOptions
 
@@ -22,7 +21,6 @@ if TYPE_CHECKING:
     from dragoman.config.document import Document, Values
     from dragoman.stores.options import StoreOptions
 
-NAME = r"[A-Za-z_][A-Za-z0-9_-]{0,63}"
 QUEUES_MAX = 1000
 """Each has connections of its own."""
 PREFETCH_MAX = 10_000
@@ -37,42 +35,30 @@ PLACE = Text("the name of a stream, queue, subject or topic, printable and witho
 """Kafka allows 249 characters; nobody has longer ones."""
 
 
-@dataclass(frozen=True)
-class QueueUrl:
-    """The address of a broker, with what it takes from the environment."""
+class BrokerAddress(Address):
+    """The address of a broker."""
 
     def read(self, value: object) -> str:
         """The address."""
-        if not isinstance(value, str):
-            return ADDRESS.read(value)
-        address = with_secrets(value)
+        address = super().read(value)
         try:
-            address = ADDRESS.read(address)
             parts = urlsplit(address)
             if "," not in parts.netloc and parts.port == 0:
                 raise ValueError  # noqa: TRY301 - one way out for every reason
-        except (Refused, ValueError):
-            # What was found may hold a password.
-            raise Refused(f"expected {ADDRESS.expected}") from None
+        except ValueError:
+            # It may hold a password.
+            raise Refused(f"expected {self.text.expected}") from None
         try:
             asked(address, KINDS[parts.scheme])
         except ValueError as error:
             raise Refused(str(error)) from None
         return address
 
-    def schema(self) -> Schema:
-        """A string."""
-        return ADDRESS.schema()
-
-    def words(self) -> str:
-        """For the reference page."""
-        return ADDRESS.words()
-
 
 QUEUE = (
     Setting(
         "url",
-        QueueUrl(),
+        BrokerAddress(ADDRESS),
         "that of `[shared]`",
         "Where the broker is: Redis or Valkey (`redis://`, `rediss://`, `unix://`), NATS (`nats://`, `tls://`), "
         "RabbitMQ (`amqp://`, `amqps://`), Kafka (`kafka://`, `kafkas://`) or MQTT (`mqtt://`, `mqtts://`). "
@@ -193,7 +179,7 @@ def read_queues(
     queues: dict[str, QueueOptions] = {}
     for name, table in tables.items():
         place = ("queues", name)
-        if re.fullmatch(NAME, name, re.ASCII) is None:
+        if re.fullmatch(NAME, name) is None:
             document.refuse(place, "a queue's name is a letter or _, then up to 63 letters, digits, _ or -")
         elif not isinstance(table, dict):
             document.refuse(place, f'expected a table such as [queues.{name}] with from = "{name}"')

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, cast
 from dragoman.config.kinds import Duration, Flag, Schema, Text, wrong
 from dragoman.config.layers import FUNCTION_NAME
 from dragoman.config.measures import Json
-from dragoman.config.setting import Setting
+from dragoman.config.setting import NAME, Setting
 from dragoman.core.units import format_duration
 
 if TYPE_CHECKING:
@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from dragoman.tasks.schedule import Schedule
     from dragoman.tasks.timetable import Timetable
 
-NAME = r"[A-Za-z_][A-Za-z0-9_-]{0,63}"
 SCHEDULES_MAX = 1000
 """At midnight all of them may be due, each a task; more belong into a function that submits them."""
 
@@ -114,7 +113,7 @@ def read_schedules(document: Document, missing: Callable[[str], str]) -> dict[st
     schedules: dict[str, Schedule] = {}
     for name, table in tables.items():
         place = ("schedules", name)
-        if re.fullmatch(NAME, name, re.ASCII) is None:
+        if re.fullmatch(NAME, name) is None:
             document.refuse(place, "a schedule's name is a letter or _, then up to 63 letters, digits, _ or -")
         elif not isinstance(table, dict):
             document.refuse(place, f'expected a table such as [schedules.{name}] with function = "stats.mean"')

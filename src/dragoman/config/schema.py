@@ -11,9 +11,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 from dragoman.config import settings
-from dragoman.config.queues import NAME as QUEUE_NAME
-from dragoman.config.schedules import NAME as SCHEDULE_NAME
-from dragoman.config.setting import shorthands
+from dragoman.config.setting import NAME, shorthands
 from dragoman.config.upstreams import MARKS
 
 if TYPE_CHECKING:
@@ -27,7 +25,7 @@ def project_schema() -> dict[str, Any]:
     source = table_schema(settings.SOURCE)
     service = {"anyOf": [{"required": [mark]} for mark in MARKS]}
     source["oneOf"] = [{"required": ["path"]}, {"required": ["command"], "not": service}, service]
-    names = {"pattern": f"^(?:{settings.NAME})$"}
+    names = {"pattern": f"^(?:{NAME})$"}
     return {
         "$schema": DRAFT,
         "title": "dragoman.toml",
@@ -43,13 +41,13 @@ def project_schema() -> dict[str, Any]:
             "queues": {
                 "description": "Brokers as a way in for calls and a place for results, by names of their own.",
                 "type": "object",
-                "propertyNames": {"pattern": f"^(?:{QUEUE_NAME})$"},
+                "propertyNames": names,
                 "additionalProperties": table_schema(settings.QUEUE),
             },
             "schedules": {
                 "description": "Functions that run as tasks at certain moments, by names of their own.",
                 "type": "object",
-                "propertyNames": {"pattern": f"^(?:{SCHEDULE_NAME})$"},
+                "propertyNames": names,
                 "additionalProperties": {
                     **table_schema(settings.SCHEDULE),
                     "required": ["function"],

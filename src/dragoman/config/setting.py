@@ -20,6 +20,9 @@ POOLED = frozenset({WARM, FORK, EXEC})
 GUESTS = frozenset({WARM, FORK})
 """Those of code that a guest library runs in processes of its own."""
 
+NAME = r"[A-Za-z_][A-Za-z0-9_-]{0,63}"
+"""A source's name is the first part of a function's: fit for a URL, an attribute and a metric's label.
+Queues and schedules are named alike."""
 KB, MB, GB = 1024, 1024**2, 1024**3
 BODY_BYTES_MAX = GB
 """Every guest language can hold such a body in one run of bytes, and twice as much in one mapping."""

@@ -34,9 +34,6 @@ from dragoman.config.tasks import TASKS
 from dragoman.config.ways import HTTP, NATIVE
 from dragoman.core.call import PRIORITIES
 
-NAME = r"[A-Za-z_][A-Za-z0-9_-]{0,63}"
-"""A source's name is the first part of a function's: fit for a URL, an attribute and a metric's label."""
-
 WORKERS_MAX = 1000
 """Each is a process with three descriptors here; a larger fleet belongs on several machines."""
 

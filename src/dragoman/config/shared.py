@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from dragoman.config.environment import SHARED_URL, shared_url, with_secrets
-from dragoman.config.kinds import Duration, Schema, Text
+from dragoman.config.environment import SHARED_URL, Address, shared_url
+from dragoman.config.kinds import Duration, Text
 from dragoman.config.problem import Refused
 from dragoman.config.setting import Setting
 from dragoman.stores.options import StoreOptions
@@ -15,36 +14,10 @@ if TYPE_CHECKING:
     from dragoman.config.document import Document
 
 
-@dataclass(frozen=True)
-class Address:
-    """The address of a store, with what it takes from the environment."""
-
-    text: Text = SHARED_URL
-
-    def read(self, value: object) -> str:
-        """The address."""
-        if not isinstance(value, str):
-            return self.text.read(value)
-        address = with_secrets(value)
-        try:
-            return self.text.read(address)
-        except Refused:
-            # What was found may hold a password.
-            raise Refused(f"expected {self.text.expected}") from None
-
-    def schema(self) -> Schema:
-        """A string."""
-        return self.text.schema()
-
-    def words(self) -> str:
-        """For the reference page."""
-        return self.text.words()
-
-
 SHARED = (
     Setting(
         "url",
-        Address(),
+        Address(SHARED_URL),
         "none",
         "Where the Redis or Valkey is. `${NAME}` stands for a variable of the host's environment. "
         "`DRAGOMAN_SHARED_URL` comes before it.",

@@ -6,8 +6,8 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, cast
 
-from dragoman.config.environment import TASKS_URL, tasks_url, with_secrets
-from dragoman.config.kinds import ITEMS_MAX, Duration, Flag, Names, Schema, Text, Whole, wrong
+from dragoman.config.environment import TASKS_URL, Address, tasks_url, with_secrets
+from dragoman.config.kinds import ITEMS_MAX, Duration, Flag, Names, Schema, Text, Whole
 from dragoman.config.problem import Refused
 from dragoman.config.setting import Setting
 from dragoman.tasks.options import SECRET_EXPECTED, SQLITE, TasksOptions
@@ -23,32 +23,6 @@ SECRETS_MAX = 10
 """While one is replaced there are two; each is a signature in every request."""
 ATTEMPTS_MAX = 1000
 """Six weeks of an attempt every hour."""
-
-
-@dataclass(frozen=True)
-class Address:
-    """The address of a store of tasks, with what it takes from the environment."""
-
-    text: Text = TASKS_URL
-
-    def read(self, value: object) -> str:
-        """The address."""
-        if not isinstance(value, str):
-            raise wrong(self.text.expected, value)
-        address = with_secrets(value)
-        try:
-            return self.text.read(address)
-        except Refused:
-            # What was found may hold a password.
-            raise Refused(f"expected {self.text.expected}") from None
-
-    def schema(self) -> Schema:
-        """A string."""
-        return {"type": "string", "minLength": 1}
-
-    def words(self) -> str:
-        """For the reference page."""
-        return self.text.words()
 
 
 @dataclass(frozen=True)
@@ -115,7 +89,7 @@ class Secrets:
 TASKS = (
     Setting(
         "store",
-        Address(),
+        Address(TASKS_URL),
         f'"{SQLITE}{FILE_DEFAULT}"',
         "Where tasks are kept: a SQLite file, relative to the project's folder, or a Postgres server. `${NAME}` stands "
         "for a variable of the host's environment. `DRAGOMAN_TASKS_URL` comes before it.",

@@ -11,7 +11,7 @@ from dragoman.core.fault import Aborted, Started, Unavailable
 from dragoman.tasks.options import TaskOptions
 from dragoman.tasks.state import State
 from dragoman.tasks.store import StoreFailed
-from dragoman.tasks.task import US, Outcome, Query, Runner, Want
+from dragoman.tasks.task import US, Outcome, Pulse, Query, Runner, Want
 from tests.tasks.workshop import QUICK, Desk, Workshop, desk, echo, runner_of, running
 
 if TYPE_CHECKING:
@@ -183,7 +183,7 @@ async def test_a_cancel_that_came_by_no_word_is_seen_by_the_next_pulse(tmp_path:
 
 async def test_a_store_that_fails_for_a_while_costs_no_task(tmp_path: Path) -> None:
     class Failing:
-        """A store of which every third operation fails, before it is done or after."""
+        """A store of which every third operation of a runner fails, before it is done, and others after it."""
 
         def __init__(self, at: Desk) -> None:
             self.store = at.store
@@ -191,7 +191,7 @@ async def test_a_store_that_fails_for_a_while_costs_no_task(tmp_path: Path) -> N
 
         def __getattr__(self, name: str) -> object:
             real = getattr(self.store, name)
-            if name not in {"claim", "settle", "tick", "pulse", "prune"}:
+            if name not in {"enlist", "claim", "settle", "tick", "pulse", "beats", "reap", "prune"}:
                 return real
 
             async def perhaps(*given: object) -> object:
@@ -253,6 +253,76 @@ async def test_what_a_claim_that_was_cut_off_brought_is_run_once_the_store_is_ba
         "tasks cannot be claimed now: cut off",
         "tasks are claimed again",
     ]
+
+
+async def test_what_a_claim_that_was_cut_off_brought_runs_again_whatever_else_the_store_refuses(tmp_path: Path) -> None:
+    class Partly:
+        """A store whose first claim is done and not told of, and that knows signs of life of the last runner alone."""
+
+        def __init__(self, store: Store) -> None:
+            self.store = store
+            self.runners: list[str] = []
+            self.cut = False
+
+        def __getattr__(self, name: str) -> object:
+            return getattr(self.store, name)
+
+        async def enlist(self, runner: Runner) -> None:
+            await self.store.enlist(runner)
+            self.runners.append(runner.id)
+
+        async def claim(self, runner: str, wants: list[Want], now: int) -> object:
+            claimed = await self.store.claim(runner, wants, now)
+            if claimed and not self.cut:
+                self.cut = True
+                raise StoreFailed("cut off", unsure=True)
+            return claimed
+
+        async def pulse(self, runner: str) -> Pulse:
+            if runner != self.runners[-1]:
+                raise StoreFailed("cut off")
+            return await self.store.pulse(runner)
+
+    async with desk(tmp_path) as at:
+        partly = Partly(at.store)
+        runner = runner_of(partly, Workshop({"w.f": echo}, QUICK), lease_s=1.0)  # pyright: ignore[reportArgumentType] - a store but for its failures
+        at.watching.listeners.append(runner.heard)
+        await runner.start()
+        for id_ in await at.submit("w.f", 2):
+            assert (await at.over(id_)).attempts == 2
+        assert len(partly.runners) == 2
+        assert [beat.runner.id for beat in await at.store.beats()] == [runner.id]
+        await runner.stop(5)
+
+
+async def test_a_claim_that_fails_by_a_mistake_strands_nothing_and_is_made_again(tmp_path: Path) -> None:
+    class Mistaken:
+        """A store whose first claim is done, and whose answer cannot be read."""
+
+        def __init__(self, store: Store) -> None:
+            self.store = store
+            self.mistaken = False
+
+        def __getattr__(self, name: str) -> object:
+            return getattr(self.store, name)
+
+        async def claim(self, runner: str, wants: list[Want], now: int) -> object:
+            claimed = await self.store.claim(runner, wants, now)
+            if claimed and not self.mistaken:
+                self.mistaken = True
+                raise ValueError("what is this?")
+            return claimed
+
+    works = Workshop({"w.f": echo}, QUICK)
+    async with desk(tmp_path) as at:
+        runner = runner_of(Mistaken(at.store), works, lease_s=1.0)  # pyright: ignore[reportArgumentType] - a store but for its answers
+        at.watching.listeners.append(runner.heard)
+        ids = await at.submit("w.f", 2)
+        await runner.start()
+        for id_ in ids:
+            assert (await at.over(id_)).attempts == 2
+        await runner.stop(5)
+    assert "tasks cannot be claimed now: ValueError: what is this?" in works.troubles
 
 
 async def test_a_clock_that_is_put_back_makes_no_task_pause_for_longer(tmp_path: Path) -> None:

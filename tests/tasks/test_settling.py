@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from dragoman.tasks import settling
+from dragoman.tasks.lasting import lasting
 from dragoman.tasks.run import Run
 from dragoman.tasks.settling import BATCH_MAX, Settling
 from dragoman.tasks.state import State, Step
@@ -43,8 +44,8 @@ class Sent:
     def __init__(self, sink: Any) -> None:
         self.told: list[tuple[str, bool]] = []
         self.troubles: list[str] = []
-        self.settling = Settling(sink, AROUND, self._settled, self.troubles.append)
-        self.work = asyncio.ensure_future(self.settling.work())
+        self.settling = Settling(sink, AROUND, self._settled)
+        self.work = asyncio.ensure_future(lasting(self.settling.work, 2.0, AROUND.random, self.troubles.append))
 
     def _settled(self, run: Run, held: bool) -> None:  # noqa: FBT001 - as it is called
         self.told.append((run.task.id, held))

@@ -13,8 +13,8 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from dragoman.core import backoff
 from dragoman.tasks.attempts import Attempts
+from dragoman.tasks.lasting import Work, lasting
 from dragoman.tasks.liveness import has_gone, runner
 from dragoman.tasks.options import TaskOptions
 from dragoman.tasks.pace import TURN_S, Pace
@@ -37,8 +37,8 @@ if TYPE_CHECKING:
     from dragoman.tasks.task import Change, Keeping
     from dragoman.tasks.works import Works
 
-PAUSE_S, PAUSE_S_MAX = 0.1, 5.0
-"""Between tries to reach a store that fails."""
+PAUSE_S_MAX = 2.0
+"""Between tries to reach a store that fails; never longer than between two signs of life."""
 TICK_S_MIN = 0.002
 """Moments that come closer together than this are looked at in one go."""
 BACK_S = 5.0
@@ -88,7 +88,7 @@ class Runner:
         now = around.clock.monotonic
         self._pace = Pace(works.offered, now)
         self._rooms = Rooms(works.jobs, works.room, now, self._pace)
-        self._settling = Settling(store, around, self._settled, works.trouble)
+        self._settling = Settling(store, around, self._settled)
         self._wake = asyncio.Event()
         self.attempts = Attempts(works, self._rooms, around, faults, self._settling, self._wake.set)
         self._vigil = Vigil(terms.lease_s, now, has_gone)
@@ -108,8 +108,16 @@ class Runner:
     async def start(self) -> None:
         """Begin. Raises `StoreFailed` where the store cannot be told."""
         await self._enlist()
-        loops = (self._settling.work, self._claims, self._ticks, self._pulses, self._prunes)
-        self._loops = [asyncio.ensure_future(self._lasting(each)) for each in loops]
+        around, pause_s_max = self._around, min(PAUSE_S_MAX, self._vigil.interval_s)
+        works = (
+            self._settling.work,
+            Work(self._claims, "tasks cannot be claimed now", "tasks are claimed again"),
+            Work(self._ticks, "what is due cannot be looked for now", "what is due is looked for again"),
+            Work(self._pulses, "this host cannot show others now that it lives", "it shows again that it lives"),
+            Work(self._prunes, "what ended long ago cannot be forgotten now", "what ended long ago is forgotten again"),
+        )
+        lasts = [lasting(each, pause_s_max, around.random, self._works.trouble) for each in works]
+        self._loops = [asyncio.ensure_future(each) for each in lasts]
 
     async def stop(self, drain_s: float) -> None:
         """Claim nothing more; let what runs end for so many seconds, then give the rest back, and leave."""
@@ -171,26 +179,17 @@ class Runner:
 
     # Claims
 
-    async def _claims(self) -> None:
-        """Claim whenever there may be something and there is room."""
-        failures = 0
-        while not self.stopping:
-            await self._wake.wait()
-            self._wake.clear()
-            try:
-                async with self._claiming:
-                    await self._claim()
-            except StoreFailed as error:
-                failures += 1
-                if failures == 1:
-                    self._works.trouble(f"tasks cannot be claimed now: {error}")
-                await asyncio.sleep(backoff.pause(PAUSE_S, PAUSE_S_MAX, failures, self._around.random))
-                self._wake.set()
-                self._unsure = self._unsure or error.unsure
-            else:
-                if failures:
-                    self._works.trouble("tasks are claimed again")
-                failures = 0
+    async def _claims(self) -> Awaitable[object]:
+        """Claim what there is room for, and again once there may be something."""
+        self._wake.clear()
+        try:
+            async with self._claiming:
+                await self._claim()
+        except Exception as error:
+            # Whatever else went wrong: what was claimed, if anything was, may be nowhere here.
+            self._unsure = self._unsure or not isinstance(error, StoreFailed) or error.unsure
+            raise
+        return self._wake.wait()
 
     async def _claim(self) -> None:
         if self._settling.full or self.stopping:
@@ -238,27 +237,28 @@ class Runner:
 
     # Time
 
-    async def _ticks(self) -> None:
-        """Have the store move on what time moves, whenever there is something."""
+    async def _ticks(self) -> Awaitable[object]:
+        """Have the store move on what time moves, and again when there is more."""
         now = self._around.clock.monotonic
-        while True:
-            self._stir.clear()
-            await self._look_at_clock()
-            began, soon = now(), self._pace.soon()
-            most = TICK_MAX if soon is None else min(soon, TICK_MAX)
-            self._next_due = await self._store.tick(self._wall(), most)
-            if self._next_due and self._next_due <= self._wall():
-                # There is more than one step takes. Claims have the store for as long in between; and while calls
-                # come, what cannot run yet need not be due yet.
-                await asyncio.sleep(now() - began if soon is None else TURN_S)
-                continue
-            # A clock that jumps ahead is noticed no later than this.
-            wait_s = self._vigil.interval_s
-            if self._next_due:
-                wait_s = min(wait_s, max((self._next_due - self._wall()) / US, TICK_S_MIN))
-            with suppress(TimeoutError):
-                await asyncio.wait_for(self._stir.wait(), wait_s)
-                await asyncio.sleep(TICK_S_MIN)
+        self._stir.clear()
+        await self._look_at_clock()
+        began, soon = now(), self._pace.soon()
+        most = TICK_MAX if soon is None else min(soon, TICK_MAX)
+        self._next_due = await self._store.tick(self._wall(), most)
+        if self._next_due and self._next_due <= self._wall():
+            # There is more than one step takes. Claims have the store for as long in between; and while calls
+            # come, what cannot run yet need not be due yet.
+            return asyncio.sleep(now() - began if soon is None else TURN_S)
+        # A clock that jumps ahead is noticed no later than this.
+        wait_s = self._vigil.interval_s
+        if self._next_due:
+            wait_s = min(wait_s, max((self._next_due - self._wall()) / US, TICK_S_MIN))
+        return self._stirred(wait_s)
+
+    async def _stirred(self, wait_s: float) -> None:
+        with suppress(TimeoutError):
+            await asyncio.wait_for(self._stir.wait(), wait_s)
+            await asyncio.sleep(TICK_S_MIN)
 
     async def _look_at_clock(self) -> None:
         """Where the clock was put back, have what pauses not pause so much longer."""
@@ -267,34 +267,34 @@ class Runner:
             await self._store.hurry(self._wall())
         self._ahead_s = ahead_s
 
-    async def _prunes(self) -> None:
+    async def _prunes(self) -> Awaitable[object]:
         """Forget what has ended long ago."""
-        while True:
-            forgotten = await self._store.prune(self._terms.keeping(), self._wall(), PRUNE_BATCH)
-            await asyncio.sleep(PRUNE_REST_S if forgotten >= PRUNE_BATCH else PRUNE_S)
+        forgotten = await self._store.prune(self._terms.keeping(), self._wall(), PRUNE_BATCH)
+        return asyncio.sleep(PRUNE_REST_S if forgotten >= PRUNE_BATCH else PRUNE_S)
 
     # Life
 
-    async def _pulses(self) -> None:
+    async def _pulses(self) -> Awaitable[object]:
         """Say that this host lives, and see who does not."""
-        while True:
-            await self._pulse()
-            await asyncio.sleep(self._vigil.interval_s)
-
-    async def _pulse(self) -> None:
-        for enrolment in (self.id, *self._former):
-            pulse = await self._store.pulse(enrolment)
-            if not pulse.known:
-                await self._taken_for_dead(enrolment)
-            for each in pulse.cancelled:
-                self.attempts.cancel(each)
+        await self._pulse(self.id)
+        # What a claim that was cut off brought waits for this: however badly the store goes, each try brings it nearer.
         for enrolment in [each for each in self._former if not self.attempts.of(each)]:
             await self._reap(enrolment)
             self._former.discard(enrolment)
+        for enrolment in tuple(self._former):
+            await self._pulse(enrolment)
         for enrolment in self._vigil.look(await self._store.beats(), (self.id, *self._former)):
             count = await self._reap(enrolment)
             if count:
                 self._works.trouble(f"a host that ran {count} tasks is gone: they run again")
+        return asyncio.sleep(self._vigil.interval_s)
+
+    async def _pulse(self, enrolment: str) -> None:
+        pulse = await self._store.pulse(enrolment)
+        if not pulse.known:
+            await self._taken_for_dead(enrolment)
+        for each in pulse.cancelled:
+            self.attempts.cancel(each)
 
     async def _taken_for_dead(self, enrolment: str) -> None:
         count = len(self.attempts.of(enrolment))
@@ -322,21 +322,3 @@ class Runner:
 
     def _wall(self) -> int:
         return int(self._around.clock.now() * US)
-
-    async def _lasting(self, loop: Callable[[], Awaitable[None]]) -> None:
-        """Run a loop for as long as this runs, whatever the store says meanwhile."""
-        failures = 0
-        while True:
-            began = self._around.clock.monotonic()
-            try:
-                await loop()
-            except StoreFailed as error:
-                problem = str(error)
-            except Exception as error:  # noqa: BLE001 - a mistake of ours, after which tasks must go on all the same
-                problem = f"{type(error).__name__}: {error}"
-            else:
-                return
-            failures = 0 if self._around.clock.monotonic() - began > PAUSE_S_MAX else failures + 1
-            if failures <= 1:
-                self._works.trouble(f"tasks: {problem}")
-            await asyncio.sleep(backoff.pause(PAUSE_S, PAUSE_S_MAX, max(failures, 1), self._around.random))

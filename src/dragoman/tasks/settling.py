@@ -9,12 +9,11 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
-from dragoman.core import backoff
-from dragoman.tasks.store import StoreFailed
+from dragoman.tasks.lasting import Work
 from dragoman.tasks.task import US
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Awaitable, Callable
 
     from dragoman.core.clock import Timer
     from dragoman.policies.surroundings import Surroundings
@@ -30,7 +29,6 @@ BATCH_BYTES_MAX = 64 * 1024 * 1024
 """Results of one step: databases bound what one statement carries, and all of it is in memory several times."""
 UNSETTLED_MAX, UNSETTLED_BYTES_MAX = 2048, 64 * 1024 * 1024
 """Past so much that waits to be recorded nothing more is claimed."""
-PAUSE_S, PAUSE_S_MAX = 0.05, 2.0
 
 
 class Settling:
@@ -41,12 +39,10 @@ class Settling:
         store: Store,
         around: Surroundings,
         settled: Callable[[Run, bool], object],
-        trouble: Callable[[str], object],
     ) -> None:
         self._store = store
         self._around = around
         self._settled = settled
-        self._trouble = trouble
         self._ended: list[tuple[Run, Outcome]] = []
         self._bytes = 0
         self._telling: dict[Run, None] = {}
@@ -90,27 +86,19 @@ class Settling:
             return False
         return True
 
-    async def work(self) -> None:
-        """Record, for ever."""
-        failures = 0
-        while True:
-            await self._wake.wait()
-            self._wake.clear()
-            try:
-                await self._say()
-                while self._ended:
-                    await self._settle()
-                self._idle.set()
-            except StoreFailed as error:
-                failures += 1
-                if failures == 1:
-                    self._trouble(f"outcomes of tasks cannot be recorded now, and are kept: {error}")
-                self._wake.set()
-                await asyncio.sleep(backoff.pause(PAUSE_S, PAUSE_S_MAX, failures, self._around.random))
-            else:
-                if failures:
-                    self._trouble("outcomes of tasks are recorded again")
-                failures = 0
+    @property
+    def work(self) -> Work:
+        """The recording, which is to go on for as long as anything may be put in."""
+        cannot = "outcomes of tasks cannot be recorded now, and are kept"
+        return Work(self._record, cannot, "outcomes of tasks are recorded again")
+
+    async def _record(self) -> Awaitable[object]:
+        self._wake.clear()
+        await self._say()
+        while self._ended:
+            await self._settle()
+        self._idle.set()
+        return self._wake.wait()
 
     async def _say(self) -> None:
         """Keep what was said: of the tasks whose turn it is, and all that those said that have ended."""

@@ -15,6 +15,7 @@ from dragoman.tasks.run import run_of
 from dragoman.tasks.state import State, Step
 from dragoman.tasks.store import StoreFailed
 from dragoman.tasks.task import US, Query
+from dragoman.tasks.vigil import INTERVAL_S_MAX
 from tests.tasks.workshop import QUICK, Workshop, desk, echo, runner_of, running
 
 if TYPE_CHECKING:
@@ -130,7 +131,9 @@ async def test_what_was_refused_for_want_of_room_is_no_attempt(tmp_path: Path) -
 
     async with desk(tmp_path) as at, running(at, Workshop({"w.f": full})):
         (id_,) = await at.submit("w.f", attempts_max=1)
-        task = await at.over(id_)
+        # It pauses for a second at most each time, and not until its host looks around by itself.
+        async with asyncio.timeout(2.5 * INTERVAL_S_MAX):
+            task = await at.over(id_)
     assert (task.state, task.attempts) == (State.SUCCEEDED, 1)
     assert refusals < 0
 

@@ -1,5 +1,5 @@
 from dragoman.tasks.task import Beat, Runner
-from dragoman.tasks.vigil import LOOKS, Vigil
+from dragoman.tasks.vigil import INTERVAL_S_MAX, LOOKS, Vigil
 from dragoman.testing import ManualClock
 
 
@@ -17,6 +17,17 @@ def test_who_stands_still_for_a_lease_is_dead_and_who_moves_is_not() -> None:
     for look in range(LOOKS + 1):
         assert watch.look(beats(still=7, moving=look, me=0), ["me"]) == (["still"] if look == LOOKS else [])
         clock.advance(watch.interval_s)
+
+
+def test_a_long_lease_is_looked_at_more_often_and_is_no_shorter() -> None:
+    clock = ManualClock()
+    watch = Vigil(600.0, clock.monotonic, lambda _: False)
+    looks = 0
+    while not watch.look(beats(still=7), []):
+        clock.advance(watch.interval_s)
+        looks += 1
+    assert watch.interval_s == INTERVAL_S_MAX
+    assert looks == 600.0 / INTERVAL_S_MAX
 
 
 def test_one_movement_begins_the_lease_anew() -> None:

@@ -20,7 +20,7 @@ from dragoman.tasks.options import TaskOptions
 from dragoman.tasks.pace import TURN_S, Pace
 from dragoman.tasks.rooms import Rooms
 from dragoman.tasks.settling import Settling
-from dragoman.tasks.state import State
+from dragoman.tasks.state import State, Step
 from dragoman.tasks.store import TICK_MAX, StoreFailed
 from dragoman.tasks.task import US
 from dragoman.tasks.vigil import Vigil
@@ -232,6 +232,8 @@ class Runner:
 
     def _settled(self, run: Run, held: bool) -> None:  # noqa: FBT001 - what the store says
         self.attempts.settled(run, held)
+        if run.step is Step.RELEASE:
+            self._stir.set()  # it may have to pause, which is no state of its own
         # Where too much waited to be recorded nothing was claimed.
         self._wake.set()
 

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
 LOOKS = 3
 """Looks in a lease: one that is late, or fails, is no death."""
+INTERVAL_S_MAX = 5.0
+"""However long the lease is: by these looks a host also hears of what no word came of, and of a clock that was set."""
 SLACK = 1.5
 """A look that comes later than this many intervals counts as if it came then."""
 
@@ -43,7 +45,7 @@ class Vigil:
     @property
     def interval_s(self) -> float:
         """How often to look."""
-        return self._lease_s / LOOKS
+        return min(self._lease_s / LOOKS, INTERVAL_S_MAX)
 
     def look(self, beats: Iterable[Beat], own: Iterable[str]) -> list[str]:
         """Those that are dead, by id. `own` are never among them."""

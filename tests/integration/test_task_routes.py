@@ -247,7 +247,7 @@ def test_a_task_is_followed_over_its_whole_life(web: Web) -> None:
 def test_a_follower_that_loses_its_connection_again_and_again_misses_nothing(web: Web) -> None:
     path = submitted(web, "steps", count=30, pause=0.02)
     lines: list[str] = []
-    last, state = 0, ""
+    last, state, early = 0, "", 0
     while state != "SUCCEEDED":
         with web.connect() as client:
             client.sendall(f"GET {path}/events HTTP/1.0\r\nLast-Event-ID: {last}\r\n\r\n".encode())
@@ -259,6 +259,8 @@ def test_a_follower_that_loses_its_connection_again_and_again_misses_nothing(web
             if kind == "log":
                 lines.append(data["message"])
             state = data.get("state", state)
+        early = early if state == "SUCCEEDED" else len(lines)
+    assert early, "no line came before the end"
     assert lines == [f"line {step}" for step in range(30)]
 
 

@@ -160,13 +160,24 @@ def test_many_follow_one_task(site: Site) -> None:
 
 
 def test_a_client_that_knows_no_chunks_is_told_what_there_is(site: Site) -> None:
+    def ask(last: int = 0) -> list[tuple[int, str, Any]]:
+        with site.connect() as wire:
+            wire.send(f"GET /v1/tasks/{id_}/events HTTP/1.0\r\nLast-Event-ID: {last}\r\n\r\n".encode())
+            status, headers = wire.head()
+            assert (status, "transfer-encoding" in headers) == (200, False)
+            heard = read(wire.file.read())
+            assert not any("history" in event.data for event in heard)
+            return [event.short for event in heard]
+
     id_ = site.task()
-    site.do(lambda: site.ledger.log(id_, "one"))
+    site.do(lambda: site.ledger.log(id_, "one", "two"))
+    assert ask() == [(0, "state", "PENDING"), (2, "log", "one"), (3, "log", "two")]
+    assert ask(2) == [(2, "state", "PENDING"), (3, "log", "two")]
+    site.do(lambda: site.ledger.finish(id_))
+    assert ask(2) == [(3, "log", "two"), (4, "state", "SUCCEEDED")]
     with site.connect() as wire:
-        wire.send(f"GET /v1/tasks/{id_}/events HTTP/1.0\r\n\r\n".encode())
-        status, headers = wire.head()
-        assert (status, "transfer-encoding" in headers) == (200, False)
-        assert [event.kind for event in read(wire.file.read())] == ["state", "log"]
+        wire.send(f"GET /v1/tasks/{number(7)}/events HTTP/1.0\r\n\r\n".encode())
+        assert wire.head()[0] == 404
 
 
 def test_a_task_that_is_not_there_is_a_problem(site: Site) -> None:

@@ -12,7 +12,9 @@ from starlette.responses import Response
 
 from dragoman.core.fault import Fault
 from dragoman.ingress.http.documents import to_json
+from dragoman.ingress.http.feed import Event
 from dragoman.ingress.http.leaving import told_when_gone
+from dragoman.ingress.http.tasks import is_over
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -20,7 +22,6 @@ if TYPE_CHECKING:
     from starlette.types import Message, Receive, Scope, Send
 
     from dragoman.ingress.http.board import Board
-    from dragoman.ingress.http.feed import Event
 
 HEARTBEAT_S = 15.0
 """How long nothing may be written: proxies cut what is silent for half a minute or more."""
@@ -79,8 +80,13 @@ class EventStream(Response):
 
     async def _now(self) -> list[Event]:
         """What there is: without chunks a client can be told no more before the end, and comes back for the rest."""
-        with self._board.watch(self._id, self._after) as watcher:
-            return await watcher.next(HEARTBEAT_S) or []
+        shown = (await self._board.look(self._id)).task
+        lines = await self._board.tasks.logs(self._id, after=self._after)
+        told = [Event(line["seq"], "log", line) for line in lines]
+        task = {name: value for name, value in shown.items() if name != "history"}
+        if is_over(task):
+            return [*told, Event(max(self._after, task["seq"]), "state", task)]
+        return [Event(self._after, "state", task), *told]
 
     async def _follow(self, receive: Receive, send: Send) -> None:
         with self._board.watch(self._id, self._after) as watcher, told_when_gone(receive, watcher.stop):

@@ -47,6 +47,7 @@ def test_filters_are_read() -> None:
     ("query", "path", "said"),
     [
         ("sate=FAILED", "/sate", "there is no such parameter; what is known here is state, function, caller"),
+        ("a~b%2Fc=1", "/a~0b~1c", "'a~b/c': there is no such parameter"),
         ("state=BROKEN", "/state", "expected one of SCHEDULED, PENDING, RUNNING"),
         ("limit=0", "/limit", "expected a number from 1 to 1000, found '0'"),
         ("limit=1001", "/limit", "expected a number from 1 to 1000"),

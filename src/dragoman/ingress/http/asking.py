@@ -9,6 +9,7 @@ import re
 from collections.abc import Collection
 from urllib.parse import parse_qsl, urlencode
 
+from dragoman.contract.pointer import pointer
 from dragoman.core.fault import Breach, InvalidArgument
 from dragoman.core.units import duration
 from dragoman.ingress.http.later import WAIT_S_MAX
@@ -33,7 +34,7 @@ def wrong(name: str, expected: str, found: str) -> InvalidArgument:
     """The fault of a value that is not what was expected."""
     shown = found[:SHOWN_CHARS_MAX]
     message = f"expected {expected}, found {shown!r}"
-    return InvalidArgument(f"{name}: {message}", errors=(Breach(f"/{name}", message),))
+    return InvalidArgument(f"{name}: {message}", errors=(Breach(pointer((name,)), message),))
 
 
 def task_id(text: str, name: str = "id") -> str:
@@ -62,7 +63,7 @@ def fields(query: str, known: Collection[str]) -> dict[str, list[str]]:
             takes = f"what is known here is {', '.join(known)}" if known else "there are none here"
             message = f"there is no such parameter; {takes}"
             shown = name[:SHOWN_CHARS_MAX]
-            raise InvalidArgument(f"{shown!r}: {message}", errors=(Breach(f"/{shown}", message),))
+            raise InvalidArgument(f"{shown!r}: {message}", errors=(Breach(pointer((shown,)), message),))
         found.setdefault(name, []).append(value)
     return found
 

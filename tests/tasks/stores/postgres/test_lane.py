@@ -130,3 +130,11 @@ async def test_closing_waits_for_what_was_asked_for() -> None:
     answers.append(asked.ask(2))
     await asked.close()
     assert [answer.result() for answer in answers] == [10, 20]
+
+
+async def test_closing_does_not_wait_for_who_has_gone() -> None:
+    statement = Statement()
+    asked = lane(statement)
+    asked.ask(1).cancel()
+    await asked.close()
+    assert statement.batches == []

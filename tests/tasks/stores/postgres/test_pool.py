@@ -84,6 +84,79 @@ async def test_who_leaves_while_they_wait_takes_no_connection_with_them(options:
     await pool.close()
 
 
+async def test_who_leaves_leaves_the_room_for_a_connection_to_the_next(options: PostgresOptions) -> None:
+    pool = opened(replace(options, patience_s=60.0))
+    holding = Holding()
+    first = asyncio.create_task(pool.run(holding))
+    await holding.begun.wait()
+    second, third = (asyncio.create_task(pool.run(one)) for _ in range(2))
+    await asyncio.sleep(0)
+    first.cancel()
+    await asyncio.wait((first,))  # its connection is cut: the second one may make another
+    second.cancel()
+    async with asyncio.timeout(10):
+        assert await third == 1
+    await pool.close()
+
+
+async def test_who_leaves_while_a_connection_is_made_leaves_it_to_the_next(options: PostgresOptions) -> None:
+    pool = opened(replace(options, patience_s=60.0))
+    connect, connecting = pool.connect, asyncio.Event()
+
+    async def endless() -> Wire:
+        connecting.set()
+        return await asyncio.get_running_loop().create_future()
+
+    pool.connect = endless
+    first = asyncio.create_task(pool.run(one))
+    await connecting.wait()
+    second = asyncio.create_task(pool.run(one))
+    await asyncio.sleep(0)
+    pool.connect = connect
+    first.cancel()
+    async with asyncio.timeout(10):
+        assert await second == 1
+    await pool.close()
+
+
+async def test_who_waits_tries_where_another_has_given_up(options: PostgresOptions) -> None:
+    pool = opened(replace(options, patience_s=60.0))
+    connect, connecting, refused = pool.connect, asyncio.Event(), asyncio.Event()
+
+    async def refusing() -> Wire:
+        connecting.set()
+        await refused.wait()
+        pool.connect = connect
+        raise StoreFailed("no room")
+
+    pool.connect = refusing
+    first = asyncio.create_task(pool.run(one))
+    await connecting.wait()
+    second = asyncio.create_task(pool.run(one))
+    await asyncio.sleep(0)
+    refused.set()
+    await until(lambda: pool.size == 0)
+    first.cancel()
+    async with asyncio.timeout(10):
+        assert await second == 1
+    await pool.close()
+
+
+async def test_all_who_wait_are_told_that_it_is_closed(options: PostgresOptions) -> None:
+    pool = opened(replace(options, patience_s=60.0))
+    holding = Holding()
+    first = asyncio.create_task(pool.run(holding))
+    await holding.begun.wait()
+    waiting = [asyncio.create_task(pool.run(one)) for _ in range(3)]
+    await asyncio.sleep(0)
+    await pool.close()
+    async with asyncio.timeout(10):
+        told = await asyncio.gather(*waiting, return_exceptions=True)
+    assert [type(each) for each in told] == [StoreFailed] * 3
+    holding.go.set()
+    await first
+
+
 async def test_what_somebody_leaves_in_the_middle_is_cut(options: PostgresOptions) -> None:
     pool = opened(options)
     left = asyncio.create_task(pool.run(lambda wire: wire.fetch("SELECT pg_sleep(60)")))

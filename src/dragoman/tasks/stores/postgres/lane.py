@@ -65,9 +65,9 @@ class Lane(Generic[Question, Answer]):
     async def close(self) -> None:
         """Wait for all that was asked for."""
         while self._flying or self._queue:
-            if not self._flying:
-                self._start()
-            await asyncio.wait(tuple(self._flying))
+            self._start()
+            if self._flying:
+                await asyncio.wait(tuple(self._flying))
 
     def _start(self) -> None:
         self._called = False

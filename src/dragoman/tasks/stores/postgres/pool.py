@@ -78,7 +78,8 @@ class Pool:
     async def close(self) -> None:
         """Let go of all connections."""
         self.barred = CLOSED
-        self._wake()
+        while self._wake():
+            pass  # each is told that it is closed
         for wire in self._idle:
             await farewell(wire)
         self._open -= len(self._idle)
@@ -158,18 +159,18 @@ class Pool:
 
     async def _connect(self) -> Wire | None:
         self._open += 1
+        wire = None
         try:
             wire = await self.connect()
+            self._failures, self._why = 0, ""
         except StoreFailed as error:
-            self._open -= 1
             self._failures = min(self._failures + 1, DOUBLINGS_MAX)
             self._again_at = asyncio.get_running_loop().time() + pause_s(self.options, self._failures, self._chance())
             self._why = str(error)
-            return None
-        except BaseException:
-            self._open -= 1
-            raise
-        self._failures, self._why = 0, ""
+        finally:
+            if wire is None:
+                self._open -= 1
+                self._wake()  # the room for it is the next one's
         return wire
 
     async def _wait(self, within_s: float) -> Wire | None:
@@ -180,8 +181,11 @@ class Pool:
         try:
             await asyncio.wait((waiter,), timeout=max(within_s, 0.0))
         except asyncio.CancelledError:
+            # What came at the same moment is the next one's: a connection, or the room for one.
             if waiter.done() and (wire := waiter.result()) is not None:
                 self._give(wire)
+            elif waiter.done():
+                self._wake()
             raise
         finally:
             if not waiter.done():

@@ -7,7 +7,7 @@ import pytest
 
 from dragoman.tasks.state import State, Step
 from dragoman.tasks.stores.postgres import PostgresStore, herald
-from dragoman.tasks.stores.postgres.driver import connect
+from dragoman.tasks.stores.postgres.driver import Wire, connect
 from dragoman.tasks.stores.postgres.herald import PAYLOAD_BYTES_MAX, Snapshot, understood, written
 from dragoman.tasks.stores.postgres.options import read
 from dragoman.tasks.task import Change, Outcome, Runner
@@ -125,6 +125,62 @@ async def test_a_migration_is_finished_once_nobody_older_is_there(
     store.migration.finish = finish
     async with asyncio.timeout(5):
         await finished.wait()
+
+
+async def test_a_migration_that_hangs_keeps_nobody_from_hearing(
+    url: str, opened: Open, make: Make, shared_server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(herald, "FINISH_S", 0.3)
+    one = await opened(url)
+    async with proxied(shared_server.port) as proxy:
+        far = await opened(replace(read(url.replace(str(shared_server.port), str(proxy.port))), look_s=0.1))
+        there, finish = Ear(far), far.migration.finish
+
+        async def hang(wire: Wire) -> None:
+            proxy.partition()
+            proxy.forget()
+            proxy.heal()
+            far.migration.finish = finish
+            async with wire.transaction():
+                await wire.execute("SELECT 1")
+
+        far.migration.finish = hang
+        await until(lambda: far.migration.finish is finish)
+        await one.submit([make()])
+        await until(lambda: there.last(id_of(1)) is State.PENDING)
+        await far.close()
+
+
+async def test_a_look_takes_as_long_as_there_is_to_hear_of(
+    url: str, opened: Open, make: Make, shared_server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(herald, "PAGE", 5)
+    one = await opened(url)
+    async with proxied(shared_server.port) as proxy:
+        near = replace(read(url.replace(str(shared_server.port), str(proxy.port))), look_s=0.1, timeout_s=1.0)
+        far = await opened(near)
+        there = Ear(far)
+        proxy.partition()
+        await one.submit([make() for _ in range(100)])
+        proxy.cut()
+        proxy.delay_s = 0.05  # each page takes twice as long: all of them, longer than one answer may
+        proxy.heal()
+        await until(lambda: len(there.changes) == 100)
+        await far.close()
+
+
+async def test_what_it_cannot_make_sense_of_does_not_end_the_listening(
+    url: str, opened: Open, make: Make, shared_server: Server
+) -> None:
+    store = await opened(replace(read(url), look_s=0.05))
+    ear, failures = Ear(store), list[object]()
+    asyncio.get_running_loop().set_exception_handler(lambda _, context: failures.append(context["exception"]))
+    (told,) = await store.submit([make()])
+    change = f"UPDATE {store.options.schema}.tasks SET changed = pg_current_xact_id(), seq = seq + 1, state = "
+    shared_server.sql(change + "'OF A NEWER HOST'")
+    await until(lambda: failures)
+    shared_server.sql(change + "'PENDING'")
+    await until(lambda: ear.changes[-1] == Change(told.id, "f", State.PENDING, 3))
 
 
 async def test_a_look_sees_what_was_under_way_at_the_look_before(

@@ -301,6 +301,34 @@ async def test_a_network_that_swallows_everything_is_a_failure_in_time(shared_se
         await pool.close()
 
 
+async def test_a_transaction_on_a_network_that_swallows_everything_is_left_in_time(shared_server: Server) -> None:
+    async with proxied(shared_server.port) as proxy:
+        near = read(shared_server.url.replace(str(shared_server.port), str(proxy.port)))
+        pool = opened(replace(near, timeout_s=0.5))
+        cut = asyncio.Event()
+
+        async def work(wire: Wire) -> None:
+            async with wire.transaction():
+                proxy.partition()
+                cut.set()
+                await wire.fetch("SELECT 1")
+
+        async with asyncio.timeout(10):
+            with pytest.raises(StoreFailed, match="no answer") as failed:
+                await pool.run(work, writes=True)
+            assert failed.value.unsure
+            proxy.heal()
+            cut.clear()
+            asking = asyncio.create_task(pool.run(work))
+            await cut.wait()
+            asking.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await asking
+        assert pool.size == 0
+        proxy.heal()
+        await pool.close()
+
+
 async def test_a_pool_that_is_barred_or_closed_says_why(options: PostgresOptions) -> None:
     pool = opened(options)
     pool.barred = "too old"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Generator, Sequence
 from enum import Enum
 from typing import TYPE_CHECKING, Any, Protocol, cast
 
@@ -186,6 +186,35 @@ def remedy(error: BaseException, options: PostgresOptions) -> str:
 def failed(error: BaseException, options: PostgresOptions, *, unsure: bool = False) -> StoreFailed:
     """An error, as the port has it."""
     return StoreFailed(said(error, options), unsure=unsure)
+
+
+@contextlib.contextmanager
+def bounded(wire: Wire, seconds: float) -> Generator[None]:
+    """Cut a connection that has not done in time what is done in this. Raises `TimeoutError` then.
+
+    To cancel what is done would not be enough: a transaction that is left has its ROLLBACK to say, and where the
+    network is cut it would wait for that. What that comes to hides no cancellation.
+    """
+    task = asyncio.current_task()
+    assert task is not None
+    before, expired = task.cancelling(), False
+
+    def expire() -> None:
+        nonlocal expired
+        expired = True
+        wire.terminate()
+
+    timer = asyncio.get_running_loop().call_later(seconds, expire)
+    try:
+        yield
+    except (StoreFailed, *ERRORS) as error:
+        if task.cancelling() > before:
+            raise asyncio.CancelledError from error
+        if expired:
+            raise TimeoutError from error
+        raise
+    finally:
+        timer.cancel()
 
 
 async def connect(options: PostgresOptions, settings: dict[str, str] | None = None) -> Wire:

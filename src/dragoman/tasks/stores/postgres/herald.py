@@ -15,7 +15,7 @@ import random
 from typing import TYPE_CHECKING, NamedTuple
 
 from dragoman.tasks.store import StoreFailed
-from dragoman.tasks.stores.postgres.driver import ERRORS, connect
+from dragoman.tasks.stores.postgres.driver import ERRORS, bounded, connect
 from dragoman.tasks.stores.postgres.migrating import TooOld
 from dragoman.tasks.stores.postgres.pool import DOUBLINGS_MAX, farewell, pause_s
 from dragoman.tasks.stores.postgres.rows import STATES, changes_of
@@ -24,11 +24,12 @@ from dragoman.tasks.task import Change
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
+    from contextlib import AbstractContextManager
 
     from dragoman.tasks.stores.postgres.driver import Wire
     from dragoman.tasks.stores.postgres.migrating import Migration
     from dragoman.tasks.stores.postgres.options import PostgresOptions
-from dragoman.tasks.stores.postgres.pool import Pool
+    from dragoman.tasks.stores.postgres.pool import Pool
 
 PAYLOAD_BYTES_MAX = 7900
 """PostgreSQL takes less than 8000."""
@@ -42,7 +43,8 @@ LOOK = ""
 """The payload that says: look for yourself."""
 FIRST_ID = "00000000-0000-0000-0000-000000000000"
 FINISH_S = 60.0
-"""Between tries to finish a migration that waits for older hosts to go."""
+"""Between tries to finish a migration that waits for older hosts to go, and as long as each may take: nobody is heard
+meanwhile."""
 
 
 class Snapshot(NamedTuple):
@@ -146,6 +148,10 @@ class Herald:
                 await self._listen()
             except (TimeoutError, StoreFailed, *ERRORS):
                 pass
+            except Exception as error:  # noqa: BLE001 - a mistake of ours, after which others are to be heard all the same
+                asyncio.get_running_loop().call_exception_handler(
+                    {"message": "listening for what others do with tasks", "exception": error}
+                )
             finally:
                 self.up.clear()
                 wire, self._wire = self._wire, None
@@ -158,7 +164,7 @@ class Herald:
     async def _listen(self) -> None:
         wire = self._wire = await connect(self._options, {"synchronous_commit": "off"})
         wire.add_termination_listener(self._lost)
-        async with asyncio.timeout(self._options.timeout_s):
+        with self._in_time(wire):
             await self._join(wire)
             await wire.add_listener(self._options.channel, self._hear)
         # What was changed while nobody listened here; and others may have missed what was not said then.
@@ -171,15 +177,15 @@ class Herald:
         look_at, finish_at = clock(), clock() + FINISH_S
         while not wire.is_closed():
             if self._look or clock() >= look_at:
-                async with asyncio.timeout(self._options.timeout_s):
-                    await self._look_up(wire)
+                await self._look_up(wire)
                 self.up.set()
                 look_at = clock() + self._options.look_s
-            async with asyncio.timeout(self._options.timeout_s):
+            with self._in_time(wire):
                 await self._say(wire)
             if clock() >= finish_at:
                 finish_at = clock() + FINISH_S
-                await self._migration.finish(wire)
+                with bounded(wire, FINISH_S):
+                    await self._migration.finish(wire)
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout_at(look_at):
                     await self._stir.wait()
@@ -229,14 +235,18 @@ class Herald:
     async def _look_up(self, wire: Wire) -> None:
         """Find what was changed since the last look, and was not heard of."""
         self._look = False
-        now = Snapshot.read(await wire.fetchval("SELECT pg_current_snapshot()::text"))
+        with self._in_time(wire):
+            now = Snapshot.read(await wire.fetchval("SELECT pg_current_snapshot()::text"))
         before, known = self._snapshot, self._seen
         if before is not None:
             if before.open_:
-                self.pass_on(changes_of(await wire.fetch(statement("changed_by"), before.open_)))
+                with self._in_time(wire):
+                    rows = await wire.fetch(statement("changed_by"), before.open_)
+                self.pass_on(changes_of(rows))
             at, last = before.end, FIRST_ID
             while True:
-                rows = await wire.fetch(statement("changed_since"), at, last, now.end, PAGE)
+                with self._in_time(wire):
+                    rows = await wire.fetch(statement("changed_since"), at, last, now.end, PAGE)
                 self.pass_on(changes_of(rows))
                 if len(rows) < PAGE:
                     break
@@ -244,6 +254,10 @@ class Herald:
         self._snapshot = now
         # What was heard while it looked may be later than what it saw: the next look is to know it still.
         self._seen, self._seen_before = {}, known
+
+    def _in_time(self, wire: Wire) -> AbstractContextManager[None]:
+        """As long as one answer may take. A look has many, the more the longer nobody listened."""
+        return bounded(wire, self._options.timeout_s)
 
     def pass_on(self, told: Sequence[Change]) -> None:
         """Tell of what is news: word comes by several ways, and not always in order."""

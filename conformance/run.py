@@ -244,6 +244,7 @@ STEPS: dict[str, Callable[[Session, Any], None]] = {
     "gather": _gather,
     "many": _many,
     "quiet": _quiet,
+    "deaf": lambda _, seconds: time.sleep(seconds),
     "drain": _drain,
     "leaves": _leave,
     "close": _close,

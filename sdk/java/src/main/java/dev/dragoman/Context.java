@@ -13,7 +13,7 @@ import java.util.stream.Stream;
 
 /** A running call, as its function sees it. It may be used from any thread until the function returns. */
 public final class Context implements Caller {
-    /** Reports that follow one another faster are left out: nobody sees more than a hundred a second. */
+    /** Of reports that follow one another faster the last one waits: nobody sees more than a hundred a second. */
     private static final long PROGRESS_NANOS_MIN = 10_000_000;
 
     /** Frames of at least 16 bytes: more than reports and calls need, for a microsecond. */
@@ -22,6 +22,10 @@ public final class Context implements Caller {
     private final Guest guest;
     private final Incoming call;
     private long progressAt;
+    /** What was reported too soon after the report before it; null for nothing. */
+    private Progress held;
+
+    private record Progress(double share, String message) {}
 
     Context(Guest guest, Incoming call) {
         this.guest = guest;
@@ -83,11 +87,25 @@ public final class Context implements Caller {
         synchronized (this) {
             long now = System.nanoTime();
             if (now - progressAt < PROGRESS_NANOS_MIN && share < 1) {
+                held = new Progress(share, message);
                 return;
             }
             progressAt = now;
+            held = null;
         }
         guest.report(call.id, Report.progress(share, message));
+    }
+
+    /** Tells what was held back, if it was the last word, with the answer that follows. */
+    void settle() {
+        Progress last;
+        synchronized (this) {
+            last = held;
+            held = null;
+        }
+        if (last != null) {
+            guest.mention(call.id, Report.progress(last.share, last.message));
+        }
     }
 
     /**

@@ -112,10 +112,18 @@ final class Desk {
     private void answer(Incoming call, long began) throws Exception {
         Registration function = call.function;
         Object input = read(call);
-        Object result = function.body.apply(input, new Context(guest, call));
+        Context context = new Context(guest, call);
         int wanted = wanted(call);
+        Object result;
+        try {
+            result = function.body.apply(input, context);
+            if (function.streaming) {
+                stream(call, result, wanted);
+            }
+        } finally {
+            context.settle();
+        }
         if (function.streaming) {
-            stream(call, result, wanted);
             settle(call, Frame.NONE, Frame.EMPTY, 0, 0, began);
             return;
         }
@@ -236,6 +244,7 @@ final class Desk {
             }
             Frame frame = next;
             next = null;
+            guest.flush(); // the credit that it gave: what is done with the item may take long
             try {
                 Reader reader = Line.reader(frame.codec, guest.bodyOf(frame));
                 Object item = shape.streamItems().read(reader);

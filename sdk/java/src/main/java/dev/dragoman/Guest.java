@@ -36,6 +36,8 @@ final class Guest extends Line {
     private static final long IDLE_MS = 10_000;
 
     private static final int LOG_BYTES = 64 * 1024;
+    /** No deadline is nearer. */
+    private static final long AWAKE = Long.MIN_VALUE;
 
     private final List<Registration> functions;
     private final String token;
@@ -56,7 +58,9 @@ final class Guest extends Line {
     /** When the reading thread began the function that it runs; 0 while it reads. */
     private volatile long inlineSince;
 
-    private volatile boolean watcherAsleep;
+    /** When the watcher looks again by itself: a nearer deadline has to wake it. */
+    private volatile long sleepsUntil = AWAKE;
+
     private volatile long begun;
     /** Whether any function runs. */
     private volatile boolean runs;
@@ -199,7 +203,7 @@ final class Guest extends Line {
         while (true) {
             Incoming call = null;
             synchronized (this) {
-                while (leader != null && (call = next()) == null) {
+                while (leader != null && (call = take()) == null) {
                     if (!rest()) {
                         members--;
                         return;
@@ -208,25 +212,32 @@ final class Guest extends Line {
                 if (leader == null && call == null) {
                     leader = Thread.currentThread();
                 }
-                if (call != null && isSlow(queue.peek()) && runnable()) {
-                    wake();
-                }
             }
             if (call == null) {
                 lead(desk);
                 continue;
             }
-            LockSupport.unpark(call.deadline != 0 ? watcher : null);
             while (call != null) {
-                desk.run(call);
-                synchronized (this) {
-                    call = next();
+                if (call.deadline != 0 && call.deadline < sleepsUntil) {
+                    LockSupport.unpark(watcher);
                 }
-                if (call == null || call.function == null || call.function.average > FLUSH_NANOS) {
-                    flush();
+                desk.run(call);
+                // However quick the next one was so far: nobody else would send this answer while it runs.
+                flush();
+                synchronized (this) {
+                    call = take();
                 }
             }
         }
+    }
+
+    /** The next call for this member, and another member for the one behind it if the reader will not run that. */
+    private Incoming take() {
+        Incoming call = next();
+        if (call != null && runnable() && (inlineSince == 0 || isSlow(queue.peek()))) {
+            wake();
+        }
+        return call;
     }
 
     /** Waits for something to do; false if there was nothing for long. Under the lock. */
@@ -320,7 +331,7 @@ final class Guest extends Line {
             if (call.function != null && call.function.average > FLUSH_NANOS) {
                 flush();
             }
-            if (watcherAsleep) {
+            if (sleepsUntil != AWAKE) {
                 LockSupport.unpark(watcher);
             }
             desk.run(call);
@@ -336,7 +347,7 @@ final class Guest extends Line {
             }
         }
         if (connection.out.size > 0) {
-            if (watcherAsleep) {
+            if (sleepsUntil != AWAKE) {
                 LockSupport.unpark(watcher);
             }
             flush();
@@ -402,15 +413,16 @@ final class Guest extends Line {
                 LockSupport.parkNanos(Math.min(TICK_NANOS, Math.max(1, nearest - now)));
                 continue;
             }
-            watcherAsleep = true;
-            if (inlineSince == 0) {
+            sleepsUntil = nearest;
+            // Said before it is looked: a call that begins meanwhile is seen here, or sees this and wakes the watcher.
+            if (inlineSince == 0 && begun == seen) {
                 if (nearest == Long.MAX_VALUE) {
                     LockSupport.park();
                 } else {
                     LockSupport.parkNanos(Math.max(1, nearest - System.nanoTime()));
                 }
             }
-            watcherAsleep = false;
+            sleepsUntil = AWAKE;
             quiet = 0;
         }
     }
@@ -657,7 +669,7 @@ final class Guest extends Line {
         leaving = true;
         new Thread(
                         () -> {
-                            flush();
+                            flushToTheEnd();
                             System.exit(0);
                         },
                         "dragoman-leave")
@@ -675,6 +687,15 @@ final class Guest extends Line {
         }
         if (!inline) {
             flushFully();
+        }
+    }
+
+    /** An event that leaves with what follows it. */
+    void mention(long call, byte[] body) {
+        synchronized (this) {
+            if (connection.isOpen()) {
+                connection.event(call, body);
+            }
         }
     }
 

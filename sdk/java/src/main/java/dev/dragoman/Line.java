@@ -18,6 +18,9 @@ abstract class Line {
     /** Whoever sends where so much waits to be written, waits too: the peer reads slower than this side writes. */
     private static final int WAITING_BYTES_MAX = 4 << 20;
 
+    /** How often whoever waits for another thread's write looks whether it is done. */
+    private static final long LOOK_NANOS = 500_000;
+
     /** A buffer that grew past this for one large body is let go again. */
     private static final int KEPT_BYTES_MAX = 1 << 20;
 
@@ -91,12 +94,25 @@ abstract class Line {
         }
     }
 
+    /** Returns once everything is written, by whichever thread. */
+    final void flushToTheEnd() {
+        while (true) {
+            flush();
+            synchronized (this) {
+                if (lost || !writing && connection.out.size == 0) {
+                    return;
+                }
+            }
+            LockSupport.parkNanos(LOOK_NANOS);
+        }
+    }
+
     /** Flushes, and waits while too much waits to be written by another thread. */
     final void flushFully() {
         flush();
         while (connection.out.size > WAITING_BYTES_MAX && !lost) {
             beforeWaiting();
-            LockSupport.parkNanos(500_000);
+            LockSupport.parkNanos(LOOK_NANOS);
             if (Thread.interrupted()) {
                 Thread.currentThread().interrupt();
                 return;
@@ -124,6 +140,7 @@ abstract class Line {
         synchronized (this) {
             connection.release(frame.offset);
         }
+        flush();
         return body;
     }
 

@@ -142,18 +142,19 @@ func (s *server) arm() {
 func (s *server) watch() {
 	for range s.watches {
 		last, idle := uint64(0), 0
+		var ran *call
 		for idle < idleTicks {
 			time.Sleep(tick)
 			s.Lock()
 			switch {
-			case s.inline && s.begun == last:
+			case s.inline && s.mine == ran:
 				s.handOver()
 			case s.begun == last && s.size == 0:
 				idle++
 			default:
 				idle = 0
 			}
-			last = s.begun
+			last, ran = s.begun, s.mine
 			s.flush()
 			s.watching = idle < idleTicks
 			s.Unlock()

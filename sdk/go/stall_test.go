@@ -5,6 +5,7 @@ import (
 	"sync"
 	"syscall"
 	"testing"
+	"time"
 
 	"github.com/dragoman/dragoman/sdk/go/internal/wire"
 )
@@ -82,5 +83,27 @@ func TestACallIsBegunOnceThoughOthersBeginCallsWhileRepliesAreSent(t *testing.T)
 	l.out, l.size = make([]byte, flushBytes), flushBytes
 	if next := s.next(s.turn); next != waiting || s.running != 1 || len(s.queue) != 0 {
 		t.Fatal(next, s.running, s.queue)
+	}
+}
+
+func TestTheReaderIsRelievedOfALongCallThoughOthersBeginMeanwhile(t *testing.T) {
+	silent, _ := io.Pipe()
+	s := newServer(newLine(wire.AsGuest, nil), wire.NewReader(silent), nil)
+	s.Lock()
+	defer s.Unlock()
+	s.inline, s.mine = true, &call{server: s}
+	s.arm()
+	for i := 0; s.inline; i++ {
+		if i == 500 {
+			t.Fatal("nobody reads the wire while the call runs")
+		}
+		s.begun++
+		// The lock of a mutex that was waited for so long goes to who waits: one call begins between two looks of the watch.
+		time.Sleep(4 * tick)
+		s.Unlock()
+		s.Lock()
+	}
+	if s.turn != 1 {
+		t.Fatal(s.turn)
 	}
 }

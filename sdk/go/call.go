@@ -24,6 +24,7 @@ type call struct {
 	input   []wire.Frame
 	ended   bool // the input
 	reports time.Time
+	held    *progress // reported too soon after that
 
 	buffers []wire.Region // made by Allocate, and not sent yet
 

@@ -8,7 +8,8 @@ import (
 	"github.com/dragoman/dragoman/sdk/go/internal/wire"
 )
 
-// progressEvery is how far apart reports of progress are at least: nobody sees more than a hundred a second.
+// progressEvery is how far apart reports of progress are at least, but for the last: nobody sees more than a hundred a
+// second.
 const progressEvery = 10 * time.Millisecond
 
 // CallID is the public id of the call that a context belongs to; empty outside of any.
@@ -52,10 +53,26 @@ func Progress(ctx context.Context, share float64, message string) {
 	c.server.Lock()
 	defer c.server.Unlock()
 	if share < 1 && now.Sub(c.reports) < progressEvery {
+		c.held = &progress{share, message}
 		return
 	}
-	c.reports = now
+	c.reports, c.held = now, nil
 	c.server.event(c.frame.Call, wire.AppendProgress(nil, share, message))
+}
+
+// progress is a report that came too soon after the one before it.
+type progress struct {
+	share   float64
+	message string
+}
+
+// tellHeld sends what was held back, if it was the last word, with the answer that follows. Under the lock.
+func (c *call) tellHeld() {
+	if last := c.held; last != nil {
+		c.held = nil
+		body := wire.AppendProgress(nil, last.share, last.message)
+		_ = c.server.put(&wire.Frame{Kind: wire.Event, Codec: uint8(wire.JSON), Call: c.frame.Call, Body: body})
+	}
 }
 
 // Log writes a line to the log of the call of a context, with structured values as pairs of name and value.

@@ -433,6 +433,7 @@ func (s *server) settle(c *call, frame *wire.Frame, fault *Fault, began time.Tim
 	if c.spoiled != nil {
 		fault = c.spoiled
 	}
+	c.tellHeld()
 	if fault == nil {
 		frame.Amount = spent
 		if err := s.putBody(c, frame); err != nil {

@@ -157,6 +157,14 @@ def progress(share: float, message: str, ctx: Context) -> None:
     ctx.progress(share, message)
 
 
+def steps(shares: list[float], seconds: float, ctx: Context) -> None:
+    for share in shares:
+        ctx.progress(share)
+    ends = time.monotonic() + seconds
+    while time.monotonic() < ends:
+        pass
+
+
 def print(text: str) -> None:
     for stream in (sys.stdout, sys.stderr):
         builtins.print(text, file=stream, flush=True)

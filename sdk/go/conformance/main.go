@@ -207,6 +207,16 @@ func contexts() {
 	}) {
 		dragoman.Progress(ctx, in.Share, in.Message)
 	})
+	dragoman.Register("steps", func(ctx context.Context, in struct {
+		Shares  []float64 `json:"shares"`
+		Seconds float64   `json:"seconds"`
+	}) {
+		for _, share := range in.Shares {
+			dragoman.Progress(ctx, share, "")
+		}
+		for ends := time.Now().Add(seconds{in.Seconds}.duration()); time.Now().Before(ends); {
+		}
+	})
 	dragoman.Register("print", func(in struct {
 		Text string `json:"text"`
 	}) {

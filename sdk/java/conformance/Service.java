@@ -85,6 +85,8 @@ public final class Service {
 
     record Progress(double share, String message) {}
 
+    record Steps(List<Double> shares, double seconds) {}
+
     record Text(String text) {}
 
     record Blob(byte[] data) {}
@@ -158,6 +160,14 @@ public final class Service {
         });
         Dragoman.function("progress", Progress.class, Void.class, (input, context) -> {
             context.progress(input.share(), input.message());
+            return null;
+        });
+        Dragoman.function("steps", Steps.class, Void.class, (input, context) -> {
+            input.shares().forEach(share -> context.progress(share, ""));
+            long ends = System.nanoTime() + (long) (input.seconds() * 1e9);
+            while (System.nanoTime() < ends) {
+                Thread.onSpinWait();
+            }
             return null;
         });
         Dragoman.function("print", Text.class, Void.class, (input, context) -> {

@@ -136,6 +136,12 @@ export function progress({ share, message }, ctx) {
   return null;
 }
 
+export function steps({ shares, seconds }, ctx) {
+  for (const share of shares) ctx.progress(share);
+  for (const ends = performance.now() + seconds * 1000; performance.now() < ends;);
+  return null;
+}
+
 export function print({ text: shown }) {
   console.log(shown);
   console.error(shown);

@@ -143,6 +143,12 @@ struct Progress {
 }
 
 #[derive(Deserialize, JsonSchema)]
+struct Steps {
+    shares: Vec<f64>,
+    seconds: f64,
+}
+
+#[derive(Deserialize, JsonSchema)]
 struct Print {
     text: String,
 }
@@ -244,6 +250,13 @@ fn main() {
     });
     dragoman::blocking("log", log);
     dragoman::blocking("progress", |ctx: Context, input: Progress| ctx.progress(input.share, input.message));
+    dragoman::blocking("steps", |ctx: Context, input: Steps| {
+        input.shares.iter().for_each(|share| ctx.progress(*share, ""));
+        let until = Instant::now() + Span::from_secs_f64(input.seconds);
+        while Instant::now() < until {
+            std::hint::spin_loop();
+        }
+    });
     dragoman::blocking("print", |_, input: Print| {
         println!("{}", input.text);
         eprintln!("{}", input.text);

@@ -6,7 +6,7 @@ import { replyCodec } from "../wire/caller.js";
 import { formatTrace } from "../wire/meta.js";
 import { dumpLog, dumpProgress } from "../wire/report.js";
 
-/** Reports that follow one another faster, in ms, are left out: nobody sees more than a hundred a second. */
+/** Of reports that follow one another faster, in ms, the last one waits: nobody sees more than a hundred a second. */
 const PROGRESS_MS_MIN = 10;
 const LEVELS = new Set(["debug", "info", "warning", "error"]);
 
@@ -70,8 +70,12 @@ export class Context {
   /** @param {number} share @param {string} [message] */
   progress(share, message = "") {
     const now = performance.now();
-    if (now - this.#progressAt < PROGRESS_MS_MIN && share < 1) return;
+    if (now - this.#progressAt < PROGRESS_MS_MIN && share < 1) {
+      this.#job.held = [Number(share), String(message)];
+      return;
+    }
     this.#progressAt = now;
+    this.#job.held = null;
     this.#job.tell(dumpProgress(Number(share), String(message)));
   }
 

@@ -4,7 +4,7 @@ import { Fault } from "../fault.js";
 import { decodeBody, encodeBody } from "../values/body.js";
 import { Codec, Flag, Kind, NO_BYTES, hexOf } from "../wire/frame.js";
 import { decodeMeta } from "../wire/meta.js";
-import { IllegalFrame } from "../wire/protocol-fault.js";
+import { dumpProgress } from "../wire/report.js";
 import { Context } from "./context.js";
 import { describe, faultOf, unread, unsent } from "./failure.js";
 import { InputStream, streamed } from "./input-stream.js";
@@ -46,6 +46,8 @@ export class Job {
     this.woken = null;
     /** @type {import("../wire/meta.js").Entries | null} */
     this._entries = null;
+    /** The last report of progress, where it came too soon after the one before. @type {[number, string] | null} */
+    this.held = null;
     this.reply = 0;
   }
 
@@ -206,6 +208,7 @@ export class Job {
       return;
     }
     const now = performance.now();
+    this.tellHeld();
     try {
       const { codec, body } = encodeBody(value, this.reply);
       this.server.line.connection.end(this.taken, codec, body, (now - this.began) * 1000);
@@ -267,6 +270,7 @@ export class Job {
       }
     }
     const now = performance.now();
+    this.tellHeld();
     line.connection.end(taken, Codec.NONE, NO_BYTES, (now - this.began) * 1000);
     this.close(now);
   }
@@ -292,6 +296,7 @@ export class Job {
   fail(fault, unstarted = false) {
     if (this.done) return;
     const now = performance.now();
+    this.tellHeld();
     this.server.line.connection.fault(this.taken, fault, this.begun ? (now - this.began) * 1000 : 0, unstarted);
     this.close(now);
   }
@@ -305,16 +310,24 @@ export class Job {
     this.server.line.said(now);
   }
 
-  /** Send an event about this call. @param {Buffer} body */
+  /** Send an event about this call at once: its function may keep the thread for long. @param {Buffer} body */
   tell(body) {
+    this.mention(body);
+    this.server.line.flush();
+  }
+
+  /** Send an event about this call with what follows it. @param {Buffer} body */
+  mention(body) {
     const { line } = this.server;
     if (line.dead || line.waiting > LOG_BYTES_MAX) return;
-    try {
-      line.connection.event(body, this.frame.call);
-      line.schedule();
-    } catch (error) {
-      if (!(error instanceof IllegalFrame)) throw error;
-    }
+    line.attempt(() => line.connection.event(body, this.frame.call));
+  }
+
+  /** Tell what was held back, if it was the last word, with the answer that follows. */
+  tellHeld() {
+    if (this.held === null) return;
+    this.mention(dumpProgress(...this.held));
+    this.held = null;
   }
 
   describe() {

@@ -3,6 +3,7 @@
 use super::function::Begun;
 use super::server::Server;
 use crate::body::Payload;
+use crate::codec::{to_json, Value};
 use crate::fault::{Code, Fault, Started};
 use crate::line::{Parcel, Wire};
 use crate::timer::Alarm;
@@ -11,10 +12,13 @@ use crate::wire::meta::Entries;
 use std::collections::VecDeque;
 use std::future::Future;
 use std::pin::Pin;
-use std::sync::atomic::{AtomicU64, AtomicU8, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU8, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::task::{Context as TaskContext, Poll, Wake, Waker};
 use std::time::{Duration, Instant};
+
+/// Of reports of progress that follow one another faster the last one waits: nobody sees more than a hundred a second.
+const PROGRESS_EVERY: Duration = Duration::from_millis(10);
 
 /// What a call ends with: the codec and body of END.
 pub type Reply = (Payload, u8);
@@ -47,6 +51,30 @@ pub struct Input {
     poison: Option<Fault>,
 }
 
+/// A report of how far a call is.
+pub struct Progress {
+    pub share: f64,
+    pub message: String,
+}
+
+impl Progress {
+    /// The body of EVENT.
+    fn body(self) -> Vec<u8> {
+        let progress = Value::Map(vec![
+            ("share".to_string(), Value::Float(self.share)),
+            ("message".to_string(), Value::Text(self.message)),
+        ]);
+        to_json(&Value::Map(vec![("progress".to_string(), progress)])).unwrap_or_default()
+    }
+}
+
+/// When progress was told last, and what was reported too soon after that.
+#[derive(Default)]
+struct Reports {
+    told_at: Option<Instant>,
+    held: Option<Progress>,
+}
+
 #[derive(Default)]
 struct Waiting {
     credit: Option<Waker>,
@@ -73,7 +101,7 @@ pub struct Call {
     future: Mutex<Option<Running>>,
     input: Mutex<Input>,
     began_at: OnceLock<Instant>,
-    progress_us: AtomicU64,
+    reports: Mutex<Reports>,
     alarm: Mutex<Option<Alarm>>,
     /// Calls that this one has made; those that have ended are forgotten now and then.
     children: Mutex<Vec<u64>>,
@@ -105,7 +133,7 @@ impl Call {
             future: Mutex::new(None),
             input: Mutex::default(),
             began_at: OnceLock::new(),
-            progress_us: AtomicU64::new(0),
+            reports: Mutex::default(),
             alarm: Mutex::new(None),
             children: Mutex::default(),
         })
@@ -143,15 +171,17 @@ impl Call {
         let _ = self.began_at.set(now);
     }
 
-    /// Whether a report of progress is due; nobody sees more than a hundred a second.
-    pub fn may_report(&self, last: bool) -> bool {
-        let now = self.began_at.get().map_or(0, |at| at.elapsed().as_micros() as u64 + 10_000);
-        let before = self.progress_us.load(Ordering::Relaxed);
-        let due = last || now - before.min(now) >= 10_000;
-        if due {
-            self.progress_us.store(now, Ordering::Relaxed);
+    /// Tell how far the call is; what comes too soon after the report before it waits.
+    pub fn report(&self, progress: Progress) {
+        let mut reports = lock(&self.reports);
+        let due = progress.share >= 1.0 || reports.told_at.is_none_or(|at| at.elapsed() >= PROGRESS_EVERY);
+        if !due {
+            reports.held = Some(progress);
+            return;
         }
-        due
+        (reports.told_at, reports.held) = (Some(Instant::now()), None);
+        drop(reports);
+        self.server.event(self.id, progress.body());
     }
 
     /// Note a call that this one has made. Under the wire's lock.
@@ -293,6 +323,10 @@ impl Call {
 
     fn finish(self: &Arc<Self>, outcome: Result<Reply, Fault>) {
         drop(lock(&self.alarm).take());
+        let held = lock(&self.reports).held.take();
+        if let Some(last) = held {
+            self.server.event(self.id, last.body());
+        }
         let (poison, rest) = {
             let mut input = lock(&self.input);
             (input.poison.take(), std::mem::take(&mut input.items))

@@ -1,8 +1,8 @@
 //! What a function may ask about its own call, and tell about it.
 
-use super::call::{Call, GivenUp};
+use super::call::{Call, GivenUp, Progress};
 use crate::body::{FromBody, Payload, Raw, ToBody};
-use crate::codec::{to_json, Value};
+use crate::codec::to_json;
 use crate::fault::{cut, Fault, TEXT_BYTES_MAX};
 use crate::outgoing::{Caller, Input, Items, Prepared};
 use crate::segments::Draft;
@@ -135,15 +135,10 @@ impl Context {
 
     /// Tell how far the call is: a share between 0 and 1, and a word about it.
     pub fn progress(&self, share: f64, message: impl AsRef<str>) {
-        if share.is_nan() || !self.call.may_report(share >= 1.0) {
-            return;
+        if !share.is_nan() {
+            let message = cut(message.as_ref(), TEXT_BYTES_MAX).into_owned();
+            self.call.report(Progress { share: share.clamp(0.0, 1.0), message });
         }
-        let progress = Value::Map(vec![
-            ("share".to_string(), Value::Float(share.clamp(0.0, 1.0))),
-            ("message".to_string(), Value::Text(cut(message.as_ref(), TEXT_BYTES_MAX).into_owned())),
-        ]);
-        let body = to_json(&Value::Map(vec![("progress".to_string(), progress)])).unwrap_or_default();
-        self.call.server.event(self.call.id, body);
     }
 
     fn caller(&self) -> Caller {
@@ -288,6 +283,7 @@ impl Drop for Cancelled {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::codec::Value;
 
     #[test]
     fn fields_that_cannot_travel_are_left_out_and_the_line_stays() {

@@ -2,7 +2,15 @@ import json
 import time
 from pathlib import Path
 
+import pytest
+
+from dragoman.cli.tasking import run_all_again
+from dragoman.client.desk import Search
+from dragoman.client.task import Task
+from dragoman.core.clock import SystemClock
+from dragoman.core.fault import FailedPrecondition
 from tests.cli.test_task import project, shop, task
+from tests.client.desks import ID, ScriptedDesk, document
 
 
 def wait_for(folder: Path, id_: str, *states: str) -> None:
@@ -71,6 +79,14 @@ def test_dead_tasks_are_listed_and_run_again(tmp_path: Path) -> None:
         failed = task(tmp_path, "submit", "shop.refuses").strip()
         wait_for(tmp_path, failed, "FAILED")
         assert "is FAILED, not DEAD" in task(tmp_path, "dead", "retry", failed, status=2)
+
+
+def test_what_somebody_else_runs_again_meanwhile_is_left_to_them(capsys: pytest.CaptureFixture[str]) -> None:
+    answers = [FailedPrecondition("the task is RUNNING: it is not over"), document("PENDING")]
+    desk = ScriptedDesk(find=[{"tasks": [document("DEAD"), document("DEAD")], "next": None}], retry=answers)
+    run_all_again((Task(desk, each, SystemClock()) for each in desk.find(Search())["tasks"]), as_json=False)
+    assert capsys.readouterr().out == f"{ID} is PENDING\n"
+    assert [name for name, *_ in desk.asked] == ["find", "retry", "retry"]
 
 
 def test_messages_that_nobody_took_are_listed(tmp_path: Path) -> None:

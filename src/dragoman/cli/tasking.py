@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 from itertools import islice
 from typing import TYPE_CHECKING
@@ -21,6 +22,7 @@ from dragoman.cli.task_view import (
     rows,
     standing,
 )
+from dragoman.core.fault import FailedPrecondition
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -85,12 +87,21 @@ def retry_dead(whose: Whose, ids: Sequence[str], *, every: bool, function: str, 
     if function and not every:
         raise Stop("--function goes with --all: the ids say which they are")
     with tasks_of(whose) as found:
-        dead = list(found.tasks.tasks(state=DEAD, function=function)) if every else map(found.tasks.task, ids)
-        for task in dead:
+        if every:
+            run_all_again(found.tasks.tasks(state=DEAD, function=function), as_json=as_json)
+            return 0
+        for task in map(found.tasks.task, ids):
             if task.state != DEAD:
                 raise Stop(f"task {task.id} is {task.state}, not DEAD: dragoman task retry runs it again all the same")
             _say(task.retry(), as_json=as_json)
     return 0
+
+
+def run_all_again(dead: Iterable[Task], *, as_json: bool) -> None:
+    """Have dead tasks run again as they are listed, which may be very many; what somebody else has begun is left."""
+    for task in dead:
+        with contextlib.suppress(FailedPrecondition):
+            _say(task.retry(), as_json=as_json)
 
 
 def show_deliveries(whose: Whose, *, as_json: bool) -> int:

@@ -186,6 +186,18 @@ def test_for_what_is_claimed_and_has_no_place_yet_one_looks_again_though_nothing
     assert host.rooms.look_s() == LOOK_S
 
 
+def test_what_waits_in_a_source_that_is_gone_waits_no_longer() -> None:
+    host = Host("a.f", places=2)
+    host.rooms.taken_in("a", 10)
+    host.rooms.taken_in("a", 10)
+    host.rooms.begun("a")
+    host.rooms.begun("a")
+    assert host.rooms.free("a") == 0
+    host.now["a"] = Room(0)
+    assert host.rooms.free("a") == 2
+    assert host.counts() == {}
+
+
 def test_functions_that_are_not_there_any_more_are_not_claimed() -> None:
     host = Host("a.f", "b.g")
     del host.jobs["a.f"]

@@ -21,6 +21,22 @@ if TYPE_CHECKING:
     from dragoman.tasks.store import Store
 
 
+class Slow:
+    """A store whose claims wait for its gate to open."""
+
+    def __init__(self, store: Store) -> None:
+        self.store = store
+        self.asked, self.gate = asyncio.Event(), asyncio.Event()
+
+    def __getattr__(self, name: str) -> object:
+        return getattr(self.store, name)
+
+    async def claim(self, runner: str, wants: list[Want], now: int) -> object:
+        self.asked.set()
+        await self.gate.wait()
+        return await self.store.claim(runner, wants, now)
+
+
 async def test_a_submission_wakes_an_idle_runner_at_once(tmp_path: Path) -> None:
     waits: list[float] = []
 
@@ -386,25 +402,31 @@ async def test_what_ended_long_ago_is_forgotten(tmp_path: Path) -> None:
                 await asyncio.sleep(0.01)
 
 
-async def test_what_a_claim_brings_while_the_host_stops_is_given_back(tmp_path: Path) -> None:
-    class Slow:
-        """A store whose claims take their time."""
-
-        def __init__(self, at: Desk) -> None:
-            self.store = at.store
-            self.asked, self.gate = asyncio.Event(), asyncio.Event()
-
-        def __getattr__(self, name: str) -> object:
-            return getattr(self.store, name)
-
-        async def claim(self, runner: str, wants: list[Want], now: int) -> object:
-            self.asked.set()
-            await self.gate.wait()
-            return await self.store.claim(runner, wants, now)
-
+async def test_what_a_claim_brings_of_a_function_that_is_gone_is_given_back(tmp_path: Path) -> None:
+    works = Workshop({"w.f": echo})
     async with desk(tmp_path) as at:
         (id_,) = await at.submit("w.f")
-        slow = Slow(at)
+        slow = Slow(at.store)
+        runner = runner_of(slow, works)  # pyright: ignore[reportArgumentType] - a store but for its claims
+        at.watching.listeners.append(runner.heard)
+        await runner.start()
+        await slow.asked.wait()
+        works.functions.clear()
+        slow.gate.set()
+        given_back = await at.reached(
+            id_, lambda task: task.state is State.PENDING and task.due_at > task.submission.submitted_at
+        )
+        assert given_back.attempts == 0
+        works.functions["w.f"] = echo
+        runner.renew()
+        assert (await at.over(id_)).state is State.SUCCEEDED
+        await runner.stop(5)
+
+
+async def test_what_a_claim_brings_while_the_host_stops_is_given_back(tmp_path: Path) -> None:
+    async with desk(tmp_path) as at:
+        (id_,) = await at.submit("w.f")
+        slow = Slow(at.store)
         runner = runner_of(slow, Workshop({"w.f": echo}))  # pyright: ignore[reportArgumentType] - a store but for its claims
         await runner.start()
         await slow.asked.wait()

@@ -63,7 +63,8 @@ class Workshop:
         return {name: Job("w", self.options) for name in self.functions}
 
     def room(self, group: str) -> Room:
-        assert group == "w"
+        if group != "w":
+            return Room(0)
         room = self.room_now
         return Room(room.places, room.busy + self.in_flight, room.waiting)
 

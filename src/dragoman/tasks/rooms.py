@@ -122,13 +122,16 @@ class Rooms:
     def free(self, name: str) -> int:
         """How many more tasks of a group may run now."""
         room, group = self._room(name), self.group(name)
+        if not room.places:
+            # Its source is not there any more: whoever calls for what waits here is told so, and gives it back.
+            return group.held
         others, now = max(room.busy - group.running, 0), self._now()
         if room.offered - group.mine > group.seen:
             group.others_at, group.seen = now, room.offered - group.mine
         most = room.places - others
         if now - group.others_at < GENTLE_S:
             most = min(most, max(int(room.places * SHARE), 1))
-        if room.places and most <= 0 and not group.running and now >= group.rests_until:
+        if most <= 0 and not group.running and now >= group.rests_until:
             return 1
         return max(most - group.running, 0)
 

@@ -9,9 +9,11 @@ from dragoman.core.call import Reply
 from dragoman.core.clock import SystemClock
 from dragoman.core.fault import Aborted, Started, Unavailable
 from dragoman.tasks.options import TaskOptions
+from dragoman.tasks.rooms import PAUSE_S_MAX
 from dragoman.tasks.state import State
 from dragoman.tasks.store import StoreFailed
 from dragoman.tasks.task import US, Outcome, Pulse, Query, Runner, Want
+from dragoman.tasks.works import Room
 from tests.tasks.workshop import QUICK, Desk, Workshop, desk, echo, runner_of, running
 
 if TYPE_CHECKING:
@@ -400,6 +402,34 @@ async def test_what_ended_long_ago_is_forgotten(tmp_path: Path) -> None:
         async with running(at, Workshop({"w.f": echo})), asyncio.timeout(10):
             while await at.store.find(Query()):  # noqa: ASYNC110 - nobody sets an event
                 await asyncio.sleep(0.01)
+
+
+async def test_a_function_that_is_left_alone_for_long_keeps_no_other_waiting_for_room(tmp_path: Path) -> None:
+    class Taken(Workshop):
+        """All places are taken by other calls, which leave them at some time."""
+
+        looked = asyncio.Event()
+
+        def room(self, group: str) -> Room:
+            self.looked.set()
+            return super().room(group)
+
+    works = Taken({"w.f": echo, "w.refuses": echo})
+    async with desk(tmp_path) as at, running(at, works) as runner:
+        await at.over((await at.submit("w.f"))[0])
+        rooms = runner._rooms  # pyright: ignore[reportPrivateUsage] - as if it had refused often
+        rooms._paused["w.refuses"] = (0.0, PAUSE_S_MAX)  # pyright: ignore[reportPrivateUsage] - as above
+        rooms.refused("w.refuses")
+        await at.over((await at.submit("w.f"))[0])
+        # All that may have something due is left alone now, and the next look is far away.
+        works.room_now = Room(2, busy=2)
+        rooms.group("w").rests_until, rooms.group("w").run_s = float("inf"), 0.0
+        works.looked.clear()
+        (id_,) = await at.submit("w.f")
+        await works.looked.wait()
+        works.room_now = Room(2)
+        async with asyncio.timeout(0.8 * PAUSE_S_MAX):
+            await at.over(id_)
 
 
 async def test_what_a_claim_brings_of_a_function_that_is_gone_is_given_back(tmp_path: Path) -> None:

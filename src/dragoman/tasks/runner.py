@@ -98,6 +98,7 @@ class Runner:
         self._next_due = 0
         self._ahead_s = float("-inf")
         self._looking: Timer | None = None
+        self._look_at = 0.0
         self._loops: list[asyncio.Task[None]] = []
         self._claiming = asyncio.Lock()
         self._unsure = False
@@ -222,8 +223,15 @@ class Runner:
 
     def _look_again(self) -> None:
         """Look for room that nobody tells of, if something waits for it."""
-        if self._looking is None and (look_s := self._rooms.look_s()) is not None:
-            self._looking = self._around.call_later(look_s, self._looked)
+        look_s = self._rooms.look_s()
+        if look_s is None:
+            return
+        look_at = self._around.clock.monotonic() + look_s
+        if self._looking is not None:
+            if self._look_at <= look_at:
+                return
+            self._looking.cancel()
+        self._looking, self._look_at = self._around.call_later(look_s, self._looked), look_at
 
     def _looked(self) -> None:
         self._looking = None

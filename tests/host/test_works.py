@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from dragoman.core.call import Codec
 from dragoman.core.fault import Code, Fault, InvalidArgument, NotFound, Unimplemented
 from dragoman.core.inflow import InputStream
 from dragoman.core.terms import Terms
@@ -50,6 +51,18 @@ async def test_input_is_checked_when_it_is_submitted_and_nothing_stored_of_what_
         host.registry.entries = {}
         with pytest.raises(NotFound):
             await tasks.submit(gone, Terms())
+    assert not (folder / ".dragoman/tasks.db").exists()
+
+
+@pytest.mark.parametrize("bound", ["", 'body_max = "1KB"'])
+async def test_an_input_that_no_worker_would_take_is_refused_before_it_is_stored(write: Write, bound: str) -> None:
+    folder = write(shop__py=CODE, dragoman__toml=TOML.replace("workers = 3", f"workers = 3\n{bound}"))
+    async with hosting(folder) as host:
+        await host.start()
+        call = prepared(host, "shop.double", x=1)
+        call.codec, call.body = Codec.JSON, b'{"x":' + b" " * (17 * 1024 * 1024) + b"1}"
+        with pytest.raises(InvalidArgument, match="it takes at most .* \\(body_max\\)"):
+            await host.tasking.tasks.submit(call, Terms())
     assert not (folder / ".dragoman/tasks.db").exists()
 
 

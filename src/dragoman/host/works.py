@@ -13,6 +13,7 @@ from dragoman.core.service import Pending, settle
 from dragoman.host.hosted import PooledSource
 from dragoman.host.stacks import Site, plain_stack
 from dragoman.policies.attempt import attempt
+from dragoman.policies.size import body_size
 from dragoman.tasks.state import Step
 from dragoman.tasks.works import Job, Room
 from dragoman.telemetry.trace import parse
@@ -107,7 +108,9 @@ class HostFunctions:
         if known is None or known[0] is not entry:
             contract = replace(entry.contract, input=strict(entry.contract.input))
             site = Site(entry.source, contract, entry.target, checks=False, as_json=entry.hosted.as_json)
-            known = self._checks[name] = (entry, plain_stack(taken, site, self._host.world.surroundings))
+            checked = plain_stack(taken, site, self._host.world.surroundings)
+            # The wire bounds the input of a call itself, and a task's goes there only once it is stored.
+            known = self._checks[name] = (entry, body_size(entry.source.pool.body_bytes_max)(checked))
         return known[1]
 
 

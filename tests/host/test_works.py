@@ -61,7 +61,7 @@ async def test_an_input_that_no_worker_would_take_is_refused_before_it_is_stored
         await host.start()
         call = prepared(host, "shop.double", x=1)
         call.codec, call.body = Codec.JSON, b'{"x":' + b" " * (17 * 1024 * 1024) + b"1}"
-        with pytest.raises(InvalidArgument, match="it takes at most .* \\(body_max\\)"):
+        with pytest.raises(InvalidArgument, match=r"it takes at most .* \(body_max\)"):
             await host.tasking.tasks.submit(call, Terms())
     assert not (folder / ".dragoman/tasks.db").exists()
 

@@ -187,6 +187,29 @@ async def test_a_claimed_task_that_waits_for_its_place_never_begins_once_it_is_c
     assert begun == [b"0"]
 
 
+async def test_what_was_claimed_ahead_of_a_task_that_takes_long_is_given_back_to_whoever_has_a_place(
+    tmp_path: Path,
+) -> None:
+    gate = asyncio.Event()
+
+    async def wait(call: Call) -> Reply:
+        await gate.wait()
+        return await echo(call)
+
+    async with desk(tmp_path) as at, running(at, Workshop({"w.f": wait}, places=1)) as runner:
+        rooms = runner._rooms  # pyright: ignore[reportPrivateUsage] - as if tasks had been short so far
+        rooms.claim_s, rooms.group("w").run_s, rooms.group("w").ended_at = 0.25, 0.05, time.monotonic()
+        first, *others = await at.submit("w.f", 10)
+        await at.in_state(first, State.RUNNING)  # and so are the others, by the same claim
+        async with running(at, Workshop({"w.f": echo})):
+            for id_ in others:
+                task = await at.over(id_)
+                assert (task.state, task.attempts) == (State.SUCCEEDED, 1)
+        assert runner.attempts.counts["release"] == len(others)
+        gate.set()
+        assert (await at.over(first)).attempts == 1
+
+
 async def test_what_matters_more_is_begun_first_of_all_that_waits(tmp_path: Path) -> None:
     begun: list[bytes] = []
     gate = asyncio.Event()

@@ -4,7 +4,17 @@ import pytest
 
 from dragoman.tasks.options import TaskOptions
 from dragoman.tasks.pace import TASKS_MIN, TURN_S, Pace
-from dragoman.tasks.rooms import AHEAD_BYTES_MAX, AHEAD_MAX, GENTLE_S, LOOK_S, PAUSE_S_MAX, REST, Rooms
+from dragoman.tasks.rooms import (
+    AHEAD_BYTES_MAX,
+    AHEAD_MAX,
+    CLAIMS_AHEAD,
+    GENTLE_S,
+    HELD_S_MIN,
+    LOOK_S,
+    PAUSE_S_MAX,
+    REST,
+    Rooms,
+)
 from dragoman.tasks.task import Want
 from dragoman.tasks.works import Job, Room
 from dragoman.testing import ManualClock
@@ -225,3 +235,22 @@ def test_of_large_inputs_few_are_held() -> None:
         host.rooms.taken_in("a", AHEAD_BYTES_MAX // 4)
         host.rooms.group("a").held = 0
     assert host.counts() == {"a.f": 2 + 4}
+
+
+def test_nothing_more_is_wanted_ahead_once_what_was_has_found_no_place_until_a_task_has_ended() -> None:
+    host = Host("a.f", places=4)
+    host.rooms.begun("a")
+    host.rooms.ended("a", 0.001)
+    assert host.counts()["a.f"] > 4
+    host.rooms.misjudged("a")
+    assert host.counts() == {"a.f": 4}
+    host.rooms.begun("a")
+    host.rooms.ended("a", 0.001)
+    assert host.counts()["a.f"] > 4
+
+
+def test_what_waits_for_its_place_is_given_more_time_where_claims_take_long() -> None:
+    rooms = Host("a.f").rooms
+    assert rooms.patience_s() == HELD_S_MIN
+    rooms.claim_s = 1.0
+    assert rooms.patience_s() > CLAIMS_AHEAD

@@ -70,6 +70,7 @@ class Attempts:
     def take(self, claimed: Claimed, job: Job, enrolment: str) -> None:
         """Have a task that was claimed run when its group has a place."""
         run = Run(claimed, job, enrolment, self._settling.tell)
+        run.began_at = self._around.clock.monotonic()
         self._runs[claimed.task.id] = run
         if run.cancelling:
             self._conclude(run, Step.CANCEL)
@@ -86,6 +87,13 @@ class Attempts:
         """Give places to those that wait for one."""
         for group in [group for group, held in self._held.items() if held]:
             self._fill(group)
+
+    def let_go(self) -> None:
+        """Give back what has waited for its place for too long: others may have places for it."""
+        since = self._around.clock.monotonic() - self._rooms.patience_s()
+        for run in [run for held in self._held.values() for run in held if run.began_at < since]:
+            self._rooms.misjudged(run.job.group)
+            self._give_back(run)
 
     def cancel(self, id: str) -> None:  # noqa: A002 - the field's public name
         """Stop a task: at once where it has not begun, else by the cancel of its call."""
@@ -112,8 +120,7 @@ class Attempts:
     async def drain(self, drain_s: float) -> list[Run]:
         """Give back what has not begun; let the rest end for so many seconds, then give back what still runs: that."""
         for run in [run for held in self._held.values() for run in held]:
-            self._unhold(run)
-            self._conclude(run, Step.RELEASE, self._wall())
+            self._give_back(run)
         # What has ended is not waited for here: a store that does not take it would take all of this time.
         quiet = self._quiet = asyncio.Event()
         self._look_quiet()
@@ -231,6 +238,10 @@ class Attempts:
         run.step = outcome.step
         self._settling.put(run, outcome)
         self._look_quiet()
+
+    def _give_back(self, run: Run) -> None:
+        self._unhold(run)
+        self._conclude(run, Step.RELEASE)
 
     def _unhold(self, run: Run) -> None:
         held = self._held[run.job.group]

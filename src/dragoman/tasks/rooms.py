@@ -18,12 +18,15 @@ if TYPE_CHECKING:
     from dragoman.tasks.works import Job, Room
 
 AHEAD_MAX = 256
-"""Tasks claimed ahead of a group's places. They wait for milliseconds, and would run again if this host died."""
+"""Tasks claimed ahead of a group's places. They wait for milliseconds, or are given back (`HELD_S_MIN`)."""
 AHEAD_BYTES_MAX = 16 * 1024 * 1024
 """Their inputs are in memory: so much of them, by the mean of those before."""
 CLAIMS_AHEAD = 2.0
 CLAIM_S_MIN = 0.01
 """However quick claims are, a hundred a second do: each costs the store as much as several tasks."""
+HELD_S_MIN = 0.5
+"""What was claimed ahead and has found no place for so long, or for twice the time that it should have taken, waits for
+something that takes longer than what ran before. To give it back costs the store as much as an outcome."""
 WEIGHT = 0.2
 """Of the newest measure in a running mean: ten tasks later the old ones hardly count."""
 PAUSE_S_MIN, PAUSE_S_MAX = 0.02, 5.0
@@ -160,8 +163,19 @@ class Rooms:
         """A claim took so long."""
         self.claim_s += WEIGHT * (seconds - self.claim_s)
 
+    def patience_s(self) -> float:
+        """How long what was claimed ahead may wait for its place."""
+        return max(2 * self._ahead_s(), HELD_S_MIN)
+
+    def misjudged(self, name: str) -> None:
+        """What was claimed ahead has found no place: nothing more is, until a task of the group has ended."""
+        self.group(name).ended_at = float("-inf")
+
+    def _ahead_s(self) -> float:
+        return CLAIMS_AHEAD * max(self.claim_s, CLAIM_S_MIN)
+
     def _ahead(self, name: str, group: Group) -> int:
-        ahead_s = CLAIMS_AHEAD * max(self.claim_s, CLAIM_S_MIN)
+        ahead_s = self._ahead_s()
         # Where none has ended for so long, those that run now are longer: what matters more than what is held may come.
         if group.run_s <= 0.0 or self._now() - group.ended_at > ahead_s:
             return 0

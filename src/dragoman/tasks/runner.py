@@ -236,6 +236,7 @@ class Runner:
     def _looked(self) -> None:
         self._looking = None
         self.attempts.fill()
+        self.attempts.let_go()
         self._wake.set()
 
     def _settled(self, run: Run, held: bool) -> None:  # noqa: FBT001 - what the store says

@@ -141,3 +141,41 @@ def test_an_asynchronous_worker_leaves_in_good_order(serve: Start) -> None:
         guest = serve(source)
         assert guest.call("same", {"x": 1}) == 1
         assert guest.drain() == 0
+
+
+def test_what_a_function_gives_and_tells_leaves_though_it_keeps_the_loop(serve: Start) -> None:
+    guest = serve(
+        """
+        import os
+        import time
+        from collections.abc import AsyncIterator
+        from dragoman import Context
+
+        def wait(path: str) -> None:
+            while not os.path.exists(path):
+                time.sleep(0.002)
+
+        async def stream(path: str) -> AsyncIterator[int]:
+            yield 1
+            wait(path)
+            yield 2
+
+        async def tell(path: str, ctx: Context) -> None:
+            ctx.progress(0.5)
+            ctx.log("half")
+            print("printed")
+            wait(path)
+        """
+    )
+    gate = guest.folder / "gate"
+    call = guest.start("stream", {"path": str(gate)}, stream=True)
+    assert guest.item(call) == 1
+    gate.touch()
+    assert guest.item(call) == 2
+    guest.answer(call)
+    gate.unlink()
+    call = guest.start("tell", {"path": str(gate)})
+    assert guest.told(call)["progress"]["share"] == 0.5
+    assert [guest.told(call)["log"]["message"] for _ in range(2)] == ["half", "printed"]
+    gate.touch()
+    assert guest.result(call) is None

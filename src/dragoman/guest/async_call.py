@@ -60,6 +60,10 @@ class Server(Protocol):
         """Send what is waiting at once."""
         ...
 
+    def report(self, call: int, body: bytes) -> None:
+        """Send an event."""
+        ...
+
     def give_back(self) -> None:
         """A call has ended: release the regions that it has left."""
         ...
@@ -238,7 +242,7 @@ class AsyncCalls:
     def report(self, call: int, body: bytes) -> None:
         """Send an event."""
         if not self._guard.is_child:
-            self._line.report(call, body)
+            self._server.report(call, body)
 
     async def request(self, context: Context, function: str, arguments: dict[str, Any]) -> Any:
         """Call another function."""

@@ -67,7 +67,7 @@ class AsyncServer:
         self._flushing = self._blocked = False
         self._left: asyncio.Event
         self.loop: asyncio.AbstractEventLoop
-        output.attach(line.report, line.lock, self._current)
+        output.attach(self.report, line.lock, self._current)
 
     def run(self) -> None:
         """Serve. Returns once everything is answered and the host has been told."""
@@ -254,8 +254,14 @@ class AsyncServer:
 
     def flush_now(self) -> None:
         """Send at once, unless the kernel has no room. In the loop's thread."""
-        if not self._flushing:
+        if not self._blocked:
             self._flush()
+
+    def report(self, call: int, body: bytes) -> None:
+        """Send an event, from any thread; at once where the loop might not turn for a while."""
+        self.line.report(call, body)
+        if get_ident() == self._loop_thread:
+            self.flush_now()
 
     # What the others ask
 

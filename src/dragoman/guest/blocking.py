@@ -122,6 +122,7 @@ class Blocking:
         except BaseException:
             with self._line.lock:
                 outbound.drop(nested)
+                self._line.flush()
             raise
         return nested.result()
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from dragoman.core.call import Reply
 from dragoman.core.clock import SystemClock
-from dragoman.core.fault import Aborted, Started, Unavailable
+from dragoman.core.fault import Aborted, NotFound, Started, Unavailable
 from dragoman.tasks.options import TaskOptions
 from dragoman.tasks.rooms import PAUSE_S_MAX
 from dragoman.tasks.state import State
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
     from dragoman.core.call import Call
     from dragoman.tasks.store import Store
+    from dragoman.tasks.task import Task
 
 
 class Slow:
@@ -182,6 +183,56 @@ async def test_a_runner_that_was_taken_for_dead_stops_and_begins_anew_and_record
         assert runner.id != before
     assert (task.state, task.attempts, tries) == (State.SUCCEEDED, 2, 2)
     assert any("taken for dead" in trouble for trouble in works.troubles)
+
+
+async def test_a_runner_that_was_taken_for_dead_begins_anew_whatever_it_could_not_record(tmp_path: Path) -> None:
+    class Full:
+        """A store that records no outcome for a while."""
+
+        def __init__(self, store: Store) -> None:
+            self.store = store
+            self.takes = False
+            self.refused, self.enlisted = asyncio.Event(), asyncio.Semaphore(0)
+
+        def __getattr__(self, name: str) -> object:
+            return getattr(self.store, name)
+
+        async def settle(self, outcomes: list[Outcome]) -> list[bool]:
+            if self.takes:
+                return await self.store.settle(outcomes)
+            self.refused.set()
+            raise StoreFailed("the disk is full")
+
+        async def enlist(self, runner: Runner) -> None:
+            await self.store.enlist(runner)
+            self.enlisted.release()
+
+    class Starting(Workshop):
+        """Its functions are not there when they are called first."""
+
+        there = False
+
+        def call(self, task: Task) -> Call:
+            if not self.there:
+                self.there = True
+                raise NotFound("it is still starting")
+            return super().call(task)
+
+    async with desk(tmp_path) as at:
+        full, works = Full(at.store), Starting({"w.f": echo})
+        runner = runner_of(full, works, lease_s=1.0)  # pyright: ignore[reportArgumentType] - a store but for its failures
+        at.watching.listeners.append(runner.heard)
+        await runner.start()
+        await full.enlisted.acquire()
+        (id_,) = await at.submit("w.f")
+        await full.refused.wait()
+        await at.store.reap(runner.id, int(time.time() * US), b"{}")
+        async with asyncio.timeout(10):
+            await full.enlisted.acquire()
+        full.takes = True
+        assert (await at.over(id_)).state is State.SUCCEEDED
+        await runner.stop(5)
+    assert not any("Error" in trouble for trouble in works.troubles)
 
 
 async def test_a_cancel_that_came_by_no_word_is_seen_by_the_next_pulse(tmp_path: Path) -> None:

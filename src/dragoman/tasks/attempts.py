@@ -113,7 +113,7 @@ class Attempts:
             run.lost = True
             if run.pending is not None:
                 run.pending.cancel()
-            else:
+            elif not run.over:
                 self._unhold(run)
             self._forget(run)
 

@@ -27,6 +27,9 @@ def told(parts: int, seconds: float, ctx: Context) -> str:
 def refuses() -> None:
     raise Fault.failed_precondition("no paper")
 
+def odd() -> float:
+    return float("nan")
+
 def away() -> None:
     raise Fault.unavailable("not now")
 

@@ -54,6 +54,7 @@ def test_each_event_is_a_line_of_json(tmp_path: Path) -> None:
         for words, end in (
             (("shop.told", '{"parts": 1, "seconds": 0}'), ("result", 0)),
             (("shop.refuses",), ("fault", 73)),
+            (("shop.odd",), ("fault", 79)),
         ):
             id_ = task(tmp_path, "submit", *words).strip()
             done = dragoman("task", "watch", id_, "--json", cwd=tmp_path)
@@ -61,6 +62,13 @@ def test_each_event_is_a_line_of_json(tmp_path: Path) -> None:
             assert (records[-1]["kind"], done.returncode) == end
             assert records[-2]["kind"] == "state"
             assert records[-2]["data"]["id"] == id_
+
+
+def test_a_result_that_json_cannot_say_is_a_fault_for_people_too(tmp_path: Path) -> None:
+    with shop(tmp_path):
+        done = dragoman("task", "submit", "shop.odd", "--wait", cwd=tmp_path)
+        assert (done.returncode, done.stdout) == (79, b"")
+        assert b"shop.odd: DATA_LOSS (it ran)\n  the reply cannot be shown as JSON: NaN" in done.stderr
 
 
 def test_watching_survives_the_death_of_the_host(tmp_path: Path) -> None:

@@ -19,8 +19,6 @@ from dragoman.cli.reply import Printer
 from dragoman.cli.screen import console, on_terminal, printable
 from dragoman.cli.task_place import FoundTasks, tasks_of
 from dragoman.cli.task_view import standing
-from dragoman.contract import codec
-from dragoman.core.call import Codec
 from dragoman.core.fault import Fault
 
 if TYPE_CHECKING:
@@ -55,7 +53,7 @@ class View(Protocol):
         ...
 
     def done(self, value: Any) -> None:
-        """It has given this."""
+        """It has given this. Raises the fault of a value that cannot be shown."""
         ...
 
     def failed(self, fault: Fault) -> None:
@@ -82,15 +80,16 @@ def follow(task: Task, view: View) -> int:
         with view:
             for event in task.events():
                 view.show(event, task)
-        value = task.result()
+        view.done(task.result())
     except KeyboardInterrupt:
-        complain(f"the task goes on: dragoman task watch {task.id} watches it, dragoman task cancel {task.id} ends it")
+        if not task.over:
+            again = f"dragoman task watch {task.id} watches it, dragoman task cancel {task.id} ends it"
+            complain(f"the task goes on: {again}")
         return INTERRUPTED
     except Fault as fault:
         fault.function = fault.function or task.function
         view.failed(fault)
         return exit_code(fault)
-    view.done(value)
     return 0
 
 
@@ -184,17 +183,24 @@ class Bar(Lines):
 class Records(Lines):
     """Each event as a line of JSON on standard output."""
 
+    def __init__(self) -> None:
+        super().__init__()
+        self._printer = Printer(compact=True)
+
     def show(self, event: TaskEvent, task: Task) -> None:  # noqa: ARG002 - the port's words
         """Print an event."""
-        _record(event.kind, event.data, seq=event.seq)
+        self._record(event.kind, event.data, seq=event.seq)
 
     def done(self, value: Any) -> None:
         """Print the result."""
-        _record("result", value)
+        self._record("result", value)
 
     def failed(self, fault: Fault) -> None:
         """Print the fault."""
-        _record("fault", problem(fault))
+        self._record("fault", problem(fault))
+
+    def _record(self, kind: str, data: Any, **more: Any) -> None:
+        self._printer.item({"kind": kind, **more, "data": data})
 
 
 class Bare(Lines):
@@ -216,12 +222,6 @@ def log_line(event: TaskEvent) -> str:
     """A line of a task's log for people: with its level, where that is not the usual one."""
     level, message = str(event.data.get("level", INFO)), str(event.data.get("message", ""))
     return message if level == INFO else f"{level}: {message}"
-
-
-def _record(kind: str, data: Any, **more: Any) -> None:
-    line = codec.encode({"kind": kind, **more, "data": data}, Codec.JSON)
-    sys.stdout.buffer.write(line + b"\n")
-    sys.stdout.buffer.flush()
 
 
 def _drawn() -> tuple[Progress, TaskID]:

@@ -30,7 +30,9 @@ async def test_a_claim_that_comes_to_pass_long_after_is_found_too(store: Postgre
     async with wire.transaction():
         await wire.execute("SELECT FROM runners FOR UPDATE")
         late = asyncio.create_task(claim(store))
-        await asyncio.sleep(0.1)
+        async with asyncio.timeout(10):
+            while not await wire.fetchval("SELECT count(*) FROM pg_locks WHERE NOT granted"):  # noqa: ASYNC110 - the server's
+                await asyncio.sleep(0.01)
         late.cancel()
         await asyncio.wait((late,))
         # Its process waits for the lock, and has not heard that nobody listens any more.

@@ -1,5 +1,6 @@
 import asyncio
 import dataclasses
+import gc
 from collections import Counter, defaultdict
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
 from itertools import count
@@ -7,7 +8,7 @@ from typing import Any, cast
 
 import aiokafka  # pyright: ignore[reportMissingTypeStubs] - it has none
 import pytest
-from aiokafka import admin  # pyright: ignore[reportMissingTypeStubs] - as above
+from aiokafka import admin, errors  # pyright: ignore[reportMissingTypeStubs] - as above
 
 from dragoman.core.call import Call, Reply
 from dragoman.core.clock import SystemClock
@@ -16,6 +17,7 @@ from dragoman.queues.consumer import Consumer, ended
 from dragoman.queues.kafka import Kafka
 from dragoman.queues.message import Outgoing, Sending
 from dragoman.queues.options import QueueOptions
+from dragoman.queues.records import connecting
 from dragoman.testing.broker_suite import CASES
 from dragoman.testing.broker_suite import Rig as Promised
 from tests import kafka
@@ -110,6 +112,14 @@ async def test_messages_of_one_key_are_handled_in_their_order_one_at_a_time_by_t
     for key in "abcdef":
         assert order[key] == sorted(order[key]) or order[key][len(order[key]) - 40 :] == list(range(40))
     assert overlaps == []
+
+
+async def test_what_cannot_be_begun_is_let_go_of() -> None:
+    broker = Kafka(QueueOptions("out", "kafka://127.0.0.1:1", to="out"), "me", SystemClock())
+    broker._connecting = connecting("kafka://127.0.0.1:1")  # pyright: ignore[reportPrivateUsage] - a test looks inside
+    with pytest.raises(errors.KafkaConnectionError):
+        await broker._started()  # pyright: ignore[reportPrivateUsage] - as above
+    gc.collect()  # a producer that was not closed says so
 
 
 async def test_results_have_the_key_of_what_they_answer(rig: Rig) -> None:

@@ -169,18 +169,21 @@ class Kafka:
             max_request_size=REQUEST_BYTES,
             request_timeout_ms=int(ANSWER_S * 1000),
         )
-        await producer.start()
+        try:
+            await producer.start()
+        except BaseException:
+            await self._stop(producer)  # what it has begun, connections too, does not end with it
+            raise
         return producer
 
     async def _stop(self, *clients: Any) -> None:
         stopping = {asyncio.ensure_future(cast("Awaitable[Any]", each.stop())) for each in clients if each}
-        if not stopping:
-            return
         # One that does not answer goes on trying to say goodbye for as long as its own timeouts take.
-        _, late = await asyncio.wait(stopping, timeout=CLOSE_S)
-        self._leaving |= late
-        for each in late:
+        self._leaving |= stopping
+        for each in stopping:
             each.add_done_callback(self._leaving.discard)
+        if stopping:
+            await asyncio.wait(stopping, timeout=CLOSE_S)
 
     def _session_s(self) -> float:
         return min(max(self._options.lease_s, SESSION_S_MIN), SESSION_S_MAX)

@@ -18,44 +18,40 @@ MERGED = """
 SELECT {outline}
 FROM (
     SELECT n.id
-    FROM ({functions}) f (name)
-    CROSS JOIN unnest({states}::text[]) s (name)
-    CROSS JOIN LATERAL (
-        SELECT t.id FROM tasks t
-        WHERE t.function = f.name AND t.state = s.name AND {conditions}
-        ORDER BY t.id DESC LIMIT {limit}
-    ) n
+    FROM {classes}
+    CROSS JOIN LATERAL (SELECT t.id FROM tasks t WHERE {conditions} ORDER BY t.id DESC LIMIT {limit}) n
     ORDER BY n.id DESC LIMIT {limit}
 ) i
 JOIN tasks t ON t.id = i.id
 ORDER BY t.id DESC
 """
-"""The newest of each function and state, merged: there is an index by both, and none by only one."""
+"""The newest of each state, merged: there is an index by caller, parent, schedule and function, each with the state."""
+FUNCTIONS = "(SELECT DISTINCT c.function FROM tallies c) f (name)"
 
 
 def search(query: Query) -> tuple[str, list[Any]]:
     """The statement of a query, and its arguments."""
     asked = _Asked()
-    conditions = ["true"]
+    conditions: list[str] = []
     for column, value in (("schedule", query.schedule), ("parent", query.parent)):
         if value:
             conditions.append(f"t.{column} = {asked.put(packed(value))} AND t.{column} <> ''")
     if query.caller:
         conditions.append(CALLER.format(asked.put(packed(query.caller))))
+    if query.function:
+        conditions.append(f"t.function = {asked.put(query.function)}")
+    narrow = bool(conditions)
     if query.before:
         conditions.append(f"t.id < {asked.put(query.before)}::text::uuid")
-    places = {"limit": asked.put(query.limit) + "::bigint"}
-    if query.schedule or query.parent or query.caller or not (query.states or query.function):
-        if query.states:
-            conditions.append(f"t.state = ANY({asked.put(_states(query))}::text[])")
-        if query.function:
-            conditions.append(f"t.function = {asked.put(query.function)}")
-        return filled(PLAIN, conditions=" AND ".join(conditions), **places), asked.values
-    places["states"] = asked.put(_states(query))
-    places["functions"] = (
-        f"SELECT {asked.put(query.function)}::text" if query.function else "SELECT DISTINCT c.function FROM tallies c"
-    )
-    return filled(MERGED, conditions=" AND ".join(conditions), **places), asked.values
+    limit = asked.put(query.limit) + "::bigint"
+    if not narrow and not query.states:
+        return filled(PLAIN, conditions=" AND ".join(conditions) or "true", limit=limit), asked.values
+    classes = f"unnest({asked.put([str(state) for state in query.states or State])}::text[]) s (name)"
+    conditions.append("t.state = s.name")
+    if not narrow:
+        classes = f"{FUNCTIONS} CROSS JOIN {classes}"
+        conditions.append("t.function = f.name")
+    return filled(MERGED, classes=classes, conditions=" AND ".join(conditions), limit=limit), asked.values
 
 
 class _Asked:
@@ -68,7 +64,3 @@ class _Asked:
         """Add one; how the statement calls it."""
         self.values.append(value)
         return f"${len(self.values)}"
-
-
-def _states(query: Query) -> list[str]:
-    return [str(state) for state in (query.states or State)]

@@ -60,9 +60,9 @@ CREATE INDEX tasks_expiring ON tasks (deadline) WHERE deadline > 0 AND state IN 
 CREATE INDEX tasks_running ON tasks (function, runner) WHERE state = 'RUNNING';
 CREATE INDEX tasks_ended ON tasks (finished_at, id) WHERE finished_at > 0;
 CREATE INDEX tasks_listed ON tasks (function, state, id);
-CREATE INDEX tasks_called ON tasks ((left(caller, 200)), id) WHERE caller <> '';
-CREATE INDEX tasks_parent ON tasks (parent, id) WHERE parent <> '';
-CREATE INDEX tasks_schedule ON tasks (schedule, id) WHERE schedule <> '';
+CREATE INDEX tasks_called ON tasks ((left(caller, 200)), state, id) WHERE caller <> '';
+CREATE INDEX tasks_parent ON tasks (parent, state, id) WHERE parent <> '';
+CREATE INDEX tasks_schedule ON tasks (schedule, state, id) WHERE schedule <> '';
 CREATE INDEX tasks_changed ON tasks (changed, id);
 CREATE UNIQUE INDEX tasks_key ON tasks (key_digest) WHERE key_digest IS NOT NULL;
 

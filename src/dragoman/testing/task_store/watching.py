@@ -48,6 +48,19 @@ class Watching(Part):
             assert (task.progress, task.message) == (0.0, "")
             assert await host.store.notes(task.id) == []
 
+    async def test_who_no_longer_runs_a_task_says_nothing_beside_who_does(self) -> None:
+        """Though both speak at once."""
+        async with self.hosts() as (host,):
+            claimed = await host.start()
+            stale = Told(claimed.task.id, claimed.token + 1, NOW, None, "", (("info", "wrong"),) * 3)
+            for lines in ((), (("info", "right"),)):
+                right = Told(claimed.task.id, claimed.token, NOW, 0.5, "half", lines)
+                await host.store.tell([stale, right, stale])
+            notes = await host.store.notes(claimed.task.id)
+            assert [each.message for each in notes] == ["right"]
+            task = await host.task(claimed.task.id)
+            assert (task.progress, task.message, task.seq >= notes[-1].seq) == (0.5, "half", True)
+
     async def test_a_new_attempt_begins_at_nothing(self) -> None:
         """But what the one before has logged stays."""
         async with self.hosts() as (host,):

@@ -40,11 +40,11 @@ class Telling:
         said = merged(batch)
         heads = [(each.id, each.token, each.at, each.progress, _message(each), len(each.lines)) for each in said]
         lines = [
-            (each.id, number, packed(level), packed(message))
+            (each.id, each.token, number, packed(level), packed(message))
             for each in said
             for number, (level, message) in enumerate(each.lines, 1)
         ]
-        columns = _columns(heads, 6) + _columns(lines, 4)
+        columns = _columns(heads, 6) + _columns(lines, 5)
 
         async def work(wire: Wire) -> Sequence[Any]:
             rows = await wire.fetch(statement("tell"), *columns)

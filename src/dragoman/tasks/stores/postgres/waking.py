@@ -41,9 +41,7 @@ class Waking:
         looked at, and are seen to as well.
         """
         self._tell(changes)
-        woken = [(change.id, self.lane.ask(change.id)) for change in changes if change.state.over]
-        for _, answer in woken:
-            answer.add_done_callback(forget)
+        woken = [(change.id, self._ask(change.id)) for change in changes if change.state.over]
         if at_once := [answer for id_, answer in woken if awaited is None or id_ in awaited]:
             await asyncio.wait(at_once)
 
@@ -54,7 +52,12 @@ class Waking:
         self._swept_at = at
         rows = await self._pool.run(lambda wire: wire.fetch(statement("forgotten")))
         if rows:
-            await asyncio.wait([self.lane.ask(row[0]) for row in rows])
+            await asyncio.wait([self._ask(row[0]) for row in rows])
+
+    def _ask(self, ended: str) -> asyncio.Future[None]:
+        answer = self.lane.ask(ended)
+        answer.add_done_callback(forget)
+        return answer
 
     async def _wake(self, ended: list[str], size: int) -> list[None]:
         async def work(wire: Wire) -> Sequence[Any]:

@@ -10,6 +10,7 @@ from dragoman.queues.options import KINDS
         ("amqp://user:pass@broker/vhost", "broker:1"),
         ("amqp://broker:9/?heartbeat=3", "broker:9"),
         ("kafka://u:p%40w@one:2,two,[::1]:3,[::2]", "one:2,two:1,[::1]:3,[::2]:1"),
+        ("nats://u:p@one:2,nats://u:p@two", "one:2,two:1"),
         ("mqtt://", "localhost:1"),
     ],
 )

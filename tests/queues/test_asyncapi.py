@@ -77,6 +77,17 @@ def test_no_secret_is_in_it() -> None:
     assert "user:" not in text
 
 
+def test_several_servers_of_one_queue_are_one_with_all_their_hosts_and_no_secret() -> None:
+    queues = [QueueOptions("nats", "nats://one:1,nats://user:hunter2@two", function="shop.price", **PLACES)]
+    assert build("shop", "3", queues, FUNCTIONS)["servers"] == {
+        "nats1": {
+            "host": "one:1,two:4222",
+            "protocol": "nats",
+            "security": [{"$ref": "#/components/securitySchemes/userPassword"}],
+        }
+    }
+
+
 def test_what_a_host_reads_it_receives_and_what_it_writes_it_sends() -> None:
     operations = build("shop", "3", QUEUES[:1], FUNCTIONS)["operations"]
     assert {name: each["action"] for name, each in operations.items()} == {

@@ -18,8 +18,13 @@ QUERIES: Mapping[str, Mapping[str, frozenset[str]]] = {
 
 
 def address(url: str, port: int) -> str:
-    """The hosts of a URL, each with its port; what else is in it may be a secret."""
-    hosts = urlsplit(url).netloc.rpartition("@")[2] or "localhost"
+    """The hosts of a URL, each with its port; what else is in it may be a secret.
+
+    Of several, each may be a URL of its own, as NATS has them: `nats://one,nats://two`.
+    """
+    scheme = f"{url.partition('://')[0]}://"
+    netlocs = [urlsplit(f"{scheme}{each}").netloc for each in url.removeprefix(scheme).split(f",{scheme}")]
+    hosts = ",".join(netloc.rpartition("@")[2] or "localhost" for netloc in netlocs)
     return ",".join(host if has_port(host) else f"{host}:{port}" for host in hosts.split(","))
 
 

@@ -40,6 +40,8 @@ PORTS = {
 }
 PROTOCOLS = {"rediss": "rediss", "unix": "redis", "tls": "nats", "kafkas": "kafka-secure", "mqtts": "secure-mqtt"}
 """Where AsyncAPI calls a protocol otherwise than its URLs are called."""
+PATHS = frozenset({"redis", "rabbitmq"})
+"""Brokers whose addresses have a path: the number of a database, a virtual host."""
 PREFIXES = {"redis": "ce-", "nats": "ce-", "rabbitmq": "cloudEvents:", "kafka": "ce_", "mqtt": ""}
 """What stands before an attribute in the headers of a binary event, as its protocol's binding of CloudEvents says."""
 REQUIRED = ("specversion", "id", "source", "type")
@@ -123,9 +125,9 @@ class _Document:
             "host": parts.path if scheme == "unix" else address(options.url, PORTS[scheme]),
             "protocol": PROTOCOLS.get(scheme, scheme),
         }
-        if scheme != "unix" and parts.path.strip("/"):
+        if options.kind in PATHS and scheme != "unix" and parts.path.strip("/"):
             server["pathname"] = parts.path
-        if "@" in parts.netloc:
+        if "@" in options.url.partition("?")[0]:
             server["security"] = [{"$ref": f"#/components/securitySchemes/{self._scheme(options)}"}]
         name = f"{options.kind}{len([each for each in self._servers if each.startswith(options.kind)]) + 1}"
         same = [each for each, said in self._servers.items() if said == server]

@@ -1,7 +1,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
 from itertools import count
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from nats.aio.client import Client
@@ -11,12 +11,14 @@ import dragoman
 from dragoman.core.clock import SystemClock
 from dragoman.core.fault import Started, Unavailable
 from dragoman.queues.broker import BrokerLost, Done
+from dragoman.queues.consumer import ended
 from dragoman.queues.jetstream import JetStream, plain
 from dragoman.queues.message import Message, Outgoing, Sending
 from dragoman.queues.options import QueueOptions
 from dragoman.testing.broker_suite import CASES, Rig, nothing, take
 from tests.nats import Server
 from tests.queues.suite import sent
+from tests.valkey import until
 
 pytestmark = pytest.mark.needs("nats-server")
 
@@ -158,6 +160,41 @@ async def test_what_is_too_large_for_the_server_is_told_and_the_rest_is_sent(rig
     assert "max_payload" in unfit.fault.detail
     assert unfit.done.message is large
     assert len(await rig.sent("results")) == 1
+
+
+async def test_what_is_too_large_for_its_stream_or_has_no_form_is_told_and_the_rest_is_sent(rig: JetStreamRig) -> None:
+    client = await connected(rig.server.url)
+    await client.jetstream().add_stream(
+        StreamConfig(name=plain(rig.place("results")), subjects=[rig.place("results")], max_msg_size=1000)
+    )
+    await client.close()
+    broker = await rig.opened()
+    for n in range(3):
+        await rig.send(b"%d" % n, {})
+    large, odd, small = await take(broker, 3)
+    headed = Done(odd, (Sending("results", Outgoing(b"r", {"a b": "c"})),))
+    unfit = await broker.finish([result(large, bytes(2000)), headed, result(small)])
+    assert [each.done.message for each in unfit] == [large, odd]
+    assert ["max_msg_size" in each.fault.detail for each in unfit] == [True, False]
+    assert [body for body, _ in await rig.sent("results")] == [b"r"]
+
+
+async def test_what_has_come_and_nobody_has_asked_for_yet_is_kept_too(rig: JetStreamRig) -> None:
+    first = rig.broker()
+    await first.open()
+    pulling = cast("Any", rig.brokers[-1])
+    for n in range(2):
+        await rig.send(b"%d" % n, {})
+    await pulling._pull(2, wait=False)
+    await until(lambda: len(pulling._arrived) == 2)
+    held = await first.receive(1)
+    second = await rig.opened()
+    waiting = asyncio.ensure_future(second.receive(1))
+    for _ in range(6):
+        await asyncio.sleep(rig.lease_s / 3)
+        await first.extend(held)
+    assert not waiting.done()
+    await ended(waiting)
 
 
 async def test_streams_that_are_there_are_used_and_wildcards_read(server: Server) -> None:

@@ -1,3 +1,5 @@
+import asyncio
+import contextlib
 import socket
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
 from itertools import count
@@ -9,7 +11,7 @@ from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 
 from dragoman.core.clock import SystemClock
-from dragoman.queues.broker import Broker, Done
+from dragoman.queues.broker import Broker, BrokerLost, Done
 from dragoman.queues.message import Outgoing, Sending
 from dragoman.queues.mqtt import Mqtt
 from dragoman.queues.options import QueueOptions
@@ -21,6 +23,8 @@ from tests.valkey import until
 
 pytestmark = [pytest.mark.needs("mosquitto"), pytest.mark.timeout(240)]
 NUMBERS = count()
+CONNECT, SUBSCRIBE, UNSUBSCRIBE = 0x10, 0x82, 0xA2
+"""The first byte of such a packet; the second one says how long it is, up to 127 bytes."""
 
 
 @pytest.fixture(scope="module")
@@ -118,6 +122,29 @@ async def test_what_mqtt_has_no_form_for_is_told(rig: Rig) -> None:
         for topic, headers in ((place, {"k": "v" * 70_000}), (f"{place}/#", {})):
             (unfit,) = await broker.finish([Done(None, (Sending(topic, Outgoing(b"", headers, "1")),))])
             assert "MQTT" in unfit.fault.detail
+
+
+async def test_a_server_that_lets_nobody_read_is_told_each_time() -> None:
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with contextlib.suppress(asyncio.IncompleteReadError):
+            while True:
+                kind, size = await reader.readexactly(2)
+                said = await reader.readexactly(size)
+                if kind == CONNECT:
+                    writer.write(bytes((0x20, 3, 0, 0, 0)))
+                elif kind == SUBSCRIBE:
+                    writer.write(bytes((0x90, 4, *said[:2], 0, 0x87)))
+                elif kind == UNSUBSCRIBE:
+                    writer.write(bytes((0xB0, 4, *said[:2], 0, 0x11)))
+        writer.close()
+
+    async with await asyncio.start_server(serve, "127.0.0.1") as server:
+        port = server.sockets[0].getsockname()[1]
+        broker = Mqtt(QueueOptions("orders", f"mqtt://127.0.0.1:{port}", "in"), "", SystemClock())
+        for _ in range(2):
+            with pytest.raises(BrokerLost, match="may not read in: Not authorized"):
+                await broker.open()
+        await broker.close()
 
 
 class Members:

@@ -15,18 +15,22 @@ from collections.abc import Awaitable
 from contextlib import suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, TypeVar
-from urllib.parse import quote, unquote, urlsplit
+from urllib.parse import quote, unquote
 
 import nats.errors
 from nats.aio.client import Client
 from nats.js import JetStreamContext
 from nats.js.api import AckPolicy, ConsumerConfig, Header, RetentionPolicy, StreamConfig
-from nats.js.errors import NotFoundError
+from nats.js.errors import APIError, Error, NotFoundError
 
-from dragoman.core.fault import OutOfRange, Started
-from dragoman.queues.broker import BrokerLost, Unfit
+from dragoman.core.fault import Started
+from dragoman.core.units import format_size
+from dragoman.queues.address import address
+from dragoman.queues.broker import BrokerLost
 from dragoman.queues.cloudevents import PREFIX
+from dragoman.queues.headers import misfit
 from dragoman.queues.message import NO_HEADERS, Message
+from dragoman.queues.sender import Sender, seconds_for
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -34,10 +38,12 @@ if TYPE_CHECKING:
     from nats.aio.msg import Msg
 
     from dragoman.core.clock import Clock
-    from dragoman.queues.broker import Done
-    from dragoman.queues.message import Outgoing, Sending
+    from dragoman.core.fault import Fault
+    from dragoman.queues.broker import Done, Unfit
+    from dragoman.queues.message import Outgoing
     from dragoman.queues.options import QueueOptions
 
+PORT = 4222
 CONNECT_S = 5
 ANSWER_S = 5.0
 """A server that has not answered by then hangs, or is cut off."""
@@ -50,6 +56,10 @@ DELIVERIES_MORE = 16
 PENDING_MAX = 100_000
 """Messages that all hosts together may have, as the server bounds it; each of them bounds its own to much less."""
 MSG_ID = "nats-msg-id"
+HEAD = "NATS/1.0\r\n\r\n"
+"""What stands around headers."""
+TOO_LARGE = 10054
+"""The code of a server whose stream bounds its messages to less than the server does."""
 SAFE = "".join(chr(code) for code in range(0x21, 0x7F) if chr(code) not in '"%')
 """What attributes of events may be in headers; the rest is percent-encoded (CloudEvents, HTTP binding, 3.1.3.2)."""
 ERRORS = (nats.errors.Error, OSError, TimeoutError, ValueError, RuntimeError)
@@ -67,12 +77,13 @@ class JetStream:
         self._options = options
         self._name = consumer
         self._now = clock.monotonic
-        self._where = urlsplit(options.url).netloc.rpartition("@")[2]
+        self._where = address(options.url, PORT)
         self._client: Client | None = None
         self._next = ""
         self._inbox = ""
         self._arrived: deque[Message] = deque()
         self._wanted = 0
+        self._sender = Sender(self._publish)
         self._told = asyncio.Event()
 
     async def open(self) -> None:
@@ -115,17 +126,14 @@ class JetStream:
     async def finish(self, done: Sequence[Done]) -> Sequence[Unfit]:
         """Publish, have it confirmed, then acknowledge. Raises `BrokerLost`."""
         client = self._open(Started.NO)
-        unfit = [Unfit(each, fault) for each in done if (fault := self._refusal(each, client.max_payload)) is not None]
-        refused = {id(each.done) for each in unfit}
-        fitting = [each for each in done if id(each) not in refused]
-        await self._within(
-            asyncio.gather(*(self._publish(client, sending) for each in fitting for sending in each.sendings))
-        )
-        for each in fitting:
+        sent = await self._within(self._sender.send(done), ANSWER_S * 2 + seconds_for(done))
+        for each in sent.done:
             if each.message is not None:
                 await self._tell(each.message, b"+ACK")
         await self._within(client.flush(int(ANSWER_S)))
-        return unfit
+        if sent.why:
+            raise BrokerLost(f"{self._where}: {sent.why}")
+        return sent.unfit
 
     async def give_back(self, messages: Sequence[Message], delay_s: float = 0.0) -> None:
         """Have messages delivered again, after the delay. Raises `BrokerLost`."""
@@ -135,8 +143,8 @@ class JetStream:
         await self._within(self._open().flush(int(ANSWER_S)))
 
     async def extend(self, messages: Sequence[Message]) -> None:
-        """Say that messages are worked on. Raises `BrokerLost`."""
-        for message in messages:
+        """Say that messages are worked on, or will be: those that have come and nobody has asked for yet."""
+        for message in (*messages, *self._arrived):
             await self._tell(message, b"+WPI")
         await self._within(self._open().flush(int(ANSWER_S)))
 
@@ -189,10 +197,10 @@ class JetStream:
 
     async def _hear(self) -> None:
         """Wait until something has come: messages, or that there are none. Raises `BrokerLost`."""
-        self._told.clear()
         try:
             async with asyncio.timeout(WAIT_S + ANSWER_S):
                 await self._told.wait()
+                self._told.clear()
         except TimeoutError:
             raise BrokerLost(f"{self._where}: no answer within {WAIT_S + ANSWER_S:g}s") from None
         self._open()
@@ -208,21 +216,25 @@ class JetStream:
             self._arrived.append(message_of(found))
         self._told.set()
 
-    async def _publish(self, client: Client, sending: Sending) -> None:
-        outgoing = sending.outgoing
-        await context(client).publish(sending.place, outgoing.body, headers=headers_of(outgoing) or None)
+    async def _publish(self, place: str, outgoing: Outgoing) -> Fault | str:
+        client = self._open(Started.NO)
+        headers = headers_of(outgoing)
+        size = len(outgoing.body) + sum(len(name) + len(value) + 4 for name, value in headers.items()) + len(HEAD)
+        if size > client.max_payload:
+            size, most = format_size(size), format_size(client.max_payload)
+            return misfit(f"a message of {size} is more than the {most} that the server takes (max_payload)")
+        try:
+            await context(client).publish(place, outgoing.body, headers=headers or None)
+        except nats.errors.BadHeaderError as error:
+            return misfit(f"NATS has no form for a header: {error}")
+        except Error as error:
+            if isinstance(error, APIError) and error.err_code == TOO_LARGE:
+                return misfit(f"{format_size(size)} are more than the stream of {place} takes (max_msg_size)")
+            return str(error)
+        return ""
 
     async def _tell(self, message: Message, verdict: bytes) -> None:
         await self._within(self._open().publish(str(message.token), verdict))
-
-    def _refusal(self, done: Done, bytes_max: int) -> OutOfRange | None:
-        """Why what is to be sent never can be."""
-        for _, outgoing in done.sendings:
-            size = len(outgoing.body) + sum(len(name) + len(value) + 4 for name, value in headers_of(outgoing).items())
-            if size + 12 > bytes_max:  # the line that headers begin with
-                detail = f"a message of {size} bytes is more than the {bytes_max} that the server takes (max_payload)"
-                return OutOfRange(detail, started=Started.YES)
-        return None
 
     def _open(self, started: Started = Started.UNKNOWN) -> Client:
         client = self._client

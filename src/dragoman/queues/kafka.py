@@ -20,20 +20,21 @@ from aiokafka.coordinator.assignors.sticky import (  # pyright: ignore[reportMis
     sticky_assignor,
 )
 
-from dragoman.core.fault import Fault
 from dragoman.core.units import format_size
 from dragoman.queues.address import address
-from dragoman.queues.broker import BrokerLost, Unfit
+from dragoman.queues.broker import BrokerLost
 from dragoman.queues.headers import misfit
 from dragoman.queues.offsets import Offsets
 from dragoman.queues.records import PORT, connecting, read, written
+from dragoman.queues.sender import Sender, seconds_for
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Mapping, Sequence
 
     from dragoman.core.clock import Clock
-    from dragoman.queues.broker import Done
-    from dragoman.queues.message import Message, Outgoing, Sending
+    from dragoman.core.fault import Fault
+    from dragoman.queues.broker import Done, Unfit
+    from dragoman.queues.message import Message, Outgoing
     from dragoman.queues.options import QueueOptions
 
 logging.getLogger("aiokafka").addHandler(logging.NullHandler())  # else what we tell is printed a second time
@@ -43,8 +44,6 @@ Partition = aiokafka.TopicPartition
 
 ANSWER_S = 10.0
 """Longer than a cluster takes to choose a new leader; past it the cluster is taken for lost."""
-BYTES_PER_S = 1024 * 1024
-"""What is sent is given longer, by its size: as slow as a link between data centres gets."""
 JOIN_S_MORE = 30.0
 """A member may join only when those that died are given up, and those that live have ended what they had in hand."""
 CLOSE_S = 2.0
@@ -84,7 +83,8 @@ class Kafka:
         self._producer: Any = None
         self._broken = True
         self._logs: dict[Any, Offsets] = {}
-        self._confirmed: set[tuple[str, str]] = set()
+        self._sender = Sender(self._publish)
+        self._trouble = errors.KafkaError()
         self._settled = asyncio.Event()
         self._leaving: set[asyncio.Future[Any]] = set()
 
@@ -122,18 +122,17 @@ class Kafka:
     async def finish(self, done: Sequence[Done]) -> Sequence[Unfit]:
         """Send, each confirmed, and commit as far as everything before is handled."""
         live = [each for each in done if each.message is None or self._holds(each.message)]
-        size = sum(len(outgoing.body) for each in live for _, outgoing in each.sendings)
-        unfit: list[Unfit] = []
-        async with self._asking(ANSWER_S + size / BYTES_PER_S):
-            outcomes = await self._send_all([each.sendings for each in live])
-            for each, outcome in zip(live, outcomes, strict=True):
-                if outcome is not None:
-                    unfit.append(Unfit(each, outcome))
-                elif each.message is not None and self._holds(each.message):
+        async with self._asking(ANSWER_S + seconds_for(live)):
+            unfit = await self._send(live)
+            refused = {id(each.done) for each in unfit}
+            for each in live:
+                if each.message is not None and id(each) not in refused and self._holds(each.message):
                     held = cast("Held", each.message.token)
                     self._logs[held.partition].finish(held.offset)
-            await self._commit()
-        self._confirmed.clear()
+            try:
+                await self._commit()
+            finally:
+                self._settled.set()  # not before: a partition that goes is read from what is committed
         return unfit
 
     async def give_back(self, messages: Sequence[Message], delay_s: float = 0.0) -> None:  # noqa: ARG002 - it delays nothing
@@ -287,7 +286,6 @@ class Kafka:
         return log is not None and log.owned and log.holds(held.offset)
 
     async def _commit(self) -> None:
-        self._settled.set()
         if self._consumer is None:
             return
         assigned = self._consumer.assignment()
@@ -307,35 +305,24 @@ class Kafka:
 
     # Sending
 
-    async def _send_all(self, batches: Sequence[Sequence[Sending]]) -> list[Fault | None]:
-        """Send, and have it confirmed; the faults of those that never will be."""
-        outcomes = await asyncio.gather(*map(self._send, batches))
-        if any(isinstance(outcome, Fault) for outcome in outcomes):
-            # aiokafka counts on after what was refused, so that the broker misses a number in all that follows.
-            stale, self._producer = self._producer, await self._started()
-            await self._stop(stale)
-            again = [number for number, outcome in enumerate(outcomes) if isinstance(outcome, errors.KafkaError)]
-            better = await asyncio.gather(*(self._send(batches[number]) for number in again))
-            for number, outcome in zip(again, better, strict=True):
-                outcomes[number] = outcome
-        for outcome in outcomes:
-            if isinstance(outcome, errors.KafkaError):
-                raise outcome
-        return cast("list[Fault | None]", outcomes)
+    async def _send(self, done: Sequence[Done]) -> list[Unfit]:
+        """Send, and have it confirmed; what never will be. Raises `KafkaError`."""
+        unfit: list[Unfit] = []
+        while True:
+            sent = await self._sender.send(done)
+            unfit += sent.unfit
+            if sent.unfit:
+                # aiokafka counts on after what was refused, so that the broker misses a number in all that follows.
+                stale, self._producer = self._producer, await self._started()
+                await self._stop(stale)
+            if not sent.why:
+                return unfit
+            if not sent.unfit:
+                raise self._trouble
+            refused = {id(each.done) for each in sent.unfit}
+            done = [each for each in done if id(each) not in refused]
 
-    async def _send(self, sendings: Sequence[Sending]) -> Fault | errors.KafkaError | None:
-        for place, outgoing in sendings:
-            if (place, outgoing.id) in self._confirmed:
-                continue
-            try:
-                if fault := await self._produce(place, outgoing):
-                    return fault
-            except errors.KafkaError as error:
-                return error
-            self._confirmed.add((place, outgoing.id))
-        return None
-
-    async def _produce(self, place: str, outgoing: Outgoing) -> Fault | None:
+    async def _publish(self, place: str, outgoing: Outgoing) -> Fault | str:
         if self._broken:
             raise BrokerLost(f"{self._address}: not connected")
         key, headers = written(outgoing)
@@ -344,7 +331,10 @@ class Kafka:
         except errors.MessageSizeTooLargeError:
             size = format_size(len(outgoing.body))
             return misfit(f"a body of {size} is more than the topic {place} takes (max.message.bytes)")
-        return None
+        except errors.KafkaError as error:
+            self._trouble = error
+            return type(error).__name__
+        return ""
 
 
 LISTENER: Any = abc.ConsumerRebalanceListener

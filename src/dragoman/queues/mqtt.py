@@ -22,12 +22,13 @@ import aiomqtt
 from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 
-from dragoman.core.fault import Fault, Started
+from dragoman.core.fault import Started
 from dragoman.core.units import format_size
 from dragoman.queues.address import address, asked, tls_of
-from dragoman.queues.broker import BrokerLost, Unfit
+from dragoman.queues.broker import BrokerLost
 from dragoman.queues.headers import misfit
 from dragoman.queues.publishes import STRING_BYTES_MAX, read, written
+from dragoman.queues.sender import Sender, seconds_for
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Sequence
@@ -37,8 +38,9 @@ if TYPE_CHECKING:
     from paho.mqtt.reasoncodes import ReasonCode
 
     from dragoman.core.clock import Clock
-    from dragoman.queues.broker import Done
-    from dragoman.queues.message import Message, Outgoing, Sending
+    from dragoman.core.fault import Fault
+    from dragoman.queues.broker import Done, Unfit
+    from dragoman.queues.message import Message, Outgoing
     from dragoman.queues.options import QueueOptions
 
 LOG = logging.getLogger("dragoman.mqtt")
@@ -48,8 +50,6 @@ LOG.propagate = False
 PORT, TLS_PORT = 1883, 8883
 ANSWER_S = 10.0
 """For one answer; past it the server is taken for lost."""
-BYTES_PER_S = 1024 * 1024
-"""What is sent is given longer, by its size: as slow as a link between data centres gets."""
 CLOSE_S = 1.0
 KEEPALIVE_S_MIN, KEEPALIVE_S_MAX = 5, 60
 SESSION_S = 7 * 24 * 3600
@@ -188,7 +188,7 @@ class Mqtt:
         self._line: deque[Entry] = deque()
         self._earlier: dict[int, Entry] = {}
         self._back: deque[Entry] = deque()
-        self._confirmed: set[tuple[str, str]] = set()
+        self._sender = Sender(self._publish)
         self._sending = asyncio.Semaphore(SENT_MAX)
         self._size_max = 0
 
@@ -197,32 +197,11 @@ class Mqtt:
         if self._client is not None and not self._client.lost:
             return
         await self._drop()
-        options = self._options
-        name = self._query.get("client") or self._named()
-        connecting = Properties(PacketTypes.CONNECT)
-        connecting.SessionExpiryInterval = SESSION_S if options.source else 0
-        connecting.ReceiveMaximum = RECEIVE_MAX
-        async with self._asking():
-            client = Client(
-                self._host,
-                self._port,
-                username=self._user,
-                password=self._password,
-                identifier=name,
-                keepalive=int(min(max(options.lease_s / 2, KEEPALIVE_S_MIN), KEEPALIVE_S_MAX)),
-                clean_start=RESUME,
-                tls_context=tls_of(self._query) if self._tls else None,
-                properties=connecting,
-            )
-            await client.__aenter__()
-            client.watch()
-            self._client = client
-            self._learn(client)
-            if options.source:
-                codes = await client.subscribe(self._topic, qos=1)
-                refused = [code for code in codes if getattr(code, "value", 0) >= REFUSED]
-                if refused:
-                    raise BrokerLost(f"{self._address}: may not read {options.source}: {refused[0]}")
+        try:
+            await self._connect()
+        except BrokerLost:
+            await self._drop()  # it may be whole, and reads nothing
+            raise
 
     async def receive(self, count: int) -> list[Message]:
         """Wait for messages."""
@@ -251,23 +230,15 @@ class Mqtt:
         if (self._client is None or self._client.lost) and any(each.sendings for each in done):
             why = self._client.reason if self._client else "not connected"
             raise BrokerLost(f"{self._address}: {why}", started=Started.NO)
-        size = sum(len(outgoing.body) for each in done for _, outgoing in each.sendings)
-        unfit: list[Unfit] = []
-        async with self._asking(ANSWER_S + size / BYTES_PER_S):
-            outcomes = await asyncio.gather(*(self._send(each.sendings) for each in done))
-            why = ""
-            for each, outcome in zip(done, outcomes, strict=True):
-                if isinstance(outcome, Fault):
-                    unfit.append(Unfit(each, outcome))
-                elif outcome:
-                    why = outcome
-                elif each.message is not None:
+        async with self._asking(ANSWER_S + seconds_for(done)):
+            sent = await self._sender.send(done)
+            for each in sent.done:
+                if each.message is not None:
                     cast("Entry", each.message.token).done = True
             self._settle()
-        if why:
-            raise BrokerLost(f"{self._address}: {why}")
-        self._confirmed.clear()
-        return unfit
+        if sent.why:
+            raise BrokerLost(f"{self._address}: {sent.why}")
+        return sent.unfit
 
     async def give_back(self, messages: Sequence[Message], delay_s: float = 0.0) -> None:  # noqa: ARG002 - it delays nothing
         """Have messages again ourselves, at once or when this member is back: the protocol has no other way."""
@@ -289,6 +260,34 @@ class Mqtt:
             self._slot = None
 
     # The connection
+
+    async def _connect(self) -> None:
+        options = self._options
+        name = self._query.get("client") or self._named()
+        connecting = Properties(PacketTypes.CONNECT)
+        connecting.SessionExpiryInterval = SESSION_S if options.source else 0
+        connecting.ReceiveMaximum = RECEIVE_MAX
+        async with self._asking():
+            client = Client(
+                self._host,
+                self._port,
+                username=self._user,
+                password=self._password,
+                identifier=name,
+                keepalive=int(min(max(options.lease_s / 2, KEEPALIVE_S_MIN), KEEPALIVE_S_MAX)),
+                clean_start=RESUME,
+                tls_context=tls_of(self._query) if self._tls else None,
+                properties=connecting,
+            )
+            await client.__aenter__()
+            client.watch()
+            self._client = client
+            self._learn(client)
+            if options.source:
+                codes = await client.subscribe(self._topic, qos=1)
+                refused = [code for code in codes if getattr(code, "value", 0) >= REFUSED]
+                if refused:
+                    raise BrokerLost(f"{self._address}: may not read {options.source}: {refused[0]}")
 
     async def _drop(self) -> None:
         client, self._client = self._client, None
@@ -371,16 +370,6 @@ class Mqtt:
             client.acknowledge(self._line.popleft().number)
 
     # Sending
-
-    async def _send(self, sendings: Sequence[Sending]) -> Fault | str:
-        """Send, and have it confirmed: empty where it was, the fault of what never will be, else why not yet."""
-        for place, outgoing in sendings:
-            if (place, outgoing.id) in self._confirmed:
-                continue
-            if why := await self._publish(place, outgoing):
-                return why
-            self._confirmed.add((place, outgoing.id))
-        return ""
 
     async def _publish(self, topic: str, outgoing: Outgoing) -> Fault | str:
         client = self._client

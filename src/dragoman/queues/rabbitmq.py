@@ -34,10 +34,11 @@ from aio_pika.exceptions import (
 from dragoman.core.fault import Fault, Started
 from dragoman.core.units import format_size
 from dragoman.queues.address import address
-from dragoman.queues.amqp import DELIVERIES, SHORT_BYTES_MAX, Place, Tag, place_of, read, written
-from dragoman.queues.broker import BrokerLost, Unfit
+from dragoman.queues.amqp import DELIVERIES, SHORT_BYTES_MAX, Tag, place_of, read, written
+from dragoman.queues.broker import BrokerLost, Done
 from dragoman.queues.headers import misfit, size_of
 from dragoman.queues.message import Outgoing, Sending
+from dragoman.queues.sender import Sender, seconds_for
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Sequence
@@ -45,14 +46,12 @@ if TYPE_CHECKING:
     from aio_pika.abc import AbstractChannel, AbstractConnection
 
     from dragoman.core.clock import Clock
-    from dragoman.queues.broker import Done
+    from dragoman.queues.broker import Unfit
     from dragoman.queues.message import Message
     from dragoman.queues.options import QueueOptions
 
 ANSWER_S = 10.0
 """Longer than a quorum queue takes to choose a new leader; past it the server is taken for lost."""
-BYTES_PER_S = 1024 * 1024
-"""What is sent is given longer, by its size: as slow as a link between data centres gets."""
 CLOSE_S = 1.0
 SECURE_S = 1.5
 """The server writes its list of quorum queues when that has not changed for up to a second; half a one more."""
@@ -92,7 +91,7 @@ class RabbitMq:
         self._widening: asyncio.Task[None] | None = None
         self._arrived: deque[Message] = deque()
         self._unsettled: set[Tag] = set()
-        self._confirmed: set[tuple[str, str]] = set()
+        self._sender = Sender(self._publish)
         self._made: set[str] = set()
         self._opening = asyncio.Lock()
         self._wake = asyncio.Event()
@@ -130,22 +129,14 @@ class RabbitMq:
         live = [each for each in done if each.message is None or each.message.token in self._unsettled]
         if live and not self._up:
             raise BrokerLost(self._why, started=Started.NO)
-        size = sum(len(outgoing.body) for each in live for _, outgoing in each.sendings)
-        async with self._asking(ANSWER_S + size / BYTES_PER_S):
-            outcomes = await asyncio.gather(*(self._send(each.sendings) for each in live))
-            unfit: list[Unfit] = []
-            why = ""
-            for each, outcome in zip(live, outcomes, strict=True):
-                if isinstance(outcome, Fault):
-                    unfit.append(Unfit(each, outcome))
-                elif outcome:
-                    why = outcome
-                elif each.message is not None:
+        async with self._asking(ANSWER_S + seconds_for(live)):
+            sent = await self._sender.send(live)
+            for each in sent.done:
+                if each.message is not None:
                     await self._acknowledge(each.message)
-        if why:
-            raise BrokerLost(f"{self._address}: {why}")
-        self._confirmed.clear()
-        return unfit
+        if sent.why:
+            raise BrokerLost(f"{self._address}: {sent.why}")
+        return sent.unfit
 
     async def give_back(self, messages: Sequence[Message], delay_s: float = 0.0) -> None:
         """Have messages delivered again, at once."""
@@ -155,17 +146,12 @@ class RabbitMq:
                 continue
             counted = message.deliveries if delay_s else message.deliveries - 1
             async with self._asking():
-                if counted == tag.deliveries:
+                # The server counts what it delivers again; only a message of its own says how many of those count.
+                if counted != tag.deliveries and await self._put_back(message, counted):
+                    await self._acknowledge(message)
+                else:
                     self._unsettled.discard(tag)
                     await (await self._underlay()).basic_nack(tag.number, wait=False)
-                    continue
-                # The server counts what it delivers again; only a message of its own says how many of those count.
-                headers = {**message.headers, DELIVERIES: str(counted)}
-                again = Sending(f"/queues/{quote(self._source, safe='')}", Outgoing(message.body, headers, message.id))
-                if why := await self._send((again,)):
-                    raise BrokerLost(f"{self._address}: {why}")
-                self._confirmed.clear()
-                await self._acknowledge(message)
 
     async def extend(self, messages: Sequence[Message]) -> None:
         """Do nothing: a message is ours for as long as the connection is."""
@@ -308,17 +294,17 @@ class RabbitMq:
         self._unsettled.discard(tag)
         await (await self._underlay()).basic_ack(tag.number, wait=False)
 
-    async def _send(self, sendings: Sequence[Sending]) -> Fault | str:
-        """Publish, and have it confirmed: empty where it was, the fault of what never will be, else why not yet."""
-        for place, outgoing in sendings:
-            if (place, outgoing.id) in self._confirmed:
-                continue
-            if why := await self._publish(place_of(place), outgoing):
-                return why
-            self._confirmed.add((place, outgoing.id))
-        return ""
+    async def _put_back(self, message: Message, counted: int) -> bool:
+        """Put a message behind all others, with what counts of its deliveries. False where that does not fit."""
+        headers = {**message.headers, DELIVERIES: str(counted)}
+        again = Sending(f"/queues/{quote(self._source, safe='')}", Outgoing(message.body, headers, message.id))
+        sent = await self._sender.send([Done(message, (again,))])
+        if sent.why:
+            raise BrokerLost(f"{self._address}: {sent.why}")
+        return not sent.unfit
 
-    async def _publish(self, place: Place, outgoing: Outgoing) -> Fault | str:
+    async def _publish(self, to: str, outgoing: Outgoing) -> Fault | str:
+        place = place_of(to)
         properties, headers = written(outgoing)
         if fault := self._unfit(outgoing, headers):
             return fault

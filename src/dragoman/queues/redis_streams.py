@@ -17,6 +17,7 @@ from dragoman.queues.message import NO_HEADERS, Message
 from dragoman.queues.redis_link import RedisLink
 from dragoman.queues.redis_scripts import EXTEND, FINISH, GIVE_BACK, LEAVE, MAKE, SINCE, TAKE, TIDY
 from dragoman.queues.resp import RespError, pack
+from dragoman.queues.sender import seconds_for
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -199,7 +200,7 @@ class RedisStreams:
                 fields = fields_of(outgoing)
                 rows += (b"%d" % number, b"%d" % len(fields))
                 rows += fields
-        return await self._run(FINISH, group, self._keep, *rows, places=places)
+        return await self._run(FINISH, group, self._keep, *rows, places=places, more_s=seconds_for(done))
 
     async def _add(self, done: Sequence[Done]) -> Sequence[Unfit]:
         """Send what answers no message, each by itself: so any user will do that may add, and a refusal is its own."""
@@ -207,21 +208,23 @@ class RedisStreams:
         keep = (b"MAXLEN", b"~", self._keep) if self._options.keep else ()
         rows = [(each, sent) for each in done for sent in each.sendings]
         commands = (pack(b"XADD", sent.place.encode(), *keep, b"*", *fields_of(sent.outgoing)) for _, sent in rows)
-        replies = await asking.ask(b"".join(commands), len(rows))
+        replies = await asking.ask(b"".join(commands), len(rows), seconds_for(done))
         return [
             Unfit(each, asking.refusal(reply))
             for (each, _), reply in zip(rows, replies, strict=True)
             if isinstance(reply, RespError)
         ]
 
-    async def _run(self, script: Script, *arguments: bytes, places: Mapping[str, int] | None = None) -> Reply:
+    async def _run(
+        self, script: Script, *arguments: bytes, places: Mapping[str, int] | None = None, more_s: float = 0.0
+    ) -> Reply:
         """Run a script on the stream, giving it to the server once. Raises `BrokerLost`."""
         keys = (self._stream, *(place.encode() for place in places or ()))
         rest = (b"%d" % len(keys), *keys, *arguments)
         asking = link(self._asking)
-        (reply,) = await asking.ask(pack(b"EVALSHA", script.name, *rest))
+        (reply,) = await asking.ask(pack(b"EVALSHA", script.name, *rest), 1, more_s)
         if isinstance(reply, RespError) and reply.code == "NOSCRIPT":
-            (reply,) = await asking.ask(pack(b"EVAL", script.text, *rest))
+            (reply,) = await asking.ask(pack(b"EVAL", script.text, *rest), 1, more_s)
         if isinstance(reply, RespError):
             raise BrokerLost(f"{self._options.source or self._options.to}: {reply}")
         return reply

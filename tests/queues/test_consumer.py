@@ -374,6 +374,7 @@ async def test_stopping_gives_back_what_has_not_begun_and_waits_for_what_has() -
     await until(lambda: len(function.calls) == 2)
     consumer.stop()
     await until(lambda: broker.returned == [(failing, 0.0)])
+    assert broker.holding
     assert not running.done()
     broker.send(b"{}")
     function.pending[0].resolve(Reply(b"1"))

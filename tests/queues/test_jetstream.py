@@ -95,6 +95,7 @@ class Placed:
         self.delays = broker.delays
         self.open, self.close, self.cut = broker.open, broker.close, broker.cut
         self.receive, self.extend, self.give_back = broker.receive, broker.extend, broker.give_back
+        self.hold = broker.hold
 
     async def finish(self, done: Sequence[Done]) -> Any:
         return await self._broker.finish(

@@ -15,12 +15,18 @@ from dragoman.queues.broker import Broker, BrokerLost, Done
 from dragoman.queues.message import Outgoing, Sending
 from dragoman.queues.mqtt import Mqtt
 from dragoman.queues.options import QueueOptions
-from dragoman.testing.broker_suite import CASES, what_a_host_has_when_it_closes_goes_to_another
+from dragoman.testing.broker_suite import (
+    CASES,
+    what_a_host_has_when_it_closes_goes_to_another,
+    what_has_come_to_a_host_that_holds_goes_to_another,
+)
 from dragoman.testing.broker_suite import Rig as Promised
 from tests import mosquitto
 from tests.queues.suite import BrokerSuite, Rig, nothing_more, received
 from tests.valkey import until
 
+LASTING = (what_a_host_has_when_it_closes_goes_to_another, what_has_come_to_a_host_that_holds_goes_to_another)
+"""What a member has is its own until it is back."""
 pytestmark = [pytest.mark.needs("mosquitto"), pytest.mark.timeout(240)]
 NUMBERS = count()
 CONNECT, SUBSCRIBE, UNSUBSCRIBE = 0x10, 0x82, 0xA2
@@ -196,8 +202,7 @@ async def members(server: mosquitto.Server) -> AsyncIterator[Members]:
 
 @pytest.mark.parametrize(
     "case",
-    # What a member has is its own until it is back.
-    [case for case in CASES if case is not what_a_host_has_when_it_closes_goes_to_another],
+    [case for case in CASES if case not in LASTING],
     ids=lambda case: case.__name__,
 )
 async def test_it_does_what_brokers_promise(case: Callable[[Promised], Awaitable[None]], members: Members) -> None:

@@ -150,6 +150,20 @@ async def test_the_server_sends_no_more_ahead_than_there_was_room_for(rig: Rig) 
         assert len(await received(broker, 47)) == 47
 
 
+async def test_what_was_sent_ahead_to_a_host_that_stops_is_not_counted(rig: Rig) -> None:
+    async with rig.opened() as first, rig.opened() as second:
+        await rig.send(Outgoing(b"held"))
+        (held,) = await first.receive(10)
+        await rig.send(*(Outgoing(b"%d" % number, {}, str(number)) for number in range(5)))
+        connection = await aio_pika.connect(rig.server.url)
+        async with connection, connection.channel() as channel:
+            while (await channel.declare_queue(rig.options.source, passive=True)).declaration_result.message_count:
+                pass
+        await first.hold()
+        assert {(each.id, each.deliveries) for each in await received(second, 5)} == {(str(n), 1) for n in range(5)}
+        assert await first.finish([Done(held)]) == []
+
+
 class Members:
     """Hosts, and somebody else's program beside them."""
 

@@ -66,6 +66,10 @@ class Broker(Protocol):
         """Wait for messages: from 1 to `count`. Those of other hosts that died are among them, sooner or later."""
         ...
 
+    async def hold(self) -> None:
+        """Fetch nothing more until it is opened: what has come, and was not received, goes to others where it can."""
+        ...
+
     async def finish(self, done: Sequence[Done]) -> Sequence[Unfit]:
         """Send, have it confirmed, then acknowledge; those that do not fit are left, and told.
 

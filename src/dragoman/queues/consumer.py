@@ -386,6 +386,7 @@ class Consumer:
 
     async def _drain(self, keeping: Sequence[asyncio.Future[None]]) -> None:
         """Give back what has not begun, wait for what has, and have all of it sent. Raises `BrokerLost`."""
+        await self._broker.hold()
         self._drop()
         aborted = asyncio.ensure_future(self._aborted.wait())
         try:

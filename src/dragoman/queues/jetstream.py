@@ -81,6 +81,7 @@ class JetStream:
         self._client: Client | None = None
         self._next = ""
         self._inbox = ""
+        self._listening: Any = None
         self._arrived: deque[Message] = deque()
         self._wanted = 0
         self._sender = Sender(self._publish)
@@ -123,6 +124,14 @@ class JetStream:
                 await self._hear()
         return [self._arrived.popleft() for _ in range(min(count, len(self._arrived)))]
 
+    async def hold(self) -> None:
+        """Ask for nothing more, and give back what has come. Raises `BrokerLost`."""
+        listening, self._listening = self._listening, None
+        if listening is not None:
+            await self._within(listening.unsubscribe())
+        await self.give_back(tuple(self._arrived))
+        self._arrived.clear()
+
     async def finish(self, done: Sequence[Done]) -> Sequence[Unfit]:
         """Publish, have it confirmed, then acknowledge. Raises `BrokerLost`."""
         client = self._open(Started.NO)
@@ -152,7 +161,7 @@ class JetStream:
         """Give back what has been pulled and nobody has, and let go."""
         if self._client is not None and self._client.is_connected:
             with suppress(BrokerLost):
-                await self.give_back(tuple(self._arrived))
+                await self.hold()
         await self._close()
 
     async def cut(self) -> None:
@@ -178,7 +187,7 @@ class JetStream:
         self._next = f"$JS.API.CONSUMER.MSG.NEXT.{stream}.{durable}"
         self._inbox = client.new_inbox()
         inbox: Any = client  # as in `context`
-        await self._within(inbox.subscribe(self._inbox, cb=self._heard))
+        self._listening = await self._within(inbox.subscribe(self._inbox, cb=self._heard))
 
     async def _stream(self, subject: str, config: StreamConfig) -> str:
         """The stream that keeps a subject, made if there is none."""
@@ -260,6 +269,7 @@ class JetStream:
 
     async def _close(self) -> None:
         client, self._client = self._client, None
+        self._listening = None
         self._arrived.clear()
         self._wanted = 0
         if client is not None:

@@ -119,6 +119,9 @@ class Kafka:
             if messages:
                 return messages
 
+    async def hold(self) -> None:
+        """Do nothing: a partition is ours until we leave, and what was not received stands where it did."""
+
     async def finish(self, done: Sequence[Done]) -> Sequence[Unfit]:
         """Send, each confirmed, and commit as far as everything before is handled."""
         live = [each for each in done if each.message is None or self._holds(each.message)]

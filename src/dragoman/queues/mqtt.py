@@ -225,6 +225,9 @@ class Mqtt:
             await client.wake.wait()
         return messages
 
+    async def hold(self) -> None:
+        """Do nothing: what is sent to nobody who has subscribed is lost, and this member may be the only one."""
+
     async def finish(self, done: Sequence[Done]) -> Sequence[Unfit]:
         """Send, each confirmed, and acknowledge as far as everything before is handled."""
         if (self._client is None or self._client.lost) and any(each.sendings for each in done):

@@ -88,6 +88,7 @@ class RabbitMq:
         self._outlet: AbstractChannel | None = None
         self._size_max, self._size_known = SIZE_MAX, SIZE_SAFE
         self._window = 0
+        self._consuming: list[str] = []
         self._widening: asyncio.Task[None] | None = None
         self._arrived: deque[Message] = deque()
         self._unsettled: set[Tag] = set()
@@ -124,6 +125,18 @@ class RabbitMq:
             await self._wake.wait()
         return [self._arrived.popleft() for _ in range(min(count, len(self._arrived)))]
 
+    async def hold(self) -> None:
+        """Have the server send nothing more, and give back what it has sent ahead: it would count that."""
+        if self._widening is not None:
+            await asyncio.wait((self._widening,))
+        async with self._asking():
+            channel = await self._underlay()
+            while self._consuming:
+                await channel.basic_cancel(self._consuming.pop())
+            self._window = 0
+        await self.give_back(tuple(self._arrived))
+        self._arrived.clear()
+
     async def finish(self, done: Sequence[Done]) -> Sequence[Unfit]:
         """Send, each confirmed, and acknowledge."""
         live = [each for each in done if each.message is None or each.message.token in self._unsettled]
@@ -140,30 +153,41 @@ class RabbitMq:
 
     async def give_back(self, messages: Sequence[Message], delay_s: float = 0.0) -> None:
         """Have messages delivered again, at once."""
+        anew: list[Done] = []
+        same: list[Message] = []
         for message in messages:
-            tag = cast("Tag", message.token)
-            if tag not in self._unsettled:
-                continue
-            counted = message.deliveries if delay_s else message.deliveries - 1
-            async with self._asking():
+            if (tag := cast("Tag", message.token)) in self._unsettled:
                 # The server counts what it delivers again; only a message of its own says how many of those count.
-                if counted != tag.deliveries and await self._put_back(message, counted):
-                    await self._acknowledge(message)
+                counted = message.deliveries if delay_s else message.deliveries - 1
+                if counted == tag.deliveries:
+                    same.append(message)
                 else:
-                    self._unsettled.discard(tag)
-                    await (await self._underlay()).basic_nack(tag.number, wait=False)
+                    anew.append(Done(message, (self._again(message, counted),)))
+        async with self._asking(ANSWER_S + seconds_for(anew)):
+            sent = await self._sender.send(anew)
+            for each in sent.done:
+                await self._acknowledge(cast("Message", each.message))
+            for message in (*same, *(cast("Message", each.done.message) for each in sent.unfit)):
+                self._unsettled.discard(tag := cast("Tag", message.token))
+                await (await self._underlay()).basic_nack(tag.number, wait=False)
+        if sent.why:
+            raise BrokerLost(f"{self._address}: {sent.why}")
 
     async def extend(self, messages: Sequence[Message]) -> None:
         """Do nothing: a message is ours for as long as the connection is."""
 
     async def close(self) -> None:
         """Let go; the server delivers again what was not acknowledged."""
+        if self._consuming and self._up:
+            with suppress(BrokerLost):
+                await self.hold()
         if self._widening is not None:
             self._widening.cancel()
             await asyncio.wait((self._widening,))
         connection, self._connection = self._connection, None
         self._channel = self._outlet = None
         self._up, self._window = False, 0
+        self._consuming.clear()
         self._arrived.clear()
         self._unsettled.clear()
         if connection is not None:
@@ -277,7 +301,8 @@ class RabbitMq:
         count = max(count, self._window // GROWTH)
         await channel.basic_qos(prefetch_count=count)
         self._window += count
-        await channel.basic_consume(self._source, partial(self._delivered, self._channel))
+        begun = await channel.basic_consume(self._source, partial(self._delivered, self._channel))
+        self._consuming.append(begun.consumer_tag)
 
     async def _delivered(self, channel: object, delivered: Any) -> None:
         if channel is not self._channel:
@@ -294,14 +319,10 @@ class RabbitMq:
         self._unsettled.discard(tag)
         await (await self._underlay()).basic_ack(tag.number, wait=False)
 
-    async def _put_back(self, message: Message, counted: int) -> bool:
-        """Put a message behind all others, with what counts of its deliveries. False where that does not fit."""
+    def _again(self, message: Message, counted: int) -> Sending:
+        """A message as it goes behind all others, with what counts of its deliveries."""
         headers = {**message.headers, DELIVERIES: str(counted)}
-        again = Sending(f"/queues/{quote(self._source, safe='')}", Outgoing(message.body, headers, message.id))
-        sent = await self._sender.send([Done(message, (again,))])
-        if sent.why:
-            raise BrokerLost(f"{self._address}: {sent.why}")
-        return not sent.unfit
+        return Sending(f"/queues/{quote(self._source, safe='')}", Outgoing(message.body, headers, message.id))
 
     async def _publish(self, to: str, outgoing: Outgoing) -> Fault | str:
         place = place_of(to)

@@ -89,6 +89,12 @@ class RedisStreams:
                 ((_, entries),) = cast("list[tuple[bytes, list[list[Reply]]]]", reply)
                 return [self._marked(message_of(entry)) for entry in entries]
 
+    async def hold(self) -> None:
+        """Wait for no more entries, and give back those that were claimed. Raises `BrokerLost`."""
+        link(self._reading).lose("closed")
+        await self.give_back(tuple(self._claimed))
+        self._claimed.clear()
+
     async def finish(self, done: Sequence[Done]) -> Sequence[Unfit]:
         """Acknowledge, and send what is to be sent, in one step. Raises `BrokerLost`."""
         unfit: list[Unfit] = []

@@ -25,6 +25,7 @@ class MemoryBroker:
         self.returned: list[tuple[str, float]] = []
         self.extended = 0
         self.is_open = False
+        self.holding = False
         self.opened = 0
         self.lost = ""
         """Why every operation fails; empty: none does."""
@@ -55,7 +56,7 @@ class MemoryBroker:
     async def open(self) -> None:
         """Connect."""
         self._check()
-        self.is_open = True
+        self.is_open, self.holding = True, False
         self.opened += 1
 
     async def receive(self, count: int) -> list[Message]:
@@ -68,6 +69,11 @@ class MemoryBroker:
         messages = [self._queue.popleft() for _ in range(min(count, len(self._queue)))]
         self.pending |= {message.id: message for message in messages}
         return messages
+
+    async def hold(self) -> None:
+        """Note it: what was not received is nobody's yet."""
+        self._check()
+        self.holding = True
 
     async def finish(self, done: Sequence[Done]) -> Sequence[Unfit]:
         """Send, then acknowledge."""

@@ -156,6 +156,28 @@ async def what_a_host_has_when_it_closes_goes_to_another(rig: Rig) -> None:
     assert message.body == b"1"
 
 
+async def what_has_come_to_a_host_that_holds_goes_to_another(rig: Rig) -> None:
+    """Though the host lives on, and ends what it has received."""
+    first = await opened(rig)
+    for n in range(8):
+        await rig.send(b"%d" % n, {})
+    async with asyncio.timeout(SOON_S):
+        held = await first.receive(4)
+    asking = asyncio.ensure_future(first.receive(4))
+    await asyncio.sleep(0)
+    asking.cancel()
+    await asyncio.wait((asking,))
+    held += [] if asking.cancelled() else asking.result()
+    await first.hold()
+    await rig.send(b"8", {})
+    second = await opened(rig)
+    missing = {b"%d" % n for n in range(9)} - {each.body for each in held}
+    while missing:
+        missing -= {each.body for each in await take(second, 1)}
+    await first.finish([Done(each, (Sending("results", Outgoing(b"r", {}, each.id)),)) for each in held])
+    await there(rig, "results", len(held))
+
+
 async def what_a_host_has_when_it_dies_goes_to_another_and_is_counted(rig: Rig) -> None:
     """When its connection has ended, or its lease."""
     first = await opened(rig)
@@ -239,6 +261,7 @@ CASES: tuple[Callable[[Rig], Awaitable[None]], ...] = (
     what_is_finished_is_sent_and_does_not_come_again,
     what_is_sent_by_itself_is_sent,
     what_a_host_has_when_it_closes_goes_to_another,
+    what_has_come_to_a_host_that_holds_goes_to_another,
     what_a_host_has_when_it_dies_goes_to_another_and_is_counted,
     what_is_given_back_comes_again,
     what_is_extended_stays_with_its_host,

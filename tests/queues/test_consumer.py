@@ -506,6 +506,7 @@ async def test_a_broker_that_refuses_what_it_is_asked_is_let_rest_and_told_of_on
     async with consuming(host, broker) as consumer:
         broker.send(b"{}")
         await until(lambda: consumer.counts["lost"] >= 4)
+        assert broker.extended >= 3, "it is this host's all the while"
         begun = asyncio.get_running_loop().time()
         await until(lambda: consumer.counts["lost"] >= 6)
         assert asyncio.get_running_loop().time() - begun > 0.3

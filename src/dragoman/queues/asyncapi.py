@@ -206,7 +206,8 @@ class _Document:
         headers: Schema = {"$ref": "#/components/schemas/EndHeaders"}
         if options.format != "cloudevents":
             return self._keep({f"{options.name}_end": _message("The end of a task", headers, end, JSON, "")})
-        event = _event({"traceparent": {"type": "string", "description": _TRACE["traceparent"]}, "data": end})
+        said: dict[str, Schema] = {"type": {"const": "dragoman.task"}, **_texts({"traceparent": _TRACE["traceparent"]})}
+        event = _event(said | {"data": end})
         told = _message("The end of a task as a CloudEvent", headers, event, EVENT, "")
         return self._keep({f"{options.name}_end_event": told})
 

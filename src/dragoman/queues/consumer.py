@@ -290,9 +290,9 @@ class Consumer:
         self.up, self.why = True, ""
         self.counts["connected"] += 1
         self._steadying = asyncio.get_running_loop().call_later(STEADY_S, self._steady)
-        # Before anything is fetched: it may be what is in hand.
-        await self._outbox.send()
+        # Before anything is fetched, which may be what is in hand; and kept though what came of it is not taken.
         await self._extend()
+        await self._outbox.send()
         receiving = asyncio.ensure_future(self._receive())
         keeping = [asyncio.ensure_future(each) for each in (self._outbox.run(), self._keep())]
         stopping = asyncio.ensure_future(self._stopping.wait())

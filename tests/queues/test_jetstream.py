@@ -122,6 +122,14 @@ async def test_it_does_what_brokers_promise(case: Callable[[Rig], Awaitable[None
     await case(rig)
 
 
+async def test_a_message_that_looks_like_an_answer_of_the_server_is_one_all_the_same(rig: JetStreamRig) -> None:
+    broker = await rig.opened()
+    await rig.send(b"", {"status": "404"})
+    (message,) = await take(broker, 1)
+    assert (message.body, message.headers["status"]) == (b"", "404")
+    await broker.finish([Done(message)])
+
+
 async def test_what_is_sent_again_under_its_id_is_kept_once(rig: JetStreamRig) -> None:
     broker = await rig.opened()
     await rig.send(b"1", {})

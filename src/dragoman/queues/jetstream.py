@@ -20,7 +20,7 @@ from urllib.parse import quote, unquote
 import nats.errors
 from nats.aio.client import Client
 from nats.js import JetStreamContext
-from nats.js.api import AckPolicy, ConsumerConfig, Header, RetentionPolicy, StreamConfig
+from nats.js.api import AckPolicy, ConsumerConfig, RetentionPolicy, StreamConfig
 from nats.js.errors import APIError, Error, NotFoundError
 
 from dragoman.core.fault import Started
@@ -215,10 +215,8 @@ class JetStream:
         self._open()
 
     async def _heard(self, found: Msg) -> None:
-        headers = found.headers
-        status = headers.get(Header.STATUS.value) if headers else None
-        if status is not None and not found.data:
-            # 404, 408: none, or no more; 409: the consumer is gone, or has too much in hand.
+        if not found.reply:
+            # No delivery, but why: 404, 408: no, or no more messages; 409: no consumer, or too much in hand.
             self._wanted = 0
         else:
             self._wanted = max(self._wanted - 1, 0)

@@ -37,6 +37,8 @@ def test_priority_and_key_are_those_of_calls() -> None:
         {"delay": math.nan},
         {"delay": "5"},
         {"delay": "soon"},
+        {"delay": 1e12},
+        {"deadline": 10**400},
         {"deadline": 0},
         {"deadline": math.inf},
         {"timeout": -0.5},

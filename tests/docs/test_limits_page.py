@@ -14,7 +14,7 @@ from dragoman.client.value import GATHERED_BYTES_MAX
 from dragoman.config import document, load, queues, schedules, settings
 from dragoman.config.project import BUILD_TIMEOUT_S_DEFAULT, OUTPUT_BYTES_MAX_DEFAULT, TIMEOUT_S_DEFAULT
 from dragoman.contract import check, docstring, function, manifest, nesting, parameters, query
-from dragoman.core import items, problem
+from dragoman.core import items, problem, terms
 from dragoman.core.units import format_duration, format_size
 from dragoman.guest import nested, output, printed, reports, template
 from dragoman.host import assemble, errands
@@ -66,7 +66,7 @@ BOUNDS = {
     "time for calls in flight after SIGTERM": format_duration(HTTP.shutdown_grace_s),
     "time that anybody is kept waiting for a task": format_duration(later.WAIT_S_MAX),
     "tasks of one page": f"{tasks.PAGE_MAX:,}",
-    "how far ahead a delay or a deadline may be": format_duration(later.AHEAD_S_MAX),
+    "how far ahead a delay or a deadline may be": format_duration(terms.AHEAD_S_MAX),
     "events kept for those who follow a task and read slowly": f"{feed.EVENTS_MAX:,}",
     "their text": format_size(feed.EVENT_BYTES_MAX),
     "a call's time, waiting included": format_duration(TIMEOUT_S_DEFAULT),

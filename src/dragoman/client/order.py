@@ -7,15 +7,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypedDict
 
 from dragoman.client.marks import Marks, marks_of
-from dragoman.core.terms import ATTEMPTS_MAX
+from dragoman.core.terms import AHEAD_S_MAX, ATTEMPTS_MAX
 from dragoman.core.units import duration
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from typing import Unpack
 
-SPAN_S_MAX = 10 * 365 * 24 * 3600.0
-"""Longer is a mistake of units, and would not fit a header."""
 CALLBACK_CHARS_MAX = 2048
 """As long as addresses may be that travel everywhere."""
 
@@ -112,12 +110,12 @@ def _span(name: str, given: float | str | None, *, may_be_zero: bool = False) ->
         return None
     try:
         seconds = duration(given) if isinstance(given, str) else float(given)
-    except ValueError as error:
+    except (ValueError, OverflowError) as error:
         message = f"a task's {name}: {error}"
         raise ValueError(message) from None
     least = "0 or more" if may_be_zero else "more than 0"
-    if not 0 <= seconds <= SPAN_S_MAX or (seconds == 0 and not may_be_zero):
-        message = f"a task's {name} is a number of seconds, {least} and at most {SPAN_S_MAX:.0f}, not {given!r}"
+    if not 0 <= seconds <= AHEAD_S_MAX or (seconds == 0 and not may_be_zero):
+        message = f"a task's {name} is a number of seconds, {least} and at most {AHEAD_S_MAX:.0f}, not {given!r}"
         raise ValueError(message)
     return seconds
 

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 
 ATTEMPTS_MAX = 1000
 """Of one task: as many as a function's settings may give it. Whoever needs more has no failure that passes."""
+AHEAD_S_MAX = 10 * 365 * 24 * 3600.0
+"""Ten years: what is to happen later than that is a slip of the pen, and past some year no calendar has it."""
 
 
 @dataclass(frozen=True, slots=True)

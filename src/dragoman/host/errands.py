@@ -29,7 +29,7 @@ from dragoman.core.fault import (
     Started,
 )
 from dragoman.core.service import Pending, settle
-from dragoman.core.terms import ATTEMPTS_MAX, Terms
+from dragoman.core.terms import AHEAD_S_MAX, ATTEMPTS_MAX, Terms
 from dragoman.tasks.run import run_of
 
 if TYPE_CHECKING:
@@ -310,10 +310,10 @@ def seconds(errand: Errand, name: str) -> float:
     given: object = errand.given.get(name, 0)
     try:
         found = units.duration(given) if isinstance(given, str) else float(cast("float", given))
-    except ValueError as error:
+    except (ValueError, OverflowError) as error:
         raise wrong(errand.call, name, str(error)) from None
-    if not 0 <= found < float("inf"):
-        raise wrong(errand.call, name, "must be no less than 0, and finite")
+    if not 0 <= found <= AHEAD_S_MAX:
+        raise wrong(errand.call, name, f"must be no less than 0, and at most {units.format_duration(AHEAD_S_MAX)}")
     return found
 
 

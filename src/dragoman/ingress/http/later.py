@@ -15,8 +15,8 @@ import json
 import math
 from dataclasses import dataclass
 
-from dragoman.core.terms import ATTEMPTS_MAX, Terms
-from dragoman.core.units import duration
+from dragoman.core.terms import AHEAD_S_MAX, ATTEMPTS_MAX, Terms
+from dragoman.core.units import duration, format_duration
 from dragoman.ingress.http.preference import preferences
 
 PREFER = b"prefer"
@@ -33,8 +33,6 @@ WISHES = frozenset({PREFER, *NAMES})
 ASYNC, WAIT = "respond-async", "wait"
 WAIT_S_MAX = 60.0
 """Nobody is kept waiting for longer: proxies cut a connection on which nothing comes for a minute."""
-AHEAD_S_MAX = 10 * 365 * 24 * 3600.0
-"""Ten years: what is to happen later than that is a slip of the pen."""
 CALLBACK_CHARS_MAX = 2048
 """As long as URLs may be in most programs."""
 DIGITS_MAX = 9
@@ -95,7 +93,8 @@ class Wishes:
         except ValueError as error:
             raise ValueError(f"{NAMES[name]}: {error}") from None
         if not least_s <= seconds <= AHEAD_S_MAX:
-            raise ValueError(f"{NAMES[name]}: expected {'more than 0' if least_s else '0s'} to 3650d")
+            most = format_duration(AHEAD_S_MAX)
+            raise ValueError(f"{NAMES[name]}: expected {'more than 0' if least_s else '0s'} to {most}")
         return seconds
 
 

@@ -250,6 +250,7 @@ async def test_a_task_does_not_wait_for_itself(shop: Path) -> None:
         ("tasks.submti", {}, NotFound, "did you mean 'tasks.submit'"),
         ("tasks.submit", {}, InvalidArgument, "/function is missing"),
         ("tasks.submit", {"function": "shop.square", "inptu": {}}, InvalidArgument, "/inptu is unknown"),
+        ("tasks.submit", {"function": "shop.square", "a/b": 1}, InvalidArgument, "/a~1b is unknown"),
         ("tasks.submit", {"function": "shop.nothing"}, NotFound, "shop.nothing"),
         ("tasks.submit", {"function": "shop.square", "input": {"x": "1"}}, InvalidArgument, "shop.square"),
         ("tasks.submit", {"function": "shop.wrong", "delay": "soon"}, InvalidArgument, "/delay"),

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, cast
 from dragoman.config.problem import did_you_mean
 from dragoman.contract import codec
 from dragoman.contract.malformed import Malformed
+from dragoman.contract.pointer import pointer
 from dragoman.core import units
 from dragoman.core.call import Codec, Reply, callers_of, priority_of
 from dragoman.core.draft import whole
@@ -282,7 +283,9 @@ def taken(call: GuestCall, schema: Mapping[str, Given]) -> dict[str, Any]:
     if not isinstance(value, dict):
         raise InvalidArgument(f"the input of {call.function} is no object", started=Started.NO)
     given = {name: each for name, each in cast("dict[str, Any]", value).items() if each is not None}
-    breaches = [Breach(f"/{name}", f"is unknown{did_you_mean(name, schema)}") for name in given if name not in schema]
+    breaches = [
+        Breach(pointer((name,)), f"is unknown{did_you_mean(name, schema)}") for name in given if name not in schema
+    ]
     for name, each in schema.items():
         if name not in given:
             breaches += [Breach(f"/{name}", f"is missing: {each.expected}")] if each.required else []

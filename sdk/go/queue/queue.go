@@ -143,7 +143,7 @@ func (p *Producer) SendAll(ctx context.Context, stream string, messages ...Messa
 		if ids = append(ids, more...); err != nil && first == nil {
 			first = err
 		}
-		if p.conn == nil {
+		if err != nil && p.conn == nil {
 			break
 		}
 	}
@@ -171,6 +171,9 @@ func (p *Producer) read(address string) error {
 		p.secure = true
 	case "unix":
 		p.network, p.address, p.database = "unix", parts.Path, parts.Query().Get("db")
+		if p.address == "" {
+			return fault(dragoman.InvalidArgument, "not the address of a server: unix:// needs a path")
+		}
 	default:
 		return fault(dragoman.InvalidArgument, "%q is no scheme of a server: use redis://host:6379, rediss:// or unix:///path", parts.Scheme)
 	}
@@ -356,7 +359,7 @@ func (p *Producer) fresh(ctx context.Context) {
 	}
 	defer p.watch(ctx)()
 	refused := (*refusal)(nil)
-	if err := p.ask("PING"); err != nil && !errors.As(err, &refused) && ctx.Err() == nil {
+	if err := p.ask("PING"); err != nil && !errors.As(err, &refused) {
 		p.drop()
 	}
 }
@@ -424,17 +427,18 @@ func (p *Producer) drop() {
 
 func (p *Producer) take(ctx context.Context) error {
 	select {
-	case <-p.ended:
-		return fault(dragoman.Cancelled, "the producer is closed")
-	default:
-	}
-	select {
 	case p.turn <- struct{}{}:
-		return nil
 	case <-ctx.Done():
 		return fault(code(ctx.Err()), "%w", ctx.Err())
 	case <-p.ended:
 		return fault(dragoman.Cancelled, "the producer is closed")
+	}
+	select {
+	case <-p.ended: // while the turn came: a connection that is made now would never be closed
+		p.leave()
+		return fault(dragoman.Cancelled, "the producer is closed")
+	default:
+		return nil
 	}
 }
 

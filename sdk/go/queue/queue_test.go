@@ -2,6 +2,7 @@ package queue
 
 import (
 	"bufio"
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -230,6 +231,38 @@ func TestAServerThatSaysNothingIsGivenUpWithItsContext(t *testing.T) {
 	}
 }
 
+// late is a connection whose caller gives up just when a last answer has come.
+type late struct {
+	net.Conn
+	last   string
+	giveUp func()
+}
+
+func (c late) Read(to []byte) (int, error) {
+	n, err := c.Conn.Read(to)
+	if bytes.Contains(to[:n], []byte(c.last)) {
+		c.giveUp()
+	}
+	return n, err
+}
+
+func TestWhatIsNotSentAnyMoreHasAnErrorThoughAllBeforeWasStored(t *testing.T) {
+	s := serve(t, fine)
+	p := dial(t, "redis://"+s.Addr().String())
+	ctx, giveUp := context.WithCancel(context.Background())
+	last := fmt.Sprintf("%d-0", batch+1)
+	p.conn = late{p.conn, last + "\r\n", giveUp}
+	p.reader = bufio.NewReader(p.conn)
+	ids, err := p.SendAll(ctx, "s", make([]Message, batch+1)...)
+	var fault *dragoman.Fault
+	if !errors.As(err, &fault) || fault.Code != dragoman.Cancelled || fault.Started != dragoman.StartedNo {
+		t.Fatal(err)
+	}
+	if len(ids) != batch+1 || ids[batch-1] != last || ids[batch] != "" {
+		t.Fatal(len(ids), ids[batch-1:])
+	}
+}
+
 func TestRefusalsHaveCodes(t *testing.T) {
 	for text, want := range map[string]dragoman.Code{
 		"NOAUTH Authentication required.":          dragoman.Unauthenticated,
@@ -281,7 +314,7 @@ func TestWhatCannotBeSentIsRefusedBeforeItIs(t *testing.T) {
 	if _, err := p.Send(context.Background(), "s", 1); !errors.Is(err, dragoman.Cancelled) {
 		t.Fatal(err)
 	}
-	for _, address := range []string{"http://h", "redis://h/x", "redis://h:port", "%"} {
+	for _, address := range []string{"http://h", "redis://h/x", "redis://h:port", "%", "unix://"} {
 		if _, err := Dial(context.Background(), address); !errors.Is(err, dragoman.InvalidArgument) {
 			t.Fatal(address, err)
 		}

@@ -106,6 +106,19 @@ test("a connection that is lost is made anew, and the fault says what may be sto
   await producer.close();
 });
 
+test("a server that says nothing is given up, and the fault says what may be stored", async (t) => {
+  const server = await serve(t, (number, command) => (number === 2 ? null : fine(number, command)));
+  const producer = await produce(server.url);
+  t.mock.timers.enable({ apis: ["setTimeout"] });
+  const answer = assert.rejects(producer.send("s", 1), { code: "DEADLINE_EXCEEDED", started: "unknown" });
+  while (server.commands.length < 2) await new Promise((resolve) => setImmediate(resolve));
+  t.mock.timers.tick(10_000);
+  await answer;
+  t.mock.timers.reset();
+  assert.equal(await producer.send("s", 2), "4-0");
+  await producer.close();
+});
+
 test("no server is told, and that nothing was sent", async () => {
   await assert.rejects(produce("redis://127.0.0.1:9"), { code: "UNAVAILABLE", started: "no" });
 });
@@ -151,7 +164,7 @@ test("what cannot be sent is refused before it is", async (t) => {
   await assert.rejects(producer.send("", 1), { code: "INVALID_ARGUMENT" });
   await producer.close();
   await assert.rejects(producer.send("s", 1), { code: "CANCELLED" });
-  for (const url of ["http://h", "redis://h/x", "redis://h:port", "%"]) {
+  for (const url of ["http://h", "redis://h/x", "redis://h:port", "%", "redis://:%zz@h", "redis://:%ff@h", "unix://"]) {
     await assert.rejects(produce(url), { code: "INVALID_ARGUMENT" });
   }
   assert.equal(server.commands.length, 2);

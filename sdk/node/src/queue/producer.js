@@ -169,7 +169,10 @@ class Link {
       : net.connect(path ? { path } : { host, port });
     this.socket.setNoDelay?.(true);
     this.socket.on("data", (data) => this.hear(data));
-    this.socket.on("error", (error) => this.lose(error.message || String(error)));
+    // Where several addresses were tried, the error has no message.
+    this.socket.on("error", (/** @type {NodeJS.ErrnoException} */ error) =>
+      this.lose(error.message || `${error.code}`),
+    );
     this.socket.on("close", () => this.lose("the connection was lost"));
     /** Runs while something is waited for. @type {NodeJS.Timeout | null} */
     this.timer = null;
@@ -194,7 +197,7 @@ class Link {
     return new Promise((resolve, reject) => {
       this.waiting.push({ resolve, reject });
       this.socket.write(command);
-      this.timer ??= setTimeout(() => this.lose(`no answer within ${PATIENCE_MS / 1000}s`), PATIENCE_MS);
+      this.timer ??= setTimeout(() => this.giveUp(), PATIENCE_MS);
     });
   }
 
@@ -245,15 +248,20 @@ class Link {
     return true;
   }
 
-  /** @param {string} why */
-  lose(why) {
+  /** The server takes too long. */
+  giveUp() {
+    this.lose(`no answer within ${PATIENCE_MS / 1000}s`, "DEADLINE_EXCEEDED");
+  }
+
+  /** @param {string} why @param {import("../index.js").Code} [code] */
+  lose(why, code = "UNAVAILABLE") {
     if (!this.open) return;
     this.open = false;
     if (this.timer) clearTimeout(this.timer);
     this.socket.destroy();
     const started = this.greeted ? "unknown" : "no";
     const detail = `${this.at}: ${why}${this.greeted ? "; it may be stored" : ""}`;
-    for (const { reject } of this.waiting.splice(this.answered)) reject(new Fault("UNAVAILABLE", detail, { started }));
+    for (const { reject } of this.waiting.splice(this.answered)) reject(new Fault(code, detail, { started }));
   }
 
   /** Leave when all is answered. */
@@ -281,16 +289,27 @@ function parse(url) {
   if (database && !DATABASE.test(database)) {
     throw refuse("INVALID_ARGUMENT", `${JSON.stringify(database)} is no number of a database`);
   }
-  const user = decodeURIComponent(parts.username);
-  const password = decodeURIComponent(parts.password);
+  const user = decoded(parts.username);
+  const password = decoded(parts.password);
+  const path = unix ? decoded(parts.pathname) : "";
+  if (unix && !path) throw refuse("INVALID_ARGUMENT", "not the address of a server: unix:// needs a path");
   return {
     host: parts.hostname.replace(/^\[|\]$/g, "") || "localhost",
     port: Number(parts.port || 6379),
-    path: unix ? decodeURIComponent(parts.pathname) : "",
+    path,
     secure: scheme === "rediss",
     login: password ? ["AUTH", ...(user ? [user] : []), password] : [],
     database,
   };
+}
+
+/** What a part of an address says. @param {string} part */
+function decoded(part) {
+  try {
+    return decodeURIComponent(part);
+  } catch {
+    throw refuse("INVALID_ARGUMENT", "not the address of a server: what follows a % is no byte of UTF-8");
+  }
 }
 
 /** @param {unknown} input @returns {Buffer} */

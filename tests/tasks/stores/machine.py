@@ -80,6 +80,10 @@ class StoreMachine(RuleBasedStateMachine):
         self._do(self._twin.tick)
 
     @rule()
+    def hurry(self) -> None:
+        self._do(self._twin.hurry)
+
+    @rule()
     def reap(self) -> None:
         self._do(self._twin.reap)
 
@@ -94,6 +98,10 @@ class StoreMachine(RuleBasedStateMachine):
     @rule()
     def fire(self) -> None:
         self._do(self._twin.fire)
+
+    @rule()
+    def look(self) -> None:
+        self._do(self._twin.look)
 
     @rule()
     def compare(self) -> None:

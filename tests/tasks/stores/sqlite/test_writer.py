@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from dragoman.tasks.liveness import place
 from dragoman.tasks.store import StoreFailed
 from dragoman.tasks.stores.sqlite.options import Options
 from dragoman.tasks.stores.sqlite.order import Order
@@ -28,6 +29,10 @@ def writer(path: Path) -> Iterator[Writer]:
 
 def order(*submissions: Submission) -> Order:
     return Order(asyncio.get_running_loop().create_future(), 0, submit, submissions)
+
+
+def tidying(writer: Writer) -> Order:
+    return Order(asyncio.get_running_loop().create_future(), 9, single=writer.finish)
 
 
 def lose(path: Path) -> None:
@@ -69,6 +74,22 @@ async def test_what_goes_into_a_file_without_a_name_is_not_called_stored(
 
     assert isinstance(said, StoreFailed)
     assert "removed or replaced" in str(said)
+
+
+async def test_no_changes_are_kept_for_who_died_without_a_word(
+    writer: Writer, db: sqlite3.Connection, make: Make
+) -> None:
+    def kept() -> int:
+        return db.execute("SELECT count(*) FROM changes").fetchone()[0]
+
+    listen = "INSERT INTO listeners (id, pid, born_at, boot, space, version) VALUES ('other', ?, ?, ?, ?, 1)"
+    db.execute(listen, place())
+    outcomes(writer, order(make()), tidying(writer))
+    assert kept() == 1
+    db.execute("UPDATE listeners SET pid = ?", (2**22 + 1,))
+    outcomes(writer, tidying(writer))
+    outcomes(writer, order(make()))
+    assert kept() == 1
 
 
 async def test_the_disk_is_waited_for_by_what_outlives_the_machine_only(writer: Writer, make: Make) -> None:

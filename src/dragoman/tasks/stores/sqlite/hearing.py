@@ -52,13 +52,18 @@ class Hearing:
         return 0.0 if self._more else POLL_S
 
     def begin(self, work: Work) -> None:
-        """Have others keep their changes for this one, from now on. Those who are gone no longer want any."""
-        for found in work.db.execute("SELECT id, pid, born_at, boot, space FROM listeners").fetchall():
-            if has_gone(Place(*found[1:])):
-                work.db.execute("DELETE FROM listeners WHERE id = ?", found[:1])
+        """Have others keep their changes for this one, from now on."""
+        self.thin(work)
         work.db.execute(_LISTEN, (self._listener, *place(), self._tables))
         last = work.db.execute("SELECT max(seq) FROM sqlite_sequence WHERE name = 'changes'").fetchone()[0]
         self._since = last or 0
+
+    @staticmethod
+    def thin(work: Work) -> None:
+        """Forget those who are gone: they no longer want to know."""
+        for found in work.db.execute("SELECT id, pid, born_at, boot, space FROM listeners").fetchall():
+            if has_gone(Place(*found[1:])):
+                work.db.execute("DELETE FROM listeners WHERE id = ?", found[:1])
 
     def end(self) -> None:
         """Want to know nothing more."""

@@ -74,8 +74,10 @@ class Writer:
         self.hearing.begin(work)
 
     def finish(self, work: Work) -> None:
-        """Take away what only older hosts need, once there are none."""
+        """Take away what only older hosts need, once there are none, and keep nothing for those who are gone."""
         finish(work.db, self._options.steps)
+        self.hearing.thin(work)
+        self._others = self.hearing.others()
 
     def close(self) -> None:
         """Have the others know that nobody listens here any more, and let go."""

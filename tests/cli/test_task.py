@@ -4,6 +4,8 @@ from collections.abc import Generator
 from pathlib import Path
 from typing import Any
 
+from dragoman.cli.task import PRIORITIES
+from dragoman.core.call import Priority
 from tests.cli.commandline import dragoman, serving
 from tests.cli.test_completion import complete
 
@@ -62,6 +64,10 @@ def task(folder: Path, *words: str, status: int = 0) -> str:
     done = dragoman("task", *words, cwd=folder)
     assert done.returncode == status, (done.stdout, done.stderr.decode())
     return (done.stdout if not status else done.stderr).decode()
+
+
+def test_the_words_for_priorities_are_those_of_calls() -> None:
+    assert set(PRIORITIES) == {each.name.lower() for each in Priority}
 
 
 def test_a_task_from_its_submission_to_its_end(tmp_path: Path) -> None:

@@ -10,13 +10,13 @@ import click
 from dragoman.cli.commands import Group, drawn, drawn_group
 from dragoman.cli.options import DURATION, WORDS, Whose, complete_function, input_arguments, json_option
 from dragoman.core.terms import ATTEMPTS_MAX
+from dragoman.ingress.http.tasks import STATES
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-STATES = ("SCHEDULED", "PENDING", "RUNNING", "RETRYING", "SUCCEEDED", "FAILED", "TIMED_OUT", "CANCELLED", "DEAD")
-"""Those of `dragoman.tasks.state`, which --help does without."""
 PRIORITIES = ("critical", "normal", "batch")
+"""Those of `dragoman.core.call`, which --help does without."""
 LISTED = 50
 LISTED_MAX = 100_000
 """More is no list for anybody, and takes a while."""

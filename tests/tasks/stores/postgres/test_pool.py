@@ -278,6 +278,16 @@ async def test_a_server_without_room_for_one_more_is_used_by_the_connections_tha
     await pool.close()
 
 
+async def test_a_server_that_hangs_is_left_by_all_connections_at_once(doomed: Server) -> None:
+    pool = opened(replace(read(doomed.url), connections=12))
+    await asyncio.gather(*(pool.run(lambda wire: wire.fetch("SELECT pg_sleep(0.2)")) for _ in range(12)))
+    assert pool.size > 8
+    doomed.stop()
+    async with asyncio.timeout(8):  # each takes a second
+        await pool.close()
+    doomed.go_on()
+
+
 async def test_a_network_that_swallows_everything_is_a_failure_in_time(shared_server: Server) -> None:
     async with proxied(shared_server.port) as proxy:
         options = replace(

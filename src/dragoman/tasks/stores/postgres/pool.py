@@ -80,10 +80,9 @@ class Pool:
         self.barred = CLOSED
         while self._wake():
             pass  # each is told that it is closed
-        for wire in self._idle:
-            await farewell(wire)
-        self._open -= len(self._idle)
-        self._idle.clear()
+        idle, self._idle = self._idle, []
+        self._open -= len(idle)
+        await asyncio.gather(*map(farewell, idle))
         await asyncio.sleep(0)  # what was cut is closed in the loop's next turn
 
     def drop(self) -> None:

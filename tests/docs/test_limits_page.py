@@ -30,7 +30,7 @@ from dragoman.queues import answer, cloudevents, consumer, outlet, producer, red
 from dragoman.queues.options import QueueOptions
 from dragoman.sandbox.confinement import Limits
 from dragoman.stores.options import StoreOptions
-from dragoman.tasks import callback, courier, resolver, rooms, run, schedule, scheduler
+from dragoman.tasks import courier, resolver, rooms, run, schedule, scheduler
 from dragoman.tasks.options import TaskOptions, TasksOptions
 from dragoman.tasks.stores.postgres import PostgresOptions
 from dragoman.tasks.stores.sqlite.options import Options as SqliteOptions
@@ -142,7 +142,7 @@ BOUNDS = {
     "files that describe a gRPC service": f"{pool.FILES_MAX:,}",
     "time to read a `.proto`": format_duration(protoc.COMPILE_S_MAX),
     "time of one look at a service's health": format_duration(child.ASK_S_MAX),
-    "a callback's URL": f"{callback.URL_CHARS_MAX:,} characters",
+    "a callback's URL": f"{terms.CALLBACK_CHARS_MAX:,} characters",
     "attempts of a task": f"{TaskOptions().attempts}",
     "time of a whole task, from when it may first run": format_duration(TaskOptions().deadline_s),
     "its input, its result": f"{format_size(BODY_BYTES_MAX)}, and what a call may have",

@@ -263,6 +263,7 @@ async def test_a_task_does_not_wait_for_itself(shop: Path) -> None:
         ),
         ("tasks.submit", {"function": "shop.wrong", "deadline": 10**400}, InvalidArgument, "/deadline int too large"),
         ("tasks.submit", {"function": "shop.wrong", "timeout": "9999999d"}, InvalidArgument, "at most 3650d"),
+        ("tasks.submit", {"function": "shop.wrong", "key": ""}, InvalidArgument, "/key must not be empty"),
         ("tasks.submit", {"function": "shop.wrong", "priority": "high"}, InvalidArgument, "/priority"),
         ("tasks.submit", {"function": "shop.wrong", "attempts": True}, InvalidArgument, "/attempts must be"),
         ("tasks.submit", {"function": "shop.wrong", "attempts": 0}, InvalidArgument, "/attempts must be 1 to 1000"),

@@ -36,7 +36,7 @@ class Marks(NamedTuple):
     def words(self) -> dict[str, str | None]:
         """As they were given."""
         word = None if self.priority is None else self.priority.name.lower()
-        return {"priority": word, "idempotency_key": self.idempotency_key}
+        return {"priority": word, "idempotency_key": self.idempotency_key or None}
 
     def put(self, call: Call) -> None:
         """On a call of this process."""
@@ -50,9 +50,12 @@ NONE = Marks()
 
 def marks_of(priority: str | None, idempotency_key: str | None) -> Marks:
     """What a caller has given. Raises `ValueError` for another word, and for a key that cannot travel."""
-    if priority is None and not idempotency_key:
+    if priority is None and idempotency_key is None:
         return NONE
     key = idempotency_key or ""
-    if not (key.isascii() and key.isprintable() and len(key) <= IDEMPOTENCY_KEY_BYTES_MAX):
+    # One that is empty is a variable that was not set, and whoever gave it counts on a key.
+    if idempotency_key is not None and not (
+        0 < len(key) <= IDEMPOTENCY_KEY_BYTES_MAX and key.isascii() and key.isprintable()
+    ):
         raise ValueError(f"an idempotency key is 1 to {IDEMPOTENCY_KEY_BYTES_MAX} printable ASCII characters")
     return Marks(None if priority is None else priority_of(priority), key)

@@ -7,15 +7,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypedDict
 
 from dragoman.client.marks import Marks, marks_of
-from dragoman.core.terms import AHEAD_S_MAX, ATTEMPTS_MAX
+from dragoman.core.terms import AHEAD_S_MAX, ATTEMPTS_MAX, CALLBACK_CHARS_MAX
 from dragoman.core.units import duration
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from typing import Unpack
-
-CALLBACK_CHARS_MAX = 2048
-"""As long as addresses may be that travel everywhere."""
 
 
 class Wanted(TypedDict, total=False):

@@ -8,6 +8,8 @@ ATTEMPTS_MAX = 1000
 """Of one task: as many as a function's settings may give it. Whoever needs more has no failure that passes."""
 AHEAD_S_MAX = 10 * 365 * 24 * 3600.0
 """Ten years: what is to happen later than that is a slip of the pen, and past some year no calendar has it."""
+CALLBACK_CHARS_MAX = 2000
+"""What every server and proxy takes of a URL; it is kept with each task."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -151,6 +151,8 @@ class Errands:
         except ValueError as error:
             raise wrong(asked, "priority", str(error)) from None
         call.idempotency_key = given.get("key", "")
+        if "key" in given and not call.idempotency_key:
+            raise wrong(asked, "key", "must not be empty; leave it out where there is none")
         call.caller = "" if asked.caller is None else asked.caller.caller or asked.caller.target.name
         if run is not None:
             # Counted whether it is stored or not: the next attempt counts alike.

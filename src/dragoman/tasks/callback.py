@@ -15,9 +15,8 @@ from dataclasses import dataclass
 from typing import Any, TypeAlias, cast
 
 from dragoman.contract.codecs import json
+from dragoman.core.terms import CALLBACK_CHARS_MAX
 
-URL_CHARS_MAX = 2000
-"""What every server and proxy takes; it is kept with each task."""
 SHOWN_CHARS_MAX = 80
 
 EXPECTED = 'expected a URL such as "https://shop.example/hooks", or "queue:NAME" for a queue of the project'
@@ -90,8 +89,8 @@ def parse(text: str) -> Callback:
         if NAME.fullmatch(name) is None:
             raise CallbackError(f"{name[:SHOWN_CHARS_MAX]!a} is no name of a queue; {EXPECTED}")
         return Outlet(name)
-    if len(text) > URL_CHARS_MAX:
-        raise CallbackError(f"the callback has {len(text)} characters; at most {URL_CHARS_MAX} go")
+    if len(text) > CALLBACK_CHARS_MAX:
+        raise CallbackError(f"the callback has {len(text)} characters; at most {CALLBACK_CHARS_MAX} go")
     match = URL.fullmatch(text)
     if match is None:
         raise CallbackError(_why_not(text))

@@ -15,7 +15,7 @@ import json
 import math
 from dataclasses import dataclass
 
-from dragoman.core.terms import AHEAD_S_MAX, ATTEMPTS_MAX, Terms
+from dragoman.core.terms import AHEAD_S_MAX, ATTEMPTS_MAX, CALLBACK_CHARS_MAX, Terms
 from dragoman.core.units import duration, format_duration
 from dragoman.ingress.http.preference import preferences
 
@@ -33,8 +33,6 @@ WISHES = frozenset({PREFER, *NAMES})
 ASYNC, WAIT = "respond-async", "wait"
 WAIT_S_MAX = 60.0
 """Nobody is kept waiting for longer: proxies cut a connection on which nothing comes for a minute."""
-CALLBACK_CHARS_MAX = 2048
-"""As long as URLs may be in most programs."""
 DIGITS_MAX = 9
 
 

@@ -106,6 +106,15 @@ async def test_what_goes_in_comes_back_before_more_is_there(tmp_path: Path) -> N
         assert [item async for item in stream] == []
 
 
+async def test_an_item_leaves_though_the_generator_keeps_the_thread(tmp_path: Path) -> None:
+    gate = tmp_path / "gate"
+    async with dragoman.open(project_in(tmp_path)) as project, asyncio.timeout(20.0):
+        stream = project.stream("work.busy", {"gate": str(gate)})
+        assert await anext(stream) == 1
+        gate.touch()
+        assert [item async for item in stream] == [2]
+
+
 async def test_a_caller_that_leaves_aborts_the_signal(tmp_path: Path) -> None:
     marker = tmp_path / "why"
     async with dragoman.open(project_in(tmp_path)) as project:

@@ -262,7 +262,7 @@ export class Job {
         throw new Sent(error);
       }
       const now = performance.now();
-      line.said(now);
+      line.gave(now);
       if (now - turn > TURN_MS) {
         line.flush();
         await new Promise((resolve) => setImmediate(resolve));

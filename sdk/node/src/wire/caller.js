@@ -200,7 +200,7 @@ class Outgoing {
         if (this.ended || input.closed) return;
         const { codec, body } = encodeBody(value, isPlain(value) ? Codec.JSON : Codec.MSGPACK);
         this.line.connection.item(made.key, input, codec, body);
-        this.line.said(performance.now());
+        this.line.gave(performance.now());
         at++;
       }
       if (this.ended || input.closed) return;

@@ -35,6 +35,7 @@ export class Line {
     this.socket = /** @type {any} */ (null);
     this.fd = -1;
     this.since = 0;
+    this.gaveAt = 0;
     this.scheduled = false;
     this.dead = false;
     this.buffer = Buffer.allocUnsafeSlow(READ_BYTES);
@@ -126,6 +127,14 @@ export class Line {
       this.since = now;
       this.flush();
     }
+  }
+
+  /** Send an item: at once, unless one has left just now, for the next may be long in coming. @param {number} now in ms */
+  gave(now) {
+    if (now - this.gaveAt > WAIT_MS) {
+      this.gaveAt = now;
+      this.flush();
+    } else this.said(now);
   }
 
   /** Say something, unless what came in the same read has closed the connection. @param {() => void} say */

@@ -1,6 +1,6 @@
 /** Functions for the tests, well behaved and not. */
 
-import { writeFileSync, writeSync } from "node:fs";
+import { existsSync, writeFileSync, writeSync } from "node:fs";
 import { setTimeout as wait } from "node:timers/promises";
 import { Fault } from "dragoman";
 
@@ -25,6 +25,7 @@ const record = object(
 export const schemas = {
   order: { input: record, output: record },
   count: n,
+  busy: { input: object({ gate: { type: "string" } }) },
   square: { ...n, output: integer, idempotent: true },
   sum: { input: object({ numbers: { type: "array", items: integer } }), inputStream: "numbers" },
   double: { input: object({ numbers: { type: "array", items: integer } }), inputStream: "numbers" },
@@ -44,6 +45,12 @@ export function order({ data, ...rest }) {
 
 export function* count({ n }) {
   for (let at = 0; at < n; at++) yield at;
+}
+
+export function* busy({ gate }) {
+  yield 1;
+  while (!existsSync(gate));
+  yield 2;
 }
 
 export const square = ({ n }) => n * n;

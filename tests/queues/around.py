@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from itertools import count
-from typing import Any
+from typing import Any, Self
 
 from dragoman.core.call import Call, Reply, Trace
 from dragoman.core.fault import Code, Fault, NotFound
@@ -94,6 +94,20 @@ class Host:
             self.find,
             tasks,
         )
+
+
+class Odd(str):
+    """A text whose bytes are no UTF-8."""
+
+    __slots__ = ("_bytes",)
+
+    def __new__(cls, value: bytes) -> Self:
+        made = super().__new__(cls, value.hex())
+        made._bytes = value
+        return made
+
+    def encode(self, encoding: str = "utf-8", errors: str = "strict") -> bytes:
+        return self._bytes
 
 
 class TaskList:

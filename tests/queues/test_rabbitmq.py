@@ -7,6 +7,7 @@ from typing import Any, cast
 import aio_pika
 import pytest
 from aio_pika.abc import AbstractChannel
+from aiormq import spec
 
 import dragoman
 from dragoman.core.clock import SystemClock
@@ -18,6 +19,7 @@ from dragoman.queues.rabbitmq import RabbitMq
 from dragoman.testing.broker_suite import CASES
 from dragoman.testing.broker_suite import Rig as Promised
 from tests import rabbitmq
+from tests.queues.around import Odd
 from tests.queues.suite import BrokerSuite, Rig, received, sent
 
 pytestmark = [pytest.mark.needs("rabbitmq-server"), pytest.mark.timeout(240)]
@@ -162,6 +164,22 @@ async def test_what_was_sent_ahead_to_a_host_that_stops_is_not_counted(rig: Rig)
         await first.hold()
         assert {(each.id, each.deliveries) for each in await received(second, 5)} == {(str(n), 1) for n in range(5)}
         assert await first.finish([Done(held)]) == []
+
+
+async def test_what_no_text_says_stops_nothing(rig: Rig) -> None:
+    async with rig.opened() as broker:
+        connection = await aio_pika.connect(rig.server.url)
+        async with connection, connection.channel() as channel:
+            underlay = await channel.get_underlay_channel()
+            odd = spec.Basic.Properties(message_id="1", headers={Odd(b"k\xff"): "v"})
+            odd.correlation_id = Odd(b"\xfe\x01")
+            await underlay.basic_publish(b"odd", routing_key=rig.options.source, properties=odd)
+            await underlay.basic_publish(b"good", routing_key=rig.options.source)
+        first, second = await received(broker, 2)
+        assert (first.body, first.id, second.body, second.deliveries) == (b"odd", "1", b"good", 1)
+        assert (first.headers["correlation-id"], first.headers["k\\xff"]) == ("\\xfe\x01", "v")
+        letter = Outgoing(first.body, first.headers, "letter")
+        assert await broker.finish([Done(first, (Sending(rig.options.dead, letter),)), Done(second)]) == []
 
 
 class Members:

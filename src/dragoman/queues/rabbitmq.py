@@ -36,6 +36,7 @@ from dragoman.core.units import format_size
 from dragoman.queues.address import address
 from dragoman.queues.amqp import DELIVERIES, SHORT_BYTES_MAX, Tag, place_of, read, written
 from dragoman.queues.broker import BrokerLost, Done
+from dragoman.queues.frames import read_all
 from dragoman.queues.headers import misfit, size_of
 from dragoman.queues.message import Outgoing, Sending
 from dragoman.queues.sender import Sender, seconds_for
@@ -68,6 +69,7 @@ SIZE_SAFE = 64 * 1024
 DELIVERIES_MAX = 20
 """RabbitMQ 4 drops what was delivered so often; where more attempts are wanted, the queue is told."""
 TOO_LARGE = re.compile(r"message size \d+ .*max size (\d+)")
+read_all()
 logging.getLogger("aiormq").addHandler(logging.NullHandler())  # else what we tell is printed a second time
 UNWRITABLE = (TypeError, ValueError, OverflowError, struct.error)
 """What AMQP's encoding of headers says of those that it has no form for."""

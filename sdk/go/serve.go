@@ -203,6 +203,9 @@ func adopt() (socket, string, error) {
 		return 0, "", fmt.Errorf("this program is a worker, which a host starts with %s set: run it by `dragoman serve`", envWire)
 	}
 	moved, _, errno := syscall.Syscall(syscall.SYS_FCNTL, uintptr(fd), syscall.F_DUPFD_CLOEXEC, wireFDLeast)
+	if errno == syscall.EINVAL { // so many files may not be open here: it stays lower
+		moved, _, errno = syscall.Syscall(syscall.SYS_FCNTL, uintptr(fd), syscall.F_DUPFD_CLOEXEC, uintptr(fd)+1)
+	}
 	if errno != 0 {
 		return 0, "", fmt.Errorf("%s names %d, which cannot be used: %w", envWire, fd, errno)
 	}

@@ -5,6 +5,8 @@ import time
 from statistics import median
 from typing import TYPE_CHECKING
 
+import pytest
+
 from dragoman.core.call import Reply
 from dragoman.core.clock import SystemClock
 from dragoman.core.fault import Aborted, NotFound, Started, Unavailable
@@ -12,7 +14,7 @@ from dragoman.tasks.options import TaskOptions
 from dragoman.tasks.rooms import PAUSE_S_MAX
 from dragoman.tasks.state import State
 from dragoman.tasks.store import StoreFailed
-from dragoman.tasks.task import US, Outcome, Pulse, Query, Runner, Want
+from dragoman.tasks.task import US, Change, Outcome, Pulse, Query, Runner, Want
 from dragoman.tasks.works import Room
 from tests.tasks.workshop import QUICK, Desk, Workshop, desk, echo, runner_of, running
 
@@ -453,6 +455,25 @@ async def test_what_ended_long_ago_is_forgotten(tmp_path: Path) -> None:
         async with running(at, Workshop({"w.f": echo})), asyncio.timeout(10):
             while await at.store.find(Query()):  # noqa: ASYNC110 - nobody sets an event
                 await asyncio.sleep(0.01)
+
+
+@pytest.mark.parametrize("turns", range(5))
+async def test_whatever_is_heard_as_it_stops_a_runner_stops(tmp_path: Path, turns: int) -> None:
+    async with desk(tmp_path) as at:
+        runner = runner_of(at.store, Workshop({"w.f": echo}))
+        at.watching.listeners.append(runner.heard)
+        await runner.start()
+        (id_,) = await at.submit("w.f", not_before=int(time.time() * US) + US // 20)
+        await at.over(id_)
+        loops = runner._loops  # pyright: ignore[reportPrivateUsage] - to end them in a certain turn of the loop
+        runner.heard([Change(id_, "w.f", State.RETRYING, 1)])
+        for _ in range(turns):
+            await asyncio.sleep(0)
+        for loop in loops:
+            loop.cancel()
+        _, late = await asyncio.wait(loops, timeout=5)
+        assert not late
+        await runner.stop(0)
 
 
 async def test_a_function_that_is_left_alone_for_long_keeps_no_other_waiting_for_room(tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ import json
 import sys
 from typing import TYPE_CHECKING
 
+import psutil
 import pytest
 
 from dragoman.config.load import load
@@ -22,6 +23,7 @@ from dragoman.tasks.task import Query
 from dragoman.testing import RecordingJournal
 from tests.host.projects import ask, hosting
 from tests.host.submitting import over, prepared, result, submit
+from tests.valkey import until
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -318,3 +320,30 @@ async def test_a_store_whose_companion_fails_leaves_nothing_behind_and_is_tried_
         failing.told.clear()
         assert await result(host, await submit(host, "shop.double", x=2)) == 4
         assert failing.told.count("SUCCEEDED") == 1
+
+
+class Broken:
+    """A companion that cannot end."""
+
+    def wanted(self, project: Project) -> bool:
+        return bool(project)
+
+    async def begin(self, tasking: Tasking, store: Store, runner: Runner) -> None:
+        """Have begun."""
+
+    async def end(self) -> None:
+        raise RuntimeError("it does not end")
+
+
+async def test_workers_end_and_the_store_is_closed_whatever_goes_wrong_with_tasks(write: Write) -> None:
+    code = "import os\ndef pid() -> int: return os.getpid()\n"
+    async with hosting(write(shop__py=code, dragoman__toml=TOML)) as host:
+        await host.start()
+        pid = await ask(host, "shop.pid")
+        host.tasking.companions.append(Broken())
+        store = await host.tasking.open()
+        with pytest.raises(RuntimeError, match="it does not end"):
+            await host.stop(0)
+        await until(lambda: not psutil.pid_exists(pid))
+        with pytest.raises(StoreFailed):
+            await store.census()

@@ -194,11 +194,11 @@ class Host:
     async def stop(self, timeout_s: float | None = None) -> None:
         """Let calls in flight finish for up to `timeout_s` seconds, then end everything that was started."""
         self.draining = True
-        await self.end_tasks(timeout_s or 0.0)
-        everything = {*self.registry.sources.values(), *self._fresh, *self._retired}
-        for task in (*self._beginning.values(), *self._retired.values()):
-            task.cancel()
         try:
+            await self.end_tasks(timeout_s or 0.0)
+            everything = {*self.registry.sources.values(), *self._fresh, *self._retired}
+            for task in (*self._beginning.values(), *self._retired.values()):
+                task.cancel()
             await asyncio.gather(*(hosted.stop(timeout_s) for hosted in everything))
             self.registry.close()
             await self.world.close()

@@ -68,7 +68,7 @@ class Shelf:
         Raises `NOT_FOUND` where there is no such source either.
         """
         source = function.partition(".")[0]
-        if all(each.name != source for each in self._project.sources.values()):
+        if source not in self._project.sources:
             raise NotFound(f"the project has no source {source} any more", started=Started.NO, function=function)
         return self._project.settings(source, function).task
 

@@ -144,10 +144,12 @@ class Tasking:
             if each is not None and not each.done():
                 each.cancel()
                 await asyncio.wait((each,))
-        await self._leave(drain_s)
-        store, self._store = self._store, None
-        if store is not None:
-            await store.close()
+        try:
+            await self._leave(drain_s)
+        finally:
+            store, self._store = self._store, None
+            if store is not None:
+                await store.close()
 
     def _run_of(self, task: str) -> Run | None:
         return None if self.runner is None else self.runner.attempts.find(task)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import urlsplit
 
 from dragoman.config.environment import Address
@@ -240,22 +240,28 @@ def overlaps(options: QueueOptions, place: str) -> bool:
         kind = options.kind
     except KeyError:
         return False
-    if kind == "nats":
-        return matches(options.source.split("."), place.split("."), WILDCARDS["nats"])
-    if kind == "mqtt":
-        return matches(options.source.split("/"), place.split("/"), WILDCARDS["mqtt"])
-    return options.source == place
+    pattern = PATTERNS.get(kind)
+    return options.source == place if pattern is None else matches(options.source, place, pattern)
 
 
-WILDCARDS: Mapping[str, tuple[str, str]] = {"nats": ("*", ">"), "mqtt": ("+", "#")}
+class Pattern(NamedTuple):
+    """What parts words, what stands for one of them, what for all that follow, and how many those are at least."""
+
+    between: str
+    one: str
+    rest: str
+    rest_min: int
 
 
-def matches(pattern: list[str], words: list[str], wildcards: tuple[str, str]) -> bool:
-    """Whether words are of a pattern: its wildcards stand for one word, and for all that follow."""
-    one, rest = wildcards
+PATTERNS: Mapping[str, Pattern] = {"nats": Pattern(".", "*", ">", 1), "mqtt": Pattern("/", "+", "#", 0)}
+
+
+def matches(source: str, place: str, by: Pattern) -> bool:
+    """Whether a place is of what is read."""
+    pattern, words = source.split(by.between), place.split(by.between)
     for position, part in enumerate(pattern):
-        if part == rest:
-            return True
-        if position >= len(words) or part not in (one, words[position]):
+        if part == by.rest:
+            return len(words) - position >= by.rest_min
+        if position >= len(words) or part not in (by.one, words[position]):
             return False
     return len(pattern) == len(words)

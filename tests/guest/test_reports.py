@@ -1,6 +1,9 @@
 from __future__ import annotations
 
 import json
+import math
+
+import pytest
 
 from dragoman.guest.reports import Reports
 
@@ -25,6 +28,15 @@ def test_of_many_reports_the_first_and_the_last_are_told() -> None:
     assert told.progress[0] == (0.0, "0")
     reports.settle()
     assert told.progress[-1] == (0.09, "9")
+
+
+def test_what_is_no_number_is_refused_where_it_is_said() -> None:
+    reports = Reports(Told(), 7)
+    reports.progress(0.1, "")
+    for _ in range(2):
+        with pytest.raises(ValueError, match="no number"):
+            reports.progress(math.nan, "")
+    reports.settle()
 
 
 def test_the_last_word_is_told_once() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from math import isnan
 from time import monotonic
 from typing import Protocol
 
@@ -31,13 +32,20 @@ class Reports:
         self._held: tuple[float, str] | None = None
 
     def progress(self, share: float, message: str) -> None:
-        """Tell how far the call is, or keep it until there is something newer, or the function has ended."""
+        """Tell how far the call is, or keep it until there is something newer, or the function has ended.
+
+        Raises `ValueError` for what is no number, here and not where it is told.
+        """
+        share = float(share)
+        if isnan(share):
+            message = "progress is a share between 0 and 1, and this is no number (NaN)"
+            raise ValueError(message)
         now = monotonic()
         if now - self._told_at >= PROGRESS_S_MIN or share >= 1:
             self._told_at, self._held = now, None
-            self._way.report(self._call, dump_progress(float(share), message))
+            self._way.report(self._call, dump_progress(share, message))
         else:
-            self._held = float(share), message
+            self._held = share, message
 
     def settle(self) -> None:
         """Tell what was kept: the function has ended, and it was its last word."""

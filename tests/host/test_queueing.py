@@ -82,7 +82,7 @@ async def test_messages_are_calls_and_results_messages(write: Write, server: Ser
 async def test_as_a_task_the_end_is_told_to_the_queue(write: Write, server: Server) -> None:
     text = SHOP + queue(server, more='as = "task"')
     async with consuming(write(shop__py=CODE, dragoman__toml=text)) as host:
-        send(server, {"x": 4}, **{"idempotency-key": "once"})
+        send(server, {"x": 4}, **{"idempotency-key": "once", "correlation-id": "order 17"})
         send(server, {"x": 4}, **{"idempotency-key": "once"})
         send(server, {"x": "four"})
         await until(lambda: rows(server, "results"))
@@ -90,6 +90,7 @@ async def test_as_a_task_the_end_is_told_to_the_queue(write: Write, server: Serv
         document: dict[str, Any] = json.loads(told[b"body"])
         assert (document["type"], document["data"]["result"]) == ("task.succeeded", 8)
         assert document["data"]["caller"] == "queue:orders"
+        assert told[b"correlation-id"] == b"order 17"
         await until(lambda: rows(server, "orders.dead"))
         assert len(rows(server, "orders.dead")) == 1
         (status,) = host.queueing.statistics()

@@ -1,3 +1,4 @@
+import json
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -138,7 +139,26 @@ async def test_as_a_task_it_is_submitted_with_its_terms() -> None:
     assert again.idempotency_key == submitted.idempotency_key, "it may be stored, and only its acknowledgement lost"
     assert terms.attempt_s == 2.0
     assert terms.deadline_s == pytest.approx(60.0)
-    assert terms.callback == b'{"queue":"orders"}'
+    assert terms.callback == b'{"queue":"orders","correlation_id":"1-0"}'
+
+
+@pytest.mark.parametrize(
+    ("headers", "mark"),
+    [
+        ({"correlation-id": "order 17"}, "order 17"),
+        ({"correlation-id": "no text \udcff"}, "no text ?"),
+        ({"ce-specversion": "1.0", "ce-id": "e-1", "ce-source": "/shop", "ce-type": "order"}, "e-1"),
+    ],
+)
+async def test_whoever_hears_of_the_end_of_a_task_knows_which_message_is_answered(
+    headers: dict[str, str], mark: str
+) -> None:
+    tasks = TaskList()
+    options = QueueOptions("orders", "redis://h:1", "orders", function="shop.price", to="prices", becomes="task")
+    _, door, call = prepared(Calling(options, Host().around(tasks)), Message("1-0", b"{}", headers))
+    await door.service(call)
+    ((_, terms),) = tasks.submitted
+    assert json.loads(terms.callback) == {"queue": "orders", "correlation_id": mark}
 
 
 async def test_a_host_without_a_store_takes_no_tasks() -> None:

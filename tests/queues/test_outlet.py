@@ -33,12 +33,13 @@ async def test_what_is_published_is_there_when_it_returns() -> None:
 async def test_as_an_event_it_has_the_ids_that_it_came_with() -> None:
     broker = MemoryBroker()
     outlet = Outlet(QueueOptions("done", "redis://h:1", to="results", format="cloudevents"), broker, "shop")
-    await outlet.publish(b'{"n":1}', {"content-type": "application/json", "webhook-id": "x", "traceparent": "t"}, "x")
+    headers = {"content-type": "application/json", "webhook-id": "x", "traceparent": "t", "correlation-id": "c"}
+    await outlet.publish(b'{"n":1}', headers, "x")
     (sent,) = broker.places["results"]
     assert sent.headers == {"content-type": STRUCTURED, "webhook-id": "x"}
     event = json.loads(sent.body)
     assert (event["id"], event["source"], event["type"], event["data"]) == ("x", "/shop", "dragoman.task", {"n": 1})
-    assert event["traceparent"] == "t"
+    assert (event["traceparent"], event["correlationid"]) == ("t", "c")
     await outlet.close()
 
 

@@ -64,6 +64,11 @@ def test_it_is_stored_and_read_back() -> None:
     for text in ("https://shop.example/hooks?x=1", "queue:results"):
         assert load(dump(parse(text))) == parse(text)
     assert load(b'"queue:results"') == Outlet("results")
+    marked = Outlet("results", "order 17")
+    assert load(dump(marked)) == marked
+    for wrong in (b'{"queue":"results","correlation_id":1}', b'{"queue":"a b","correlation_id":"x"}'):
+        with pytest.raises(CallbackError):
+            load(wrong)
 
 
 @pytest.mark.parametrize(

@@ -52,6 +52,8 @@ async def test_a_url_is_posted_to_and_a_queue_published_to() -> None:
     assert len(there.asked) == 1
     assert (await carry(Outlet("results"), MESSAGE)).why == ""
     assert queues.published == [("results", b"{}", {"webhook-id": "dlv_1"})]
+    await carry(Outlet("results", "order 17"), MESSAGE)
+    assert queues.published[1][2] == {"webhook-id": "dlv_1", "correlation-id": "order 17"}
 
 
 async def test_a_queue_in_trouble_is_a_failure(monkeypatch: pytest.MonkeyPatch) -> None:

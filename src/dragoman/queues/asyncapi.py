@@ -376,6 +376,7 @@ END = {
     "webhook-timestamp": "When it was sent, in seconds since 1970.",
     "webhook-signature": "As in Standard Webhooks, where the project has a secret.",
     "traceparent": "The trace of whoever submitted the task.",
+    "correlation-id": "That of the message that became the task, or its id, where it was one.",
 }
 DEAD = {
     "dragoman-fault": "The problem, as JSON.",

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from dragoman.contract.codecs import json
 from dragoman.contract.fitting import fitted, in_reach
 from dragoman.core.call import Call, Codec, Reply
 from dragoman.core.fault import (
@@ -43,7 +43,6 @@ class Calling:
         self._around = around
         self._events = options.format == "cloudevents"
         self._caller = f"queue:{options.name}"
-        self._callback = b'{"queue":"%b"}' % options.name.encode() if options.to else b""
 
     def places(self) -> int:
         """How many calls can run at once."""
@@ -73,7 +72,7 @@ class Calling:
         if failures and self._options.becomes != "task":
             call.idempotency_key = f"{call.idempotency_key[: KEY_CHARS_MAX - 8]}#{failures}"
         if self._options.becomes == "task":
-            door = door._replace(service=self._submitting(asked))
+            door = door._replace(service=self._submitting(message, asked))
         return door, call
 
     def _find(self, asked: Asked) -> Door:
@@ -115,15 +114,19 @@ class Calling:
             call.priority = asked.priority
         return call
 
-    def _submitting(self, asked: Asked) -> Service:
-        return lambda call: settle(self._submit(call, asked))
+    def _submitting(self, message: Message, asked: Asked) -> Service:
+        # What no text can hold is kept as nearly as can be, since it is stored.
+        mark = asked.correlation or (message.id if asked.event is None else asked.event.id)
+        kept = {"queue": self._options.name, "correlation_id": mark.encode(errors="replace").decode()}
+        callback = json.encode(kept) if self._options.to else b""
+        return lambda call: settle(self._submit(call, asked, callback))
 
-    async def _submit(self, call: Call, asked: Asked) -> Reply:
+    async def _submit(self, call: Call, asked: Asked, callback: bytes) -> Reply:
         tasks = self._around.tasks
         if tasks is None:
             raise FailedPrecondition("this host keeps no tasks", started=Started.NO)
         left_s = asked.deadline_at and asked.deadline_at - self._around.clock.now()
-        terms = replace(Terms(callback=self._callback), deadline_s=left_s, attempt_s=asked.timeout_s)
+        terms = Terms(deadline_s=left_s, attempt_s=asked.timeout_s, callback=callback)
         await tasks.submit(call, terms)
         return Reply(b"", Codec.NONE)
 

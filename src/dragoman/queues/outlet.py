@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 WAITING_MAX = 10_000
 """Messages that wait for their broker; whoever sends more is told that it is too slow."""
 BATCH = 256
+CARRIED = {"traceparent": "traceparent", "correlation-id": "correlationid"}
+"""Headers that are attributes of an event."""
 
 Waiting: TypeAlias = "tuple[Done, asyncio.Future[None]]"
 
@@ -68,8 +70,9 @@ class Outlet:
         if self.options.format != "cloudevents":
             return Outgoing(body, headers, id)
         attributes = {"id": id or "0", "source": f"/{self._service}", "type": "dragoman.task"}
-        if "traceparent" in headers:
-            attributes["traceparent"] = headers["traceparent"]
+        for name, attribute in CARRIED.items():
+            if name in headers:
+                attributes[attribute] = headers[name]
         closed = close_event(attributes, headers.get("content-type", JSON), body, structured=True)
         own = {name: value for name, value in headers.items() if name.startswith("webhook-")}
         return Outgoing(closed.data, {**own, "content-type": closed.content_type}, id)

@@ -65,9 +65,10 @@ class Url:
 
 @dataclass(frozen=True, slots=True)
 class Outlet:
-    """A queue of the project."""
+    """A queue of the project; `correlation_id` tells whoever reads there which message is answered."""
 
     name: str
+    correlation_id: str = ""
 
     @property
     def origin(self) -> str:
@@ -85,10 +86,7 @@ Callback: TypeAlias = Url | Outlet
 def parse(text: str) -> Callback:
     """Read a callback as people write it. Raises `CallbackError`."""
     if text.startswith(QUEUE):
-        name = text.removeprefix(QUEUE)
-        if NAME.fullmatch(name) is None:
-            raise CallbackError(f"{name[:SHOWN_CHARS_MAX]!a} is no name of a queue; {EXPECTED}")
-        return Outlet(name)
+        return Outlet(_name(text.removeprefix(QUEUE)))
     if len(text) > CALLBACK_CHARS_MAX:
         raise CallbackError(f"the callback has {len(text)} characters; at most {CALLBACK_CHARS_MAX} go")
     match = URL.fullmatch(text)
@@ -118,7 +116,10 @@ def _why_not(text: str) -> str:
 
 def dump(callback: Callback) -> bytes:
     """As it is kept with a task."""
-    return json.encode({"queue": callback.name} if isinstance(callback, Outlet) else {"url": str(callback)})
+    if isinstance(callback, Url):
+        return json.encode({"url": str(callback)})
+    marked = {"correlation_id": callback.correlation_id} if callback.correlation_id else {}
+    return json.encode({"queue": callback.name, **marked})
 
 
 def load(stored: bytes) -> Callback:
@@ -129,9 +130,22 @@ def load(stored: bytes) -> Callback:
         raise CallbackError(EXPECTED) from None
     if isinstance(value, dict):
         fields = cast("dict[str, Any]", value)
-        name = fields.get("queue")
-        value = f"{QUEUE}{name}" if isinstance(name, str) and len(fields) == 1 else fields.get("url")
-        value = value if len(fields) == 1 else None
+        match fields:
+            case {"queue": str(name), "correlation_id": str(mark)} if len(fields) == 2:  # noqa: PLR2004 - these
+                return Outlet(_name(name), mark)
+            case {"queue": str(name)} if len(fields) == 1:
+                return Outlet(_name(name))
+            case {"url": str(url)} if len(fields) == 1:
+                value = url
+            case _:
+                value = None
     if not isinstance(value, str):
         raise CallbackError(EXPECTED)
     return parse(value)
+
+
+def _name(text: str) -> str:
+    """The name of a queue. Raises `CallbackError`."""
+    if NAME.fullmatch(text) is None:
+        raise CallbackError(f"{text[:SHOWN_CHARS_MAX]!a} is no name of a queue; {EXPECTED}")
+    return text

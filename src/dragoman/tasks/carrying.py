@@ -62,7 +62,8 @@ class Carriers:
             return Verdict(f"there is no queue {callback.name!r} in this project to publish to")
         try:
             async with asyncio.timeout(PUBLISH_S):
-                await self._queues.publish(callback.name, message.body, message.headers)
+                marked = {"correlation-id": callback.correlation_id} if callback.correlation_id else {}
+                await self._queues.publish(callback.name, message.body, {**message.headers, **marked})
         except TimeoutError:
             return Verdict(f"{callback} had not taken the message after {PUBLISH_S:g}s")
         except Fault as fault:

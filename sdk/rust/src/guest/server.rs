@@ -426,7 +426,7 @@ impl Server {
     fn look_on(&self, state: &mut State) {
         if !state.onlooker {
             self.call_for_help(state);
-        } else if state.asleep {
+        } else {
             self.wake_onlooker(state);
         }
     }

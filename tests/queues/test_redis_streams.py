@@ -161,12 +161,17 @@ async def test_attempts_made_here_are_known_to_whoever_comes_next(rig: StreamsRi
     assert again.deliveries == 6
 
 
-async def test_of_what_a_host_left_no_more_is_claimed_than_is_wanted(rig: StreamsRig) -> None:
-    first = await rig.opened()
-    for n in range(5):
+async def left_behind(rig: StreamsRig, count: int) -> None:
+    """Messages that a host had in hand when it died."""
+    broker = await rig.opened()
+    for n in range(count):
         await rig.send(b"%d" % n, {})
-    await take(first, 5)
-    await rig.abandon(first)
+    await take(broker, count)
+    await rig.abandon(broker)
+
+
+async def test_of_what_a_host_left_no_more_is_claimed_than_is_wanted(rig: StreamsRig) -> None:
+    await left_behind(rig, 5)
     second = await rig.opened()
     for n in range(2):
         (message,) = await take(second, 1)
@@ -178,11 +183,7 @@ async def test_of_what_a_host_left_no_more_is_claimed_than_is_wanted(rig: Stream
 
 
 async def test_of_what_a_host_left_that_is_gone_for_certain_no_more_is_claimed_than_is_wanted(rig: StreamsRig) -> None:
-    first = await rig.opened()
-    for n in range(5):
-        await rig.send(b"%d" % n, {})
-    await take(first, 5)
-    await rig.abandon(first)
+    await left_behind(rig, 5)
     options = dataclasses.replace(rig.options, lease_s=1000.0)
     second = RedisStreams(options, "host-second", rig.clock, lambda name: name == rig.names[0])
     await second.open()

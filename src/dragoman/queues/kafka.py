@@ -27,6 +27,7 @@ from dragoman.queues.headers import misfit
 from dragoman.queues.offsets import Offsets
 from dragoman.queues.records import PORT, connecting, read, written
 from dragoman.queues.sender import Sender, seconds_for
+from dragoman.queues.within import within
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Mapping, Sequence
@@ -232,7 +233,7 @@ class Kafka:
     async def _asking(self, within_s: float = ANSWER_S) -> AsyncGenerator[None]:
         """Whatever goes wrong with the cluster here is `BrokerLost`."""
         try:
-            async with asyncio.timeout(within_s):
+            async with within(within_s):
                 yield
         except BrokerLost:
             raise

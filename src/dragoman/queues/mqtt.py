@@ -29,6 +29,7 @@ from dragoman.queues.broker import BrokerLost
 from dragoman.queues.headers import misfit
 from dragoman.queues.publishes import STRING_BYTES_MAX, read, written
 from dragoman.queues.sender import Sender, seconds_for
+from dragoman.queues.within import within
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Sequence
@@ -300,11 +301,11 @@ class Mqtt:
         if client is None or client.lost:
             return
         with suppress(TimeoutError, aiomqtt.MqttError, OSError):
-            async with asyncio.timeout(CLOSE_S):
+            async with within(CLOSE_S):
                 # Once this is answered, all acknowledgements are in; a connection that is closed may lose them.
                 await client.unsubscribe(NOTHING)
         with suppress(TimeoutError, aiomqtt.MqttError, OSError):
-            async with asyncio.timeout(CLOSE_S):
+            async with within(CLOSE_S):
                 await client.__aexit__(None, None, None)
 
     def _named(self) -> str:
@@ -336,7 +337,7 @@ class Mqtt:
     async def _asking(self, within_s: float = ANSWER_S) -> AsyncGenerator[None]:
         """Whatever goes wrong with the server here is `BrokerLost`."""
         try:
-            async with asyncio.timeout(within_s):
+            async with within(within_s):
                 yield
         except BrokerLost:
             raise

@@ -40,6 +40,7 @@ from dragoman.queues.frames import read_all
 from dragoman.queues.headers import misfit, size_of
 from dragoman.queues.message import Outgoing, Sending
 from dragoman.queues.sender import Sender, seconds_for
+from dragoman.queues.within import within
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Sequence
@@ -194,7 +195,8 @@ class RabbitMq:
         self._unsettled.clear()
         if connection is not None:
             with suppress(TimeoutError, *CONNECTION_EXCEPTIONS):
-                await asyncio.wait_for(connection.close(), CLOSE_S)
+                async with within(CLOSE_S):
+                    await connection.close()
 
     # The connection
 
@@ -229,7 +231,7 @@ class RabbitMq:
     async def _asking(self, within_s: float = ANSWER_S) -> AsyncGenerator[None]:
         """Whatever goes wrong with the server here is `BrokerLost`."""
         try:
-            async with asyncio.timeout(within_s):
+            async with within(within_s):
                 yield
         except BrokerLost:
             raise

@@ -151,9 +151,7 @@ async def fire(url: str, cacert: str | None, connections: int, caller: Callable[
     context = ssl.create_default_context(cafile=cacert) if secure else None
     port = parts.port or (443 if secure else 80)
     loop = asyncio.get_running_loop()
-    opening = [
-        asyncio.wait_for(loop.create_connection(caller, parts.hostname or "", port, ssl=context), OPEN_S_MAX)
-        for _ in range(connections)
-    ]
-    callers = [protocol for _, protocol in await asyncio.gather(*opening)]
+    opening = [loop.create_connection(caller, parts.hostname or "", port, ssl=context) for _ in range(connections)]
+    async with asyncio.timeout(OPEN_S_MAX):
+        callers = [protocol for _, protocol in await asyncio.gather(*opening)]
     await asyncio.wait([each.ended for each in callers])

@@ -169,7 +169,8 @@ class AsyncNative(Named, AsyncSubmitting):
                     self._known = True
                     return self._link
                 try:
-                    await asyncio.wait_for(self._closed.wait(), pause_s)
+                    async with asyncio.timeout(pause_s):
+                        await self._closed.wait()
                 except TimeoutError:
                     continue
                 raise closed(patience.function)

@@ -60,7 +60,8 @@ class InlineSource:
         """Import it, in a thread: an import may take its time. Raises `StartFailed` with the reason."""
         timeout_s = self.source.pool.start_timeout_s
         try:
-            functions = await asyncio.wait_for(imported(str(self.source.path), self.source.name), timeout_s)
+            async with asyncio.timeout(timeout_s):
+                functions = await imported(str(self.source.path), self.source.name)
         except LoadFailed as error:
             self.fault = StartFailed(f"{self.source.name}: {error}", traceback=error.traceback)
             raise self.fault from None

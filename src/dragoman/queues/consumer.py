@@ -122,12 +122,14 @@ class Consumer:
                     self._lost(str(error) if isinstance(error, BrokerLost) else f"{type(error).__name__}: {error}")
                     told = self._aborted if self._stopping.is_set() else self._stopping
                     with suppress(TimeoutError):
-                        await asyncio.wait_for(told.wait(), self._pause(failures))
+                        async with asyncio.timeout(self._pause(failures)):
+                            await told.wait()
         finally:
             self._drop()
             self._cancel()
             with suppress(TimeoutError):
-                await asyncio.wait_for(self._broker.close(), CLOSE_S)
+                async with asyncio.timeout(CLOSE_S):
+                    await self._broker.close()
             if self._steadying is not None:
                 self._steadying.cancel()
             self.up = False
@@ -396,7 +398,8 @@ class Consumer:
         if self._aborted.is_set():
             self._cancel()
             try:
-                await asyncio.wait_for(self._until_idle(*keeping), CLOSE_S)
+                async with asyncio.timeout(CLOSE_S):
+                    await self._until_idle(*keeping)
             except TimeoutError:
                 raise BrokerLost(f"no answer within {CLOSE_S:g}s") from None
 

@@ -126,7 +126,8 @@ class Attempts:
         self._look_quiet()
         if drain_s > 0:
             with suppress(TimeoutError):
-                await asyncio.wait_for(quiet.wait(), drain_s)
+                async with asyncio.timeout(drain_s):
+                    await quiet.wait()
         released = [run for run in self._runs.values() if not run.over]
         for run in released:
             self._conclude(run, Step.RELEASE, self._wall())

@@ -268,7 +268,6 @@ class Runner:
 
     async def _stirred(self, wait_s: float) -> None:
         with suppress(TimeoutError):
-            # Not by `wait_for`, which in Python 3.11 forgets a cancel that comes in the turn of what is waited for.
             async with asyncio.timeout(wait_s):
                 await self._stir.wait()
             await asyncio.sleep(TICK_S_MIN)

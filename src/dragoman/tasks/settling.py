@@ -81,7 +81,8 @@ class Settling:
     async def flush(self, timeout_s: float) -> bool:
         """Wait until everything is recorded; whether it is."""
         try:
-            await asyncio.wait_for(self._idle.wait(), timeout_s)
+            async with asyncio.timeout(timeout_s):
+                await self._idle.wait()
         except TimeoutError:
             return False
         return True

@@ -138,7 +138,8 @@ class Child:
         finally:
             process.kill()
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(asyncio.shield(ended), GONE_S)
+                async with asyncio.timeout(GONE_S):
+                    await asyncio.shield(ended)
             for pipe in pipes:
                 pipe.read()
                 pipe.close()

@@ -96,7 +96,8 @@ class Exhaustion:
         os.close(process.stderr_fd)
         try:
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(process.wait(), for_s + LATE_S)
+                async with asyncio.timeout(for_s + LATE_S):
+                    await process.wait()
         finally:
             process.kill()
 

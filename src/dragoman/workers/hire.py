@@ -125,7 +125,8 @@ async def hire(
     except BaseException as error:
         hired.worker.condemn("it did not start")
         with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(hired.process.wait(), BURIAL_S)
+            async with asyncio.timeout(BURIAL_S):
+                await hired.process.wait()
         hired.close()
         if isinstance(error, ValueError):
             message = f"{source.name} offers functions that cannot be served: {error}"

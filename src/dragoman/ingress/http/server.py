@@ -160,7 +160,8 @@ class HttpServer(Server):
             await self.on_tick(0)
             sweep(self.connections, self._lane)
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._closing.wait(), TICK_S)
+                async with asyncio.timeout(TICK_S):
+                    await self._closing.wait()
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:  # noqa: ARG002 - uvicorn's signature
         """End everything; what was written may still leave."""

@@ -46,6 +46,13 @@ def relay(n: int, ctx: Context) -> Iterator[int]: yield from ctx.stream("work.co
 def through(n: int, ctx: Context) -> int: return ctx.call("work.ask", n=n)
 """
 """The source `py`, beside the source `work` of the language."""
+POISON = """
+[functions."work.aborts"]
+task = { attempts = 3, base = "10ms", max = "50ms" }
+[functions."work.square"]
+task = { attempts = 10, base = "10ms", max = "50ms" }
+"""
+"""What is beside a task that ends its worker may be lost with it, and is tried again more often than that can be."""
 
 
 class Failure(NamedTuple):
@@ -166,6 +173,21 @@ class BadLuck:
         assert death.why in fault.detail
         assert shop.call("work.square", {"n": 7}) == 49
         assert shop.call("work.pid") != pid
+
+    def test_a_poison_task_is_dead_after_its_attempts_and_blocks_nobody(self, project_of: ProjectOf) -> None:
+        folder = project_of()
+        with (folder / "dragoman.toml").open("a") as file:
+            file.write(POISON)
+        with opened(folder) as project:
+            poison = [project.submit("work.aborts") for _ in range(2)]
+            good = [project.submit("work.square", {"n": n}) for n in range(20)]
+            assert [task.result(timeout=BUILT_S) for task in good] == [n * n for n in range(20)]
+            for task in poison:
+                with pytest.raises(Unavailable):
+                    task.result(timeout=BUILT_S)
+                shown = task.status()
+                assert (shown["state"], shown["attempts"], len(shown["history"])) == ("DEAD", 3, 3)
+            assert project.call("work.square", {"n": 7}) == 49
 
     def test_a_worker_killed_in_mid_call(self, shop: BlockingProject) -> None:
         victim = shop.call("work.pid")

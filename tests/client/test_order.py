@@ -45,8 +45,11 @@ def test_priority_and_key_are_those_of_calls() -> None:
         *({"attempts": each} for each in (0, -1, 1001, 1.5, True, "2")),
         {"callback": "http://x\r\nevil: 1"},
         {"callback": ""},
+        {"callback": 5},
+        {"deadline": []},
         {"priority": "urgent"},
         {"key": "\n"},
+        {"key": 5},
     ],
 )
 def test_words_that_mean_nothing_are_refused_before_anything_is_sent(words: dict[str, Any]) -> None:

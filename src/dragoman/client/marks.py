@@ -48,14 +48,20 @@ class Marks(NamedTuple):
 NONE = Marks()
 
 
-def marks_of(priority: str | None, idempotency_key: str | None) -> Marks:
+def marks_of(priority: str | None, idempotency_key: object) -> Marks:
     """What a caller has given. Raises `ValueError` for another word, and for a key that cannot travel."""
     if priority is None and idempotency_key is None:
         return NONE
-    key = idempotency_key or ""
     # One that is empty is a variable that was not set, and whoever gave it counts on a key.
-    if idempotency_key is not None and not (
-        0 < len(key) <= IDEMPOTENCY_KEY_BYTES_MAX and key.isascii() and key.isprintable()
+    if idempotency_key is None:
+        key = ""
+    elif (
+        isinstance(idempotency_key, str)
+        and 0 < len(idempotency_key) <= IDEMPOTENCY_KEY_BYTES_MAX
+        and idempotency_key.isascii()
+        and idempotency_key.isprintable()
     ):
+        key = idempotency_key
+    else:
         raise ValueError(f"an idempotency key is 1 to {IDEMPOTENCY_KEY_BYTES_MAX} printable ASCII characters")
     return Marks(None if priority is None else priority_of(priority), key)

@@ -75,12 +75,6 @@ def order_of(**wanted: Unpack[Wanted]) -> Order:
     if unknown := wanted.keys() - Wanted.__annotations__.keys():
         message = f"submit() got an unexpected keyword argument {min(unknown)!r}"
         raise TypeError(message)
-    callback = wanted.get("callback")
-    if callback is not None and not (
-        0 < len(callback) <= CALLBACK_CHARS_MAX and callback.isascii() and callback.isprintable()
-    ):
-        message = f"a callback is a URL of 1 to {CALLBACK_CHARS_MAX} printable ASCII characters, or queue:NAME"
-        raise ValueError(message)
     marks_of(wanted.get("priority"), wanted.get("key"))
     return Order(
         _span("delay", wanted.get("delay"), may_be_zero=True),
@@ -88,9 +82,18 @@ def order_of(**wanted: Unpack[Wanted]) -> Order:
         _span("timeout", wanted.get("timeout")),
         wanted.get("key"),
         wanted.get("priority"),
-        callback,
+        _callback(wanted.get("callback")),
         _attempts(wanted.get("attempts")),
     )
+
+
+def _callback(given: object) -> str | None:
+    if given is None:
+        return None
+    if isinstance(given, str) and 0 < len(given) <= CALLBACK_CHARS_MAX and given.isascii() and given.isprintable():
+        return given
+    message = f"a callback is a URL of 1 to {CALLBACK_CHARS_MAX} printable ASCII characters, or queue:NAME"
+    raise ValueError(message)
 
 
 def _attempts(given: object) -> int | None:
@@ -107,7 +110,7 @@ def _span(name: str, given: float | str | None, *, may_be_zero: bool = False) ->
         return None
     try:
         seconds = duration(given) if isinstance(given, str) else float(given)
-    except (ValueError, OverflowError) as error:
+    except (TypeError, ValueError, OverflowError) as error:
         message = f"a task's {name}: {error}"
         raise ValueError(message) from None
     least = "0 or more" if may_be_zero else "more than 0"

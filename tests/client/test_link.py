@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import socket
+import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 import pytest
 
@@ -35,6 +37,22 @@ def opened(limits: Limits | None = None) -> Iterator[tuple[Link, ScriptedHost]]:
     yield link, host
     link.close()
     theirs.close()
+
+
+class Slow(socket.socket):
+    """A socket whose thread is interrupted between the system call that sends and what follows it."""
+
+    def __init__(self, sock: socket.socket) -> None:
+        super().__init__(fileno=sock.detach())
+        self.armed, self.has_sent, self.goes_on = False, threading.Event(), threading.Event()
+
+    def send(self, data: Any, flags: int = 0, /) -> int:
+        sent = super().send(data, flags)
+        if self.armed:
+            self.armed = False
+            self.has_sent.set()
+            assert self.goes_on.wait(10)
+        return sent
 
 
 @pytest.fixture
@@ -82,6 +100,28 @@ def test_a_call_that_is_given_up_is_cancelled_and_its_late_answer_dropped(
     second = threads.submit(call, link)
     host.answer(host.call(), b"2")
     assert second.result(10) == (Codec.JSON, b"2")
+
+
+def test_a_call_that_has_left_may_have_run_though_its_thread_has_not_noticed_yet(threads: ThreadPoolExecutor) -> None:
+    ours, theirs = socket.socketpair()
+    host, slow = ScriptedHost(theirs, limits=Limits()), Slow(ours)
+    link = Link(slow, "unix:///x", CLOCK)
+    link.greet(Ready("test"), patience_of("", None, CLOCK))
+    slow.armed = True
+    leaving = threads.submit(call, link)
+    assert slow.has_sent.wait(10)
+    host.call()
+    behind = threads.submit(call, link)
+    theirs.shutdown(socket.SHUT_WR)
+    with pytest.raises(Unavailable) as told:
+        behind.result(10)
+    assert told.value.started is Started.NO
+    slow.goes_on.set()
+    with pytest.raises(Unavailable) as told:
+        leaving.result(10)
+    assert told.value.started is Started.UNKNOWN
+    link.close()
+    theirs.close()
 
 
 @pytest.mark.parametrize("how", ["eof", "inside", "noise", "bye", "failure"])

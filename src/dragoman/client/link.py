@@ -20,7 +20,7 @@ from itertools import count
 from typing import TYPE_CHECKING, Any, cast
 
 from dragoman.client.feed import Feed, Way
-from dragoman.client.slot import Slot, release, shut
+from dragoman.client.slot import Slot, hand_over, release, shut
 from dragoman.client.wired import Left, check_streamed, header_of, lost, milliseconds, turned_away
 from dragoman.core.fault import Fault, Started
 from dragoman.wire.connection import Connection
@@ -280,7 +280,7 @@ class Link:
         try:
             while outbox:
                 data, slot = outbox[0]
-                sent = self._hand_over(data, slot)
+                sent = hand_over(self._sock, data, slot)
                 if sent == len(data):
                     outbox.popleft()
                 else:
@@ -291,19 +291,6 @@ class Link:
             # Nobody hears us any more. What the host said last is still read, and after it the end.
             outbox.clear()
         return True
-
-    def _hand_over(self, data: bytes | memoryview, slot: Slot | None) -> int:
-        """Send once; how many bytes the kernel took."""
-        earlier = True
-        if slot is not None:
-            # Said before it is so: whoever reads may learn that the connection has ended before this thread goes on.
-            earlier, slot.sent = slot.sent, True
-        try:
-            return self._sock.send(data, socket.MSG_DONTWAIT | socket.MSG_NOSIGNAL)
-        except OSError:
-            if slot is not None:
-                slot.sent = earlier
-            raise
 
     # Waiting
 

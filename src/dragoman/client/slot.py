@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import threading
 from collections import deque
 from typing import TYPE_CHECKING
@@ -55,6 +56,20 @@ class Slot:
         release(self.gate)
         if self.room is not None:
             release(self.room)
+
+
+def hand_over(sock: socket.socket, data: bytes | memoryview, slot: Slot | None) -> int:
+    """Send for a call, or for none; how many bytes the kernel took. Raises `OSError` where it took nothing."""
+    earlier = True
+    if slot is not None:
+        # Said before it is so: whoever reads may learn that the connection has ended before this thread goes on.
+        earlier, slot.sent = slot.sent, True
+    try:
+        return sock.send(data, socket.MSG_DONTWAIT | socket.MSG_NOSIGNAL)
+    except OSError:
+        if slot is not None:
+            slot.sent = earlier
+        raise
 
 
 def shut() -> threading.Lock:

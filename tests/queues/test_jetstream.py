@@ -279,6 +279,36 @@ async def test_a_server_that_hangs_is_given_up(monkeypatch: pytest.MonkeyPatch) 
     server.close()
 
 
+async def test_a_server_that_forgot_what_it_was_asked_is_asked_again(rig: JetStreamRig) -> None:
+    broker = rig.broker()
+    await broker.open()
+    cast("Any", rig.brokers[-1])._wanted = 1  # as if it had been asked, and nothing ever came of it
+    await rig.send(b"1", {})
+    (message,) = await take(broker, 1)
+    await broker.finish([Done(message)])
+
+
+async def test_who_is_cancelled_before_the_server_has_answered_leaves_the_rest_hearing() -> None:
+    server = Server()
+    rig = JetStreamRig(server)
+    broker = await rig.opened()
+    await rig.send(b"1", {})
+    held = await take(broker, 1)
+    server.stop()
+    try:
+        extending = asyncio.ensure_future(broker.extend(held))
+        await asyncio.wait((extending,), timeout=0.2)
+        await ended(extending)
+        assert extending.cancelled()
+    finally:
+        server.go_on()
+    await broker.finish([Done(held[0])])
+    await rig.send(b"2", {})
+    assert [each.body for each in await take(broker, 1)] == [b"2"]
+    await rig.close()
+    server.close()
+
+
 async def test_whoever_sends_goes_on_when_the_server_has_died_and_when_it_has_hung(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

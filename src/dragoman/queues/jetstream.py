@@ -87,6 +87,7 @@ class JetStream:
         self._listening: Any = None
         self._arrived: deque[Message] = deque()
         self._wanted = 0
+        self._asked_again = False
         self._sender = Sender(self._publish)
         self._told = asyncio.Event()
 
@@ -211,16 +212,19 @@ class JetStream:
         """Wait until something has come: messages, or that there are none. Raises `BrokerLost`.
 
         A server may forget what it was asked, and with it a delivery until its lease has ended: nats-server 2.9 does,
-        where the asking ends just as a message is due again. One that answers otherwise is asked once more.
+        where the asking ends just as a message is due again. So it is asked once more before it is given up.
         """
+        wait_s = WAIT_S + (ANSWER_S if self._asked_again else LATE_S)
         try:
-            async with asyncio.timeout(WAIT_S + LATE_S):
+            async with asyncio.timeout(wait_s):
                 await self._told.wait()
         except TimeoutError:
-            await self._reach(self._open())
-            self._wanted = 0
-            return
-        self._told.clear()
+            if self._asked_again:
+                raise BrokerLost(f"{self._where}: no answer within {wait_s:g}s") from None
+            self._asked_again, self._wanted = True, 0
+        else:
+            self._asked_again = False
+            self._told.clear()
         self._open()
 
     async def _heard(self, found: Msg) -> None:
@@ -283,7 +287,7 @@ class JetStream:
         client, self._client = self._client, None
         self._listening = None
         self._arrived.clear()
-        self._wanted = 0
+        self._wanted, self._asked_again = 0, False
         if client is not None:
             with suppress(*ERRORS):
                 async with asyncio.timeout(ANSWER_S):
